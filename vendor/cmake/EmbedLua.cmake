@@ -1,0 +1,13 @@
+# Writes OUTPUT, a C file with the text of each Lua file in MODULES, for src/script/embedded.h.
+set(text "/* Made from lua/ by vendor/cmake/EmbedLua.cmake. */\n#include \"script/embedded.h\"\n\n")
+set(rows "")
+foreach(module IN LISTS MODULES)
+    get_filename_component(name ${module} NAME_WE)
+    file(READ ${module} hex HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)" "\\1\n" bytes "${bytes}")
+    string(APPEND text "static const char module_${name}[] = {\n${bytes}0};\n\n")
+    string(APPEND rows "    {\"${name}\", module_${name}, sizeof(module_${name}) - 1},\n")
+endforeach()
+string(APPEND text "const struct embedded_module embedded_modules[] = {\n${rows}    {NULL, NULL, 0},\n};\n")
+file(WRITE ${OUTPUT} "${text}")
