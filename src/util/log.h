@@ -1,0 +1,45 @@
+/* log.h: one line an event: time, level, component, one sentence, key=value pairs, what next.
+ * A handle per component, child of its parent ("orders/sink"). Repeats are counted and said once in LOG_REPEAT_MS: the same text
+ * again, or the same format more than LOG_REPEAT_LINES times. Payloads and secrets stay out: log_secret tells texts that must
+ * never be printed, and every line is searched for them.
+ * Ownership: log_new gives a handle that the caller frees; the parent must live longer.
+ * Threads: any; one lock around the write. */
+#ifndef LUADUCT_UTIL_LOG_H
+#define LUADUCT_UTIL_LOG_H
+
+#include "util/error.h"
+#include "util/str.h"
+
+enum log_level { LOG_TRACE, LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+enum {
+    LOG_REPEAT_MS = 10000,
+    LOG_REPEAT_LINES = 8,
+};
+
+struct log;
+
+/* Process-wide set-up; call before the first thread. path NULL: standard error. */
+bool log_start(enum log_level level, const char *path, struct error *error) MUST_USE;
+void log_stop(void);
+/* A text (an access key) that is replaced by *** wherever a line would show it. Texts shorter than 4 bytes are ignored. */
+void log_secret(const char *text);
+/* Replaces all told secrets in a text of the caller's, in place; for error texts and pages that do not go through the log. */
+void log_redact(char *text);
+bool log_level_parse(struct str text, enum log_level *level_out) MUST_USE;
+/* Something else owns the terminal's last line (progress): called before and after each line that goes to standard error. */
+void log_set_terminal_hook(void (*hook)(bool before));
+/* Another source of wall-clock milliseconds, so that tests do not sleep; NULL: clock_wall_ms. */
+void log_set_clock(int64_t (*wall_ms)(void));
+
+struct log *log_new(struct log *parent, const char *name) MUST_USE;
+void log_free(struct log *log);
+bool log_enabled(const struct log *log, enum log_level level);
+void log_print(struct log *log, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
+
+#define log_debug(log, ...) log_print(log, LOG_DEBUG, __VA_ARGS__)
+#define log_info(log, ...) log_print(log, LOG_INFO, __VA_ARGS__)
+#define log_warn(log, ...) log_print(log, LOG_WARN, __VA_ARGS__)
+#define log_error(log, ...) log_print(log, LOG_ERROR, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,139 @@
+/* metrics.c: a list in the order of registration; printing groups what has one name, as the text format wants it. Some dozens of
+ * metrics: the quadratic search at registration and printing is nothing. */
+#include "util/metrics.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct entry {
+    struct metric metric; /* first, so that handles stay valid while the list grows: entries are allocated one by one */
+    enum metric_kind kind;
+    bool milli;
+    char *name, *help, *label_name, *label_value;
+};
+
+struct metrics {
+    pthread_mutex_t lock;
+    char *job;
+    struct entry **entries; /* by lock */
+    size_t count, capacity; /* by lock */
+};
+
+struct metrics *metrics_new(const char *job)
+{
+    struct metrics *metrics = xcalloc(1, sizeof(*metrics));
+
+    pthread_mutex_init(&metrics->lock, NULL);
+    metrics->job = xstrdup(job ? job : "");
+    return metrics;
+}
+
+void metrics_free(struct metrics *metrics)
+{
+    if (!metrics)
+        return;
+    for (size_t i = 0; i < metrics->count; i++) {
+        struct entry *entry = metrics->entries[i];
+
+        free(entry->name);
+        free(entry->help);
+        free(entry->label_name);
+        free(entry->label_value);
+        free(entry);
+    }
+    free(metrics->entries);
+    free(metrics->job);
+    pthread_mutex_destroy(&metrics->lock);
+    free(metrics);
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+struct metric *metrics_add(struct metrics *metrics, enum metric_kind kind, const char *name, const char *help,
+                           const char *label_name, const char *label_value, bool milli)
+{
+    struct entry *entry = NULL;
+
+    pthread_mutex_lock(&metrics->lock);
+    for (size_t i = 0; i < metrics->count && !entry; i++) {
+        struct entry *old = metrics->entries[i];
+
+        if (same(old->name, name) && same(old->label_name, label_name) && same(old->label_value, label_value))
+            entry = old;
+    }
+    if (!entry) {
+        entry = xcalloc(1, sizeof(*entry));
+        entry->kind = kind;
+        entry->milli = milli;
+        entry->name = xstrdup(name);
+        entry->help = xstrdup(help ? help : "");
+        entry->label_name = label_name ? xstrdup(label_name) : NULL;
+        entry->label_value = label_value ? xstrdup(label_value) : NULL;
+        XGROW(metrics->entries, metrics->count, metrics->capacity);
+        metrics->entries[metrics->count++] = entry;
+    }
+    pthread_mutex_unlock(&metrics->lock);
+    return &entry->metric;
+}
+
+/* Quotes count in label values only. */
+static void print_escaped(struct buffer *text, const char *value, bool quotes)
+{
+    for (; *value; value++) {
+        if (*value == '\n')
+            buffer_append_str(text, STR("\\n"));
+        else if (*value == '\\' || (quotes && *value == '"'))
+            buffer_print(text, "\\%c", *value);
+        else
+            buffer_append_char(text, *value);
+    }
+}
+
+static void print_value(struct buffer *text, int64_t value, bool milli)
+{
+    uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    unsigned rest = (unsigned)(size % 1000);
+
+    if (!milli)
+        buffer_print(text, " %lld\n", (long long)value);
+    else if (rest == 0)
+        buffer_print(text, " %s%llu\n", value < 0 ? "-" : "", (unsigned long long)(size / 1000));
+    else
+        buffer_print(text, " %s%llu.%03u\n", value < 0 ? "-" : "", (unsigned long long)(size / 1000), rest);
+}
+
+static void print_entry(const struct metrics *metrics, struct entry *entry, struct buffer *text)
+{
+    buffer_print(text, "%s{job=\"", entry->name);
+    print_escaped(text, metrics->job, true);
+    if (entry->label_name && entry->label_value) {
+        buffer_print(text, "\",%s=\"", entry->label_name);
+        print_escaped(text, entry->label_value, true);
+    }
+    buffer_append_str(text, STR("\"}"));
+    print_value(text, metric_get(&entry->metric), entry->milli);
+}
+
+void metrics_print(struct metrics *metrics, struct buffer *text)
+{
+    pthread_mutex_lock(&metrics->lock);
+    for (size_t i = 0; i < metrics->count; i++) {
+        struct entry *entry = metrics->entries[i];
+        bool printed = false;
+
+        for (size_t j = 0; j < i && !printed; j++)
+            printed = same(metrics->entries[j]->name, entry->name);
+        if (printed)
+            continue;
+        buffer_print(text, "# HELP %s ", entry->name);
+        print_escaped(text, entry->help, false);
+        buffer_print(text, "\n# TYPE %s %s\n", entry->name, entry->kind == METRIC_COUNTER ? "counter" : "gauge");
+        for (size_t j = i; j < metrics->count; j++)
+            if (same(metrics->entries[j]->name, entry->name))
+                print_entry(metrics, metrics->entries[j], text);
+    }
+    pthread_mutex_unlock(&metrics->lock);
+}
