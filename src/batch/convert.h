@@ -1,0 +1,34 @@
+/* convert.h: one value or column from one pipeline type to another, strictly: what would lose something fails, with a reason.
+ * The table of behaviour.md section 5 for the types of type.h; used by cast in stages and by the mapping to the target.
+ * Rules: text is parsed strictly and whole; empty text fails unless empty_as_null. bigint -> datetime/timestamp is epoch
+ * milliseconds. Local date-times without an offset, and instants printed as text, need `zone`; without one they fail with a
+ * reason that says so. double -> bigint only when whole and in range; bigint -> double only when exact; boolean text is
+ * true/false/1/0 in any case; any type -> string prints it the way it would be parsed. binary <-> string passes the bytes (UTF-8
+ * is checked toward string). json -> other types: only from a JSON scalar of the matching kind; any -> json is not offered except
+ * string (validated) .
+ * Threads: one owner (the cache inside). */
+#ifndef LUADUCT_BATCH_CONVERT_H
+#define LUADUCT_BATCH_CONVERT_H
+
+#include "batch/batch.h"
+#include "batch/time.h"
+
+struct convert {
+    const struct zone *zone; /* may be NULL */
+    struct zone_cache zone_cache;
+    bool empty_as_null; /* "" -> NULL for targets that are not text or binary */
+};
+
+/* Whether there is a rule at all, so that `check` can refuse the rest. The error says why and what to do. */
+bool convert_possible(struct type from, struct type to, struct error *error) MUST_USE;
+
+/* The selected rows of `column` as a new column of type `to` (the same column when nothing changes). A row that fails is handed
+ * to batch_fail with `name` and a reason holding the beginning of the value; when null_on_error, it becomes NULL instead.
+ * The caller sweeps. NULL: the arena is full. */
+struct column *convert_column(struct convert *convert, struct batch *batch, struct column *column, struct type to,
+                              struct str name, bool null_on_error) MUST_USE;
+
+/* For reasons and previews: the value's beginning as text, quoted when it is text, at most some 60 bytes, valid UTF-8. */
+struct str convert_excerpt(const struct column *column, uint32_t row, char text[128]);
+
+#endif
