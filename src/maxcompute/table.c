@@ -1,0 +1,48 @@
+/* table.c: a table as the control plane describes it (protocol section 7.3): JSON inside XML. */
+#include <yyjson.h>
+
+#include "maxcompute/schema.h"
+#include "maxcompute/service_error.h"
+
+enum { TABLE_JSON_MAX = 16 * 1024 * 1024 };
+
+bool mc_table_parse(struct mc_schema *schema_out, struct str body, struct error *error)
+{
+    yyjson_doc *document = NULL;
+    struct buffer json;
+    struct str inner;
+    bool ok = false;
+
+    buffer_init(&json, TABLE_JSON_MAX);
+    switch (xml_find(body, "Table/Schema", &inner, NULL)) {
+    case XML_FOUND:
+        break;
+    case XML_ABSENT:
+        error_set(error, ERROR_FATAL, "the service's description of the table has no schema");
+        goto out;
+    case XML_BROKEN:
+        error_set(error, ERROR_FATAL, "the service's description of the table is broken XML (%zu bytes)", body.size);
+        goto out;
+    }
+    if (!xml_text(inner, &json)) {
+        error_set(error, ERROR_FATAL, "the service's description of the table is broken XML (%zu bytes)", body.size);
+        goto out;
+    }
+    document = yyjson_read(json.data, json.size, 0);
+    if (!document) {
+        error_set(error, ERROR_FATAL, "the service's description of the table holds broken JSON (%zu bytes)", json.size);
+        goto out;
+    }
+    if (yyjson_is_true(yyjson_obj_get(yyjson_doc_get_root(document), "isVirtualView")) ||
+        yyjson_is_true(yyjson_obj_get(yyjson_doc_get_root(document), "isMaterializedView"))) {
+        error_set(error, ERROR_FATAL, "it is a view, and views take no rows; name a table");
+        goto out;
+    }
+    ok = mc_schema_parse(schema_out, buffer_str(&json), error);
+    if (!ok && error->kind != ERROR_CONFIG)
+        error->kind = ERROR_FATAL;
+out:
+    yyjson_doc_free(document);
+    buffer_release(&json);
+    return ok;
+}
