@@ -1,0 +1,169 @@
+/* job.h: one job, as its YAML files describe it, checked and with defaults filled in.
+ * Made by job_load from the job file and the file of data sources; every value comes from the option tables (options.h), which
+ * are also what `luaduct help config` and config/reference.md are made from.
+ * Ownership: job_free frees all. Read-only after loading; any thread. Times are milliseconds, sizes bytes. */
+#ifndef LUADUCT_JOB_JOB_H
+#define LUADUCT_JOB_JOB_H
+
+#include "batch/batch.h"
+#include "job/report.h"
+#include "util/tree.h"
+
+enum start_kind { START_COMMITTED, START_EARLIEST, START_LATEST, START_TIME };
+enum delivery { DELIVERY_AT_LEAST_ONCE }; /* exactly_once comes next */
+enum create_table { CREATE_NEVER, CREATE_IF_MISSING };
+enum partition_kind { PARTITION_TIME, PARTITION_FIELD, PARTITION_LUA };
+enum job_compression { JOB_COMPRESSION_DEFLATE, JOB_COMPRESSION_NONE };
+
+struct job_property { /* a librdkafka property, checked against the list of those the agent controls itself */
+    char *name;
+    char *value; /* secrets resolved */
+    struct location at;
+};
+
+/* A Kafka cluster of the data sources file. */
+struct job_kafka {
+    char *name;
+    char *brokers;
+    struct job_property *properties;
+    size_t property_count;
+};
+
+/* A MaxCompute project of the data sources file. */
+struct job_maxcompute {
+    char *name;
+    char *endpoint;
+    char *tunnel_endpoint; /* NULL: discovered */
+    char *project;
+    char *schema;          /* NULL */
+    char *access_id;
+    char *access_key;
+    char *region;          /* NULL: V1 signatures */
+    char *quota;           /* NULL */
+    char *time_zone;       /* NULL */
+    char *ca_file;         /* NULL */
+    char *proxy;           /* NULL */
+};
+
+struct job_stage {
+    char *name;
+    char *kind;            /* "json", "lua" (mask, replace, filter, assign follow) */
+    char *file;            /* lua: path relative to the job file's folder, made openable from the working directory */
+    enum when_error when_error;
+    struct tree_node *options; /* json: the stage's own map; lua: the `options:` map; may be NULL; borrowed from the tree */
+    struct location at;    /* of the stage's first character */
+    unsigned width;
+};
+
+struct job_column { /* target.columns */
+    char *name;
+    char *type;            /* a MaxCompute type's text */
+    char *from;            /* NULL: the field of the same name */
+    char *comment;         /* NULL */
+    bool not_null;
+    struct location at;
+    struct location from_at;
+};
+
+struct job_mapping {       /* target.mapping: column: field */
+    char *column;
+    char *field;
+    struct location at, field_at;
+    unsigned width, field_width;
+};
+
+struct job_partition {
+    char *name;            /* the partition column */
+    enum partition_kind kind;
+    char *from;            /* time, field: the field; time without one: __timestamp__ */
+    char *format;          /* time: a pattern of yyyy MM dd HH mm and other characters; `unit: year` .. are their patterns */
+    char *zone;            /* time: the zone's name (own, or the data source's); never missing after loading */
+    char *file;            /* lua */
+    struct tree_node *options;
+    struct location at;
+    unsigned width;
+};
+
+struct job {
+    char *path;
+    char *directory;       /* the job file's folder, "." at least */
+    char *name;
+    struct tree_node *tree; /* the job file, for late checks */
+    struct tree_node *datasources_tree;
+
+    struct {
+        struct job_kafka kafka;
+        char *topic;
+        struct location topic_at;
+        char *group;
+        unsigned fields;   /* a bit per enum batch_builtin */
+        enum start_kind start;
+        int64_t start_ms;  /* START_TIME */
+        enum start_kind otherwise; /* START_EARLIEST, _LATEST or _TIME: where a job begins that never ran */
+        int64_t otherwise_ms;
+        enum { ON_GAP_FAIL, ON_GAP_EARLIEST, ON_GAP_LATEST } on_gap;
+        struct job_property *properties; /* the cluster's and then the job's own */
+        size_t property_count;
+    } source;
+
+    struct job_stage *stages;
+    size_t stage_count;
+    char *time_zone;       /* zone of local date-times in stages: job's `time_zone`, else the MaxCompute source's; NULL: none */
+
+    struct {
+        struct job_maxcompute maxcompute;
+        char *table;
+        struct location table_at;
+        enum create_table create;
+        struct job_column *columns;
+        size_t column_count;
+        struct job_mapping *mapping;
+        size_t mapping_count;
+        struct job_partition *partitions;
+        size_t partition_count;
+        unsigned partitions_open_max;
+        char *comment;     /* NULL */
+        int lifecycle_days;
+        char *quota;       /* overrides the data source's; NULL */
+        bool empty_as_null;
+    } target;
+
+    enum delivery delivery;
+
+    struct {
+        char *directory;   /* openable from the working directory */
+        int64_t max;       /* -1: unlimited; 0: the first one stops the job */
+        int64_t file_bytes_max;
+        int64_t bytes_max; /* of all files together; at it the job stops */
+    } dirty;
+
+    struct {
+        unsigned workers;
+        unsigned batch_rows;
+        int64_t flush_interval_ms;
+        int64_t flush_bytes;   /* raw bytes of one block */
+        int64_t memory_max;
+        unsigned uploads_in_flight;
+        enum job_compression compression;
+        int64_t lua_memory_max;
+        int64_t lua_instructions_max;
+    } runtime;
+
+    struct {
+        char *listen;      /* "127.0.0.1:9464", NULL: off */
+    } metrics;
+    struct {
+        int level;         /* enum log_level */
+        char *file;        /* NULL: standard error */
+    } log;
+};
+
+/* Reads and checks both files. All mistakes go to report; false when there was one. datasources_path NULL: the job's
+ * `datasources:` key, else datasources.yaml beside the job file. Secrets found are told to log_secret. job_out is set even then
+ * when enough was readable. */
+bool job_load(struct job **job_out, const char *path, const char *datasources_path, struct report *report) MUST_USE;
+void job_free(struct job *job);
+/* The option tables as text: for the terminal, and as Markdown (config/reference.md). */
+void job_print_reference(struct buffer *text, bool markdown);
+
+#endif

@@ -1,0 +1,340 @@
+/* load.c: the two files to a struct job.
+ * Method: the option tables say nearly everything; what depends on two places at once (names of data sources, time zones that are
+ * inherited, what a kind forbids) is checked here. Only the data sources that the job names are read: one file serves many jobs,
+ * and the secrets of the others need not be at hand. The job is the first part of a larger struct that remembers what was
+ * allocated. */
+#include "job/tables.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "job/kafka_properties.h"
+#include "job/resolve.h"
+#include "job/yaml.h"
+
+enum { FLUSH_INTERVAL_WARNING_MS = 5000 };
+
+struct job_memory {
+    struct job job;
+    struct owned owned;
+    char *datasources_path;
+};
+
+void job_free(struct job *job)
+{
+    struct job_memory *memory;
+
+    if (!job)
+        return;
+    memory = CONTAINER_OF(job, struct job_memory, job);
+    tree_free(job->tree);
+    tree_free(job->datasources_tree);
+    owned_release(&memory->owned);
+    free(memory);
+}
+
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return !slash ? xstrdup(".") : slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
+static void node_mistake(struct report *report, const struct tree_node *node, const char *path, const char *text)
+{
+    report_mistake(report, node->at, node->width, "%s: %s", path, text);
+}
+
+/* The settings under a name, or NULL with the mistake told at the place of the name in the job. */
+static struct tree_node *datasource_find(struct job *job, const char *kind, const char *path, struct report *report)
+{
+    const struct tree_node *name = tree_at(job->tree, path, false);
+    const struct tree_node *map = tree_get(job->datasources_tree, kind);
+    struct tree_node *found;
+    const char **names, *nearest;
+    char *text;
+
+    if (!name || name->kind != TREE_SCALAR || !name->text.size || resolve_failed(name) || !job->datasources_tree)
+        return NULL;
+    text = str_dup(name->text);
+    found = tree_get(map, text);
+    free(text);
+    if (found && found->kind == TREE_MAP)
+        return found;
+    if (found) {
+        report_mistake(report, found->at, found->width, "%s.%.*s: must be a map of \"key: value\" lines", kind,
+                       STR_ARG(name->text));
+        return NULL;
+    }
+    if (!map || map->kind != TREE_MAP || !map->count) {
+        report_mistake(report, name->at, name->width, "%s: there is no data source \"%.*s\": %s has no \"%s\" in it", path,
+                       STR_ARG(name->text), CONTAINER_OF(job, struct job_memory, job)->datasources_path, kind);
+        return NULL;
+    }
+    names = xcalloc(map->count, sizeof(*names));
+    for (size_t i = 0; i < map->count; i++)
+        names[i] = map->entries[i].key.data; /* zero-terminated by yaml.c */
+    nearest = str_nearest(name->text, names, map->count);
+    report_mistake(report, name->at, name->width, "%s: there is no data source \"%.*s\" under \"%s\" in %s%s%s%s", path,
+                   STR_ARG(name->text), kind, CONTAINER_OF(job, struct job_memory, job)->datasources_path,
+                   nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    free(names);
+    return NULL;
+}
+
+static void datasource_read(struct option_reader *reader, const struct option *rows, const char *kind, const char *name,
+                            void *base, struct tree_node *node)
+{
+    size_t mark;
+
+    reader->quiet = !node;
+    mark = options_path_enter(reader, str_of(kind), 0);
+    options_path_enter(reader, str_of(name ? name : ""), 0);
+    if (node)
+        resolve_tree(node, reader->directory, reader->report);
+    options_read(reader, rows, base, node, node ? node->at : (struct location){0}, node ? node->width : 1);
+    options_path_leave(reader, mark);
+    reader->quiet = false;
+}
+
+static void datasources_read(struct job *job, struct option_reader *reader)
+{
+    struct { struct tree_node *unused; } none = {NULL};
+
+    if (job->datasources_tree)
+        options_read(reader, datasources_options, &none, job->datasources_tree, job->datasources_tree->at,
+                     job->datasources_tree->width);
+    datasource_read(reader, kafka_options, "kafka", job->source.kafka.name, &job->source.kafka,
+                    datasource_find(job, "kafka", "source.kafka", reader->report));
+    datasource_read(reader, maxcompute_options, "maxcompute", job->target.maxcompute.name, &job->target.maxcompute,
+                    datasource_find(job, "maxcompute", "target.maxcompute", reader->report));
+}
+
+static void start_time_read(struct job *job, const char *path, enum start_kind kind, int64_t *ms_out, struct report *report)
+{
+    const struct tree_node *node = tree_at(job->tree, path, false);
+    struct error error = {0};
+    char excerpt[OPTION_EXCERPT_MAX];
+
+    if (kind != START_TIME || !node || node->kind != TREE_SCALAR)
+        return;
+    if (!start_time_parse(node->text, job->time_zone, ms_out, &error))
+        report_mistake(report, node->at, node->width, "%s: %s %s", path, option_excerpt(node, excerpt), error.text);
+}
+
+static void starts_check(struct job *job, struct report *report)
+{
+    const struct tree_node *start = tree_at(job->tree, "source.start", false);
+    bool map = start && start->kind == TREE_MAP;
+
+    start_time_read(job, map ? "source.start.at" : "source.start", job->source.start, &job->source.start_ms, report);
+    if (map && tree_get(start, "otherwise"))
+        start_time_read(job, "source.start.otherwise", job->source.otherwise, &job->source.otherwise_ms, report);
+    else
+        job->source.otherwise_ms = job->source.start_ms;
+}
+
+/* A script's own options may hold a key for something; only its name tells. */
+static void free_secrets_tell(const struct tree_node *node)
+{
+    for (size_t i = 0; node && i < node->count; i++) {
+        const struct tree_node *value = node->kind == TREE_LIST ? node->items[i] : node->entries[i].value;
+
+        if (node->kind == TREE_MAP && value->kind == TREE_SCALAR && value->written.data && name_is_secret(node->entries[i].key) &&
+            !resolve_failed(value))
+            option_secret(value->text);
+        free_secrets_tell(value);
+    }
+}
+
+static void stages_check(const struct job *job, struct report *report)
+{
+    for (size_t i = 0; i < job->stage_count; i++) {
+        const struct job_stage *stage = &job->stages[i];
+
+        if (strcmp(stage->kind, "lua") == 0)
+            free_secrets_tell(stage->options);
+        if (strcmp(stage->kind, "lua") == 0 && stage->when_error == WHEN_ERROR_NULL)
+            report_mistake(report, stage->at, stage->width, "stages[%zu].when_error: null has no meaning for a stage of kind "
+                           "lua, for it is not known which value to set; use dirty, drop or stop", i + 1);
+    }
+}
+
+static char *unit_format(const struct tree_node *unit)
+{
+    static const char *const formats[] = {"yyyy", "MM", "dd", "HH", "mm"};
+    int index = unit->kind == TREE_SCALAR ? choice_index("year|month|day|hour|minute", unit->text) : -1;
+
+    return index < 0 ? NULL : xstrdup(formats[index]);
+}
+
+static void time_partition_check(struct job *job, struct job_partition *partition, const struct tree_node *map, size_t number,
+                                 struct owned *owned, struct report *report)
+{
+    const struct tree_node *unit = tree_get(map, "unit"), *format = tree_get(map, "format");
+    const char *zone = job->time_zone;
+
+    if (unit && format)
+        report_mistake(report, format->at, format->width,
+                       "target.partition[%zu].format: unit is set as well; leave one of them out", number);
+    else if (!unit && !format)
+        report_mistake(report, map->at, map->width, "target.partition[%zu]: \"unit\" or \"format\" is missing: which part of the "
+                       "time it holds, such as unit: day or format: yyyyMMdd", number);
+    if (unit && !format)
+        partition->format = owned_keep(owned, unit_format(unit));
+    if (!partition->format)
+        partition->format = owned_keep(owned, xstrdup(""));
+    if (!partition->from)
+        partition->from = owned_keep(owned, xstrdup(batch_builtin_names[BUILTIN_TIMESTAMP]));
+    if (!partition->zone && zone)
+        partition->zone = owned_keep(owned, xstrdup(zone));
+    if (!partition->zone && !tree_get(map, "zone"))
+        report_mistake(report, map->at, map->width, "target.partition[%zu]: \"zone\" is missing: the time zone of the calendar, "
+                       "such as Asia/Shanghai; it can also be set once as time_zone of the job or of the data source", number);
+    if (!partition->zone)
+        partition->zone = owned_keep(owned, xstrdup(""));
+}
+
+static void partitions_check(struct job *job, struct owned *owned, struct report *report)
+{
+    const struct tree_node *list = tree_at(job->tree, "target.partition", false);
+    size_t stored = 0;
+
+    for (size_t i = 0; list && list->kind == TREE_LIST && i < list->count && stored < job->target.partition_count; i++) {
+        struct tree_node *map = list->items[i], *name = tree_get(map, "name");
+        const struct tree_node *kind = tree_get(map, "kind");
+        struct job_partition *partition;
+
+        if (map->kind != TREE_MAP)
+            continue;
+        partition = &job->target.partitions[stored++];
+        for (size_t j = 0; name && j < job->target.column_count; j++)
+            if (str_equal_ignore_case(name->text, str_of(job->target.columns[j].name)) && name->text.size)
+                report_mistake(report, name->at, name->width, "target.partition[%zu].name: \"%.*s\" is the name of a column as "
+                               "well, on line %u; a partition column is not listed under columns", i + 1, STR_ARG(name->text),
+                               job->target.columns[j].at.line);
+        if (!kind || kind->kind != TREE_SCALAR)
+            continue;
+        if (str_is(kind->text, "time"))
+            time_partition_check(job, partition, map, i + 1, owned, report);
+        else if (str_is(kind->text, "field") && !partition->from)
+            report_mistake(report, map->at, map->width,
+                           "target.partition[%zu]: \"from\" is missing: the field that holds the value", i + 1);
+        if (str_is(kind->text, "field") && !partition->from)
+            partition->from = owned_keep(owned, xstrdup(""));
+    }
+}
+
+/* The cluster's properties, and then the job's own, which win because they are set later. */
+static void properties_join(struct job *job, struct owned *owned, struct report *report)
+{
+    size_t cluster = job->source.kafka.property_count, own = job->source.property_count;
+    struct job_property *all = owned_keep(owned, xcalloc(cluster + own + 1, sizeof(*all)));
+
+    if (cluster)
+        memcpy(all, job->source.kafka.properties, cluster * sizeof(*all));
+    if (own)
+        memcpy(all + cluster, job->source.properties, own * sizeof(*all));
+    job->source.properties = all;
+    job->source.property_count = cluster + own;
+    for (size_t i = 0; i < cluster + own; i++)
+        if (kafka_property_is_fetch_size(all[i].name) && strtoll(all[i].value, NULL, 10) > job->runtime.memory_max / 2)
+            report_mistake(report, all[i].at, (unsigned)size_max(strlen(all[i].value), 1),
+                           "%s: %s bytes is more than half of runtime.memory_max; lower it, or raise the ceiling", all[i].name,
+                           all[i].value);
+}
+
+/* Without a mechanism librdkafka takes Kerberos, and then complains of a key table nobody spoke of. */
+static void login_check(const struct job *job, struct report *report)
+{
+    const struct job_property *protocol = NULL;
+    bool mechanism = false;
+
+    for (size_t i = 0; i < job->source.property_count; i++) {
+        const struct job_property *property = &job->source.properties[i];
+
+        if (strcmp(property->name, "security.protocol") == 0)
+            protocol = property;
+        mechanism = mechanism || strcmp(property->name, "sasl.mechanism") == 0 || strcmp(property->name, "sasl.mechanisms") == 0;
+    }
+    if (protocol && strncasecmp(protocol->value, "sasl_", 5) == 0 && !mechanism)
+        report_warning(report, protocol->at, (unsigned)strlen(protocol->value),
+                       "security.protocol: the log-in is by Kerberos (GSSAPI), because sasl.mechanism is not set; "
+                       "others are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512");
+}
+
+static void runtime_check(const struct job *job, struct report *report)
+{
+    const struct tree_node *node = tree_at(job->tree, "runtime.flush_interval", false);
+
+    if (node && job->runtime.flush_interval_ms < FLUSH_INTERVAL_WARNING_MS)
+        report_warning(report, node->at, node->width, "runtime.flush_interval: below 5s each flush needs its own upload session, "
+                       "of which the service grants 500 a table in 5 minutes");
+    node = tree_at(job->tree, "runtime.flush_bytes", false);
+    if (job->runtime.flush_bytes > job->runtime.memory_max / 4) {
+        if (!node)
+            node = tree_at(job->tree, "runtime.memory_max", false);
+        if (node)
+            node_mistake(report, node, "runtime.flush_bytes",
+                         "one block may take a quarter of memory_max at most; lower it, or raise memory_max");
+    }
+    node = tree_at(job->tree, "dirty.bytes_max", false);
+    if (node && job->dirty.bytes_max < job->dirty.file_bytes_max)
+        node_mistake(report, node, "dirty.bytes_max",
+                     "all files together cannot be smaller than one file (dirty.file_bytes_max)");
+}
+
+bool job_load(struct job **job_out, const char *path, const char *datasources_path, struct report *report)
+{
+    struct job_memory *memory = xcalloc(1, sizeof(*memory));
+    struct option_reader reader = {.report = report, .owned = &memory->owned};
+    unsigned mistakes = report_mistakes(report);
+    const struct tree_node *named;
+    struct job *job = &memory->job;
+    char *datasources_directory;
+
+    *job_out = NULL;
+    buffer_init(&reader.path, 0);
+    job->path = owned_keep(&memory->owned, xstrdup(path));
+    job->directory = owned_keep(&memory->owned, directory_of(path));
+    if (!yaml_read(&job->tree, job->path, report) && !job->tree) {
+        job_free(job);
+        return false;
+    }
+    resolve_tree(job->tree, job->directory, report);
+    reader.directory = job->directory;
+    options_read(&reader, job_options, job, job->tree, job->tree->at, job->tree->width);
+
+    named = tree_get(job->tree, "datasources");
+    if (datasources_path)
+        memory->datasources_path = xstrdup(datasources_path);
+    else
+        memory->datasources_path = path_join(job->directory, named && named->kind == TREE_SCALAR && named->text.size
+                                                                 ? named->text : STR("datasources.yaml"));
+    owned_keep(&memory->owned, memory->datasources_path);
+    datasources_directory = owned_keep(&memory->owned, directory_of(memory->datasources_path));
+    if (named && !datasources_path && named->kind == TREE_SCALAR && access(memory->datasources_path, R_OK) != 0)
+        report_mistake(report, named->at, named->width, "datasources: the file %s cannot be read: %s", memory->datasources_path,
+                       strerror(errno));
+    else if (!yaml_read(&job->datasources_tree, memory->datasources_path, report))
+        assert(report_mistakes(report) > mistakes);
+    reader.directory = datasources_directory;
+    datasources_read(job, &reader);
+
+    if (!job->source.group)
+        job->source.group = owned_keep(&memory->owned, xasprintf("luaduct-%s", job->name));
+    if (!job->time_zone && job->target.maxcompute.time_zone)
+        job->time_zone = owned_keep(&memory->owned, xstrdup(job->target.maxcompute.time_zone));
+    starts_check(job, report);
+    stages_check(job, report);
+    partitions_check(job, &memory->owned, report);
+    properties_join(job, &memory->owned, report);
+    login_check(job, report);
+    runtime_check(job, report);
+
+    buffer_release(&reader.path);
+    *job_out = job;
+    return report_mistakes(report) == mistakes;
+}

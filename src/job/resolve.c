@@ -1,0 +1,148 @@
+/* resolve.c: walks the tree once; a value without "${" costs one search. What was resolved is not searched again, so that a
+ * secret that happens to contain "${" stays what it is. */
+#include "job/resolve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_BYTES_MAX = 64 << 10 };
+
+char *path_join(const char *directory, struct str path)
+{
+    if (strcmp(directory, ".") == 0 || (path.size && path.data[0] == '/'))
+        return str_dup(path);
+    return xasprintf("%s/%.*s", directory, STR_ARG(path));
+}
+
+static bool file_append(struct buffer *text, const char *path, struct error *error)
+{
+    struct buffer content;
+    struct stat status;
+    bool ok = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    buffer_init(&content, FILE_BYTES_MAX + 1);
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        error_set(error, ERROR_CONFIG, "the file %s cannot be read: %s", path, strerror(errno));
+        goto out;
+    }
+    if (S_ISDIR(status.st_mode)) {
+        error_set(error, ERROR_CONFIG, "%s is a folder", path);
+        goto out;
+    }
+    for (;;) {
+        char piece[4096];
+        ssize_t size = read(fd, piece, sizeof(piece));
+
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0) {
+            error_set(error, ERROR_CONFIG, "the file %s cannot be read: %s", path, strerror(errno));
+            goto out;
+        }
+        if (size == 0)
+            break;
+        buffer_append(&content, piece, (size_t)size);
+        if (content.failed || content.size > FILE_BYTES_MAX) {
+            error_set(error, ERROR_CONFIG, "the file %s is larger than %d KiB", path, FILE_BYTES_MAX >> 10);
+            goto out;
+        }
+    }
+    if (content.size && (memchr(content.data, 0, content.size) || !str_is_utf8(buffer_str(&content)))) {
+        error_set(error, ERROR_CONFIG, "the file %s is no UTF-8 text", path);
+        goto out;
+    }
+    if (content.size && content.data[content.size - 1] == '\n')
+        content.size--;
+    if (content.size && content.data[content.size - 1] == '\r')
+        content.size--;
+    buffer_append_str(text, buffer_str(&content));
+    ok = true;
+out:
+    if (fd >= 0)
+        close(fd);
+    buffer_release(&content);
+    return ok;
+}
+
+static bool reference_append(struct buffer *text, struct str reference, const char *directory, struct error *error)
+{
+    struct str kind, name;
+    bool ok = false;
+    char *copy;
+
+    if (!str_cut(reference, ':', &kind, &name) || (!str_is(kind, "env") && !str_is(kind, "file")) || !name.size)
+        return error_set(error, ERROR_CONFIG, "${%.*s} is not known; use ${env:NAME} or ${file:PATH}, and $${ for a plain ${",
+                         STR_ARG(reference));
+    if (str_is(kind, "env")) {
+        const char *value;
+
+        copy = str_dup(name);
+        value = getenv(copy);
+        if (!value)
+            error_set(error, ERROR_CONFIG, "the environment variable %s is not set", copy);
+        else if (!str_is_utf8(str_of(value)))
+            error_set(error, ERROR_CONFIG, "the environment variable %s is no UTF-8 text", copy);
+        else
+            ok = true;
+        if (ok)
+            buffer_append_str(text, str_of(value));
+    } else {
+        copy = path_join(directory, name);
+        ok = file_append(text, copy, error);
+    }
+    free(copy);
+    return ok;
+}
+
+static void scalar_resolve(struct tree_node *node, const char *directory, struct report *report)
+{
+    struct str rest = node->text;
+    struct error error = {0};
+    struct buffer text;
+    bool ok = true;
+
+    if (!rest.size || !memmem(rest.data, rest.size, "${", 2))
+        return;
+    buffer_init(&text, 0);
+    while (rest.size && ok) {
+        size_t taken = 1;
+
+        if (str_starts_with(rest, STR("$${"))) {
+            buffer_append_str(&text, STR("${"));
+            taken = 3;
+        } else if (str_starts_with(rest, STR("${"))) {
+            const char *end = memchr(rest.data, '}', rest.size);
+
+            if (end) {
+                taken = (size_t)(end - rest.data) + 1;
+                ok = reference_append(&text, str_make(rest.data + 2, taken - 3), directory, &error);
+            } else {
+                ok = error_set(&error, ERROR_CONFIG, "\"${\" has no closing \"}\"");
+            }
+        } else {
+            buffer_append_char(&text, rest.data[0]);
+        }
+        rest.data += taken;
+        rest.size -= taken;
+    }
+    if (ok) {
+        node->written = node->text;
+        node->text.data = buffer_take(&text, &node->text.size);
+    } else {
+        report_mistake(report, node->at, node->width, "%s", error.text);
+        node->written = str_make(xstrndup(node->text.data, node->text.size), node->text.size);
+        buffer_release(&text);
+    }
+}
+
+void resolve_tree(struct tree_node *node, const char *directory, struct report *report)
+{
+    if (node->kind == TREE_SCALAR)
+        scalar_resolve(node, directory, report);
+    for (size_t i = 0; i < node->count; i++)
+        resolve_tree(node->kind == TREE_LIST ? node->items[i] : node->entries[i].value, directory, report);
+}

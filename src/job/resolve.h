@@ -1,0 +1,20 @@
+/* resolve.h: ${env:NAME} and ${file:PATH} in the scalars of a tree, so that secrets stay out of job files.
+ * "$${" stands for a plain "${". Threads: one owner of the tree. */
+#ifndef LUADUCT_JOB_RESOLVE_H
+#define LUADUCT_JOB_RESOLVE_H
+
+#include "job/report.h"
+#include "util/tree.h"
+
+/* Replaces them in every scalar below node, which keeps what was written there. Paths are relative to directory. Unset variables,
+ * unreadable files and other kinds are mistakes; such a scalar stays as written. */
+void resolve_tree(struct tree_node *node, const char *directory, struct report *report);
+/* Whether the scalar is one that could not be resolved: it was told already, and its text says nothing about the value. */
+static inline bool resolve_failed(const struct tree_node *node)
+{
+    return node->written.data && str_equal(node->written, node->text);
+}
+/* The path as seen from directory, on the heap: absolute ones stay. */
+char *path_join(const char *directory, struct str path) MUST_USE;
+
+#endif
