@@ -1,0 +1,289 @@
+/* batch_view.c: the batch as Lua sees it: batch.NAME reads a field's column, methods change the batch. */
+#include "script/internal.h"
+
+struct batch_box {
+    uint32_t tag;
+    uint64_t generation;
+};
+
+void batch_view_push_throws(lua_State *L)
+{
+    struct batch_box *box = lua_newuserdatauv(L, sizeof(*box), 0);
+
+    *box = (struct batch_box){BOX_BATCH, script_of(L)->run.generation};
+    luaL_setmetatable(L, "luaduct.batch");
+}
+
+static struct batch *check_batch(lua_State *L)
+{
+    struct script_run *run = &script_of(L)->run;
+    struct batch_box *box = box_get(L, 1, BOX_BATCH);
+
+    if (!box)
+        luaL_typeerror(L, 1, "batch");
+    if (!run->batch || box->generation != run->generation)
+        luaL_error(L, "this batch is over: a batch can be used only while process(batch) runs on it");
+    return run->batch;
+}
+
+static struct str check_name(lua_State *L, int index)
+{
+    struct str name;
+
+    name.data = luaL_checklstring(L, index, &name.size);
+    return name;
+}
+
+/* Throws, naming the nearest field. The names are copied with a zero at their end into memory of Lua's. */
+int throw_unknown_field(lua_State *L, struct str name)
+{
+    struct batch *batch = run_batch_throws(L);
+    const char **names = lua_newuserdatauv(L, (batch->field_count + 1) * sizeof(*names), 0);
+    const char *near;
+
+    luaL_checkstack(L, (int)batch->field_count + 8, NULL);
+    for (uint32_t i = 0; i < batch->field_count; i++)
+        names[i] = lua_pushlstring(L, batch->fields[i].name.data, batch->fields[i].name.size);
+    near = str_nearest(name, names, batch->field_count);
+    lua_pushlstring(L, name.data, name.size);
+    if (near)
+        return luaL_error(L, "there is no field \"%s\"; did you mean \"%s\"?", lua_tostring(L, -1), near);
+    return luaL_error(L, "there is no field \"%s\"; batch:fields() lists those there are", lua_tostring(L, -1));
+}
+
+struct field *field_check_throws(lua_State *L, struct batch *batch, struct str name)
+{
+    struct field *field = batch_field(batch, name);
+
+    if (!field)
+        throw_unknown_field(L, name);
+    return field;
+}
+
+struct column *field_column_throws(lua_State *L, struct batch *batch, struct field *field)
+{
+    struct column *column = batch_column(batch, field);
+
+    if (!column)
+        throw_arena_full(L);
+    return column;
+}
+
+void field_set_throws(lua_State *L, struct batch *batch, struct str name, struct column *column)
+{
+    if (!batch_field(batch, name) && batch->field_count == BATCH_FIELDS_MAX)
+        luaL_error(L, "a batch has at most %d fields", BATCH_FIELDS_MAX);
+    if (name.size == 0)
+        luaL_error(L, "a field needs a name");
+    if (!batch_set(batch, name, column))
+        throw_arena_full(L);
+    script_of(L)->run.layout++;
+}
+
+static int push_field(lua_State *L, struct batch *batch, struct str name)
+{
+    struct script_run *run = &script_of(L)->run;
+    struct field *field = field_check_throws(L, batch, name);
+    struct column *column = field_column_throws(L, batch, field);
+
+    /* From here on Lua holds the column, so row writes must take a fresh copy. */
+    for (struct own_column **own = &run->own; *own; own = &(*own)->next) {
+        if ((*own)->column == column) {
+            *own = (*own)->next;
+            run->layout++;
+            break;
+        }
+    }
+    column_push_throws(L, column, field->name);
+    return 1;
+}
+
+static int batch_index(lua_State *L)
+{
+    struct batch *batch;
+
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    batch = check_batch(L);
+    return push_field(L, batch, check_name(L, 2));
+}
+
+static int batch_newindex(lua_State *L)
+{
+    return luaL_error(L, "fields are not assigned: use batch:set(\"%s\", column or constant)", luaL_tolstring(L, 2, NULL));
+}
+
+static int view_column(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+
+    return push_field(L, batch, check_name(L, 2));
+}
+
+/* batch:set(name, column or constant) */
+static int view_set(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+    struct str name = check_name(L, 2);
+    struct field *field = batch_field(batch, name);
+    const struct type *existing = NULL;
+
+    check_no_loop_throws(L, "batch:set");
+    luaL_checkany(L, 3);
+    lua_settop(L, 3);
+    if (field)
+        existing = &field_column_throws(L, batch, field)->type;
+    field_set_throws(L, batch, name, column_from_value_throws(L, 3, existing));
+    return 0;
+}
+
+/* batch:add(name, type): a field of NULLs, to be filled row by row */
+static int view_add(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+    struct str name = check_name(L, 2), text = check_name(L, 3);
+    struct column *column;
+    struct error error;
+    struct type type;
+
+    if (!type_parse(text, &type, &error))
+        return luaL_argerror(L, 3, lua_pushstring(L, error.text));
+    if (batch_field(batch, name))
+        return luaL_error(L, "batch:add: there is a field \"%s\" already; batch:set replaces it", lua_tostring(L, 2));
+    column = column_try_new(&batch->arena, type, batch->row_count, true);
+    if (!column)
+        return throw_arena_full(L);
+    memset(column->data, 0, batch->row_count * type_size(type.kind));
+    memset(column->null, 1, batch->row_count);
+    field_set_throws(L, batch, name, column);
+    return 0;
+}
+
+static int view_remove(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+    struct str name = check_name(L, 2);
+
+    check_no_loop_throws(L, "batch:remove");
+    field_check_throws(L, batch, name);
+    if (batch_remove(batch, name))
+        script_of(L)->run.layout++;
+    return 0;
+}
+
+static int view_keep(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+    struct column *mask = mask_check_throws(L, 2);
+    struct error error;
+
+    check_no_loop_throws(L, "batch:keep");
+    if (!batch_keep(batch, mask, &error))
+        return luaL_error(L, "%s", error.text);
+    return 0;
+}
+
+static bool mask_true(const struct column *mask, uint32_t row)
+{
+    return !column_is_null(mask, row) && mask->boolean[row];
+}
+
+static int view_drop(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+    struct column *mask = mask_check_throws(L, 2);
+
+    check_no_loop_throws(L, "batch:drop");
+    for (uint32_t i = 0; i < batch->selected; i++)
+        if (mask_true(mask, batch->selection[i]))
+            batch_drop(batch, batch->selection[i]);
+    batch_sweep(batch);
+    check_stopped_throws(L);
+    return 0;
+}
+
+static int view_dirty(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+    struct column *mask = mask_check_throws(L, 2);
+    struct str reason = check_name(L, 3);
+
+    check_no_loop_throws(L, "batch:dirty");
+    for (uint32_t i = 0; i < batch->selected; i++)
+        if (mask_true(mask, batch->selection[i]))
+            batch_dirty(batch, batch->selection[i], STR_NONE, reason);
+    batch_sweep(batch);
+    check_stopped_throws(L);
+    return 0;
+}
+
+static int view_count(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < batch->selected; i++)
+        count += !batch_row_gone(batch, batch->selection[i]);
+    lua_pushinteger(L, count);
+    return 1;
+}
+
+/* batch:fields(): a list of {name = , type = } */
+static int view_fields(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+    char type[TYPE_NAME_MAX];
+
+    lua_createtable(L, (int)batch->field_count, 0);
+    for (uint32_t i = 0; i < batch->field_count; i++) {
+        lua_createtable(L, 0, 2);
+        lua_pushlstring(L, batch->fields[i].name.data, batch->fields[i].name.size);
+        lua_setfield(L, -2, "name");
+        lua_pushstring(L, type_print(field_column_throws(L, batch, &batch->fields[i])->type, type));
+        lua_setfield(L, -2, "type");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static int view_has(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+
+    lua_pushboolean(L, batch_field(batch, check_name(L, 2)) != NULL);
+    return 1;
+}
+
+static int view_map(lua_State *L)
+{
+    check_batch(L);
+    return batch_map_throws(L);
+}
+
+static int view_rows(lua_State *L)
+{
+    check_batch(L);
+    return batch_rows_throws(L);
+}
+
+void batch_view_install_throws(lua_State *L)
+{
+    static const luaL_Reg methods[] = {
+        {"column", view_column}, {"set", view_set},     {"add", view_add},       {"remove", view_remove}, {"keep", view_keep},
+        {"drop", view_drop},     {"dirty", view_dirty}, {"count", view_count},   {"fields", view_fields}, {"has", view_has},
+        {"map", view_map},       {"rows", view_rows},   {NULL, NULL},
+    };
+
+    luaL_newmetatable(L, "luaduct.batch");
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_pushcclosure(L, batch_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, batch_newindex);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushliteral(L, "luaduct.batch");
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}

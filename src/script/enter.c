@@ -1,0 +1,128 @@
+/* enter.c: the one place where Lua is entered.
+ * The message handler notes text, calls and the row in hand without allocating, so that it works when memory is short.
+ * Budget: a count hook every BUDGET_STEP instructions; once the budget is gone it comes back at every single instruction, so that
+ * a pcall which catches the error gets the next one in the function around it. */
+#include "script/internal.h"
+
+#include <stdio.h>
+
+enum { BUDGET_STEP = 10000 };
+
+static void budget_hook(lua_State *L, lua_Debug *ar)
+{
+    struct script_state *state = script_of(L);
+
+    state->instructions_left -= lua_gethookcount(L);
+    if (LIKELY(state->instructions_left > 0))
+        return;
+    state->budget_hit = true;
+    lua_sethook(L, budget_hook, LUA_MASKCOUNT, 1);
+    lua_getinfo(L, "Sl", ar);
+    lua_pushfstring(L, "%s:%d: more than %I instructions for one batch; is there an endless loop?", ar->short_src,
+                    ar->currentline, (LUAI_UACINT)state->limits.instructions_max);
+    lua_error(L);
+}
+
+void script_budget_arm(struct script_state *state, lua_State *L, int count)
+{
+    lua_sethook(L, budget_hook, LUA_MASKCOUNT, state->budget_hit ? 1 : count);
+}
+
+void script_budget_charge(struct script_state *state, int64_t instructions)
+{
+    state->instructions_left -= instructions;
+}
+
+void script_budget_check_throws(lua_State *L)
+{
+    struct script_state *state = script_of(L);
+
+    if (LIKELY(!state->budget_hit && state->instructions_left > 0))
+        return;
+    state->budget_hit = true;
+    lua_sethook(L, budget_hook, LUA_MASKCOUNT, 1);
+    luaL_error(L, "more than %I instructions for one batch; is there an endless loop?",
+               (LUAI_UACINT)state->limits.instructions_max);
+}
+
+/* The Lua functions above the one that failed, on one line. */
+static void note_calls(lua_State *L, struct script_state *state)
+{
+    size_t size = 0;
+    int shown = 0;
+    lua_Debug ar;
+
+    state->trace[0] = '\0';
+    for (int level = 1; shown < 6 && lua_getstack(L, level, &ar); level++) {
+        int written;
+
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline < 0)
+            continue;
+        if (shown++ == 0)
+            continue; /* the message has it already */
+        written = snprintf(state->trace + size, sizeof(state->trace) - size, "%s%s:%d", size ? ", " : "", ar.short_src,
+                           ar.currentline);
+        if (written < 0 || (size_t)written >= sizeof(state->trace) - size)
+            break;
+        size += (size_t)written;
+    }
+}
+
+static int note_error(lua_State *L)
+{
+    struct script_state *state = script_of(L);
+    const char *text;
+
+    state->failed_row_in_hand = state->run.row_in_hand;
+    state->failed_row = state->run.row;
+    note_calls(L, state);
+    if (lua_type(L, 1) != LUA_TSTRING && luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL) {
+        luaL_tolstring(L, 1, NULL);
+        lua_replace(L, 1);
+    }
+    text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
+    if (text)
+        snprintf(state->text, sizeof(state->text), "%s", text);
+    else
+        snprintf(state->text, sizeof(state->text), "error without a text (a %s)", luaL_typename(L, 1));
+    return 1;
+}
+
+bool script_enter(struct script_state *state, lua_CFunction function, void *argument, struct error *error)
+{
+    lua_State *L = state->lua;
+    int top = lua_gettop(L);
+    int status;
+
+    if (!lua_checkstack(L, 16))
+        return error_set(error, ERROR_SCRIPT, "out of memory for the Lua stack");
+    state->instructions_left = state->limits.instructions_max;
+    state->budget_hit = state->memory_hit = false;
+    state->failed_row_in_hand = state->closed_row_set = false;
+    state->text[0] = state->trace[0] = '\0';
+    script_budget_arm(state, L, BUDGET_STEP);
+    lua_pushcfunction(L, note_error);
+    lua_pushcfunction(L, function);
+    lua_pushlightuserdata(L, argument);
+    status = lua_pcall(L, 1, 0, top + 1);
+    lua_sethook(L, NULL, 0, 0);
+    if (status == LUA_ERRMEM || (status != LUA_OK && state->memory_hit && strstr(state->text, "not enough memory"))) {
+        state->memory_hit = true;
+        if (status == LUA_ERRMEM) {
+            state->failed_row_in_hand = state->closed_row_set;
+            state->failed_row = state->closed_row;
+        }
+        snprintf(state->text, sizeof(state->text), "out of its memory limit of %zu MiB", state->limits.memory_max >> 20);
+    } else {
+        state->memory_hit = false;
+    }
+    if (status != LUA_OK && !state->text[0])
+        snprintf(state->text, sizeof(state->text), "error in an error handler");
+    assert(lua_gettop(L) == top + (status == LUA_OK ? 1 : 2));
+    lua_settop(L, top);
+    if (status == LUA_OK)
+        return true;
+    return error_set(error, ERROR_SCRIPT, "%s%s%s%s", state->text, state->trace[0] ? " (called from " : "", state->trace,
+                     state->trace[0] ? ")" : "");
+}

@@ -1,0 +1,482 @@
+/* module.c: modules, and running them over a batch.
+ * A run that fails is undone: fields, selection, counters and the tail of the dirty list go back to a snapshot, the arena to a
+ * mark; then the row in hand fails and the module runs again. The snapshot costs one copy of the selection and of the list of
+ * fields; a batch in which n rows fail by row errors of batch:rows() runs n + 1 times (batch:map needs no second run). */
+#include "script/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { FILE_BYTES_MAX = 4 << 20, LIMIT_HITS_MAX = 2 };
+
+static const char *const function_names[] = {"process", "partition", "alert", "open", "save", "close", "check"};
+
+struct batch *run_batch_throws(lua_State *L)
+{
+    struct batch *batch = script_of(L)->run.batch;
+
+    if (!batch)
+        luaL_error(L, "there is no batch in hand: columns can be used only while process(batch) runs");
+    return batch;
+}
+
+int throw_arena_full(lua_State *L)
+{
+    script_of(L)->run.arena_full = true;
+    return luaL_error(L, "the batch needs more memory than a batch may use");
+}
+
+void check_no_loop_throws(lua_State *L, const char *what)
+{
+    if (script_of(L)->run.loops)
+        luaL_error(L, "%s cannot be used inside batch:map or a loop over batch:rows(); use it before or after", what);
+}
+
+void check_stopped_throws(lua_State *L)
+{
+    if (script_of(L)->run.batch->stopped)
+        luaL_error(L, "the stage stops at its first bad row");
+}
+
+void run_complain(struct script_module *module, const char *option_path, const char *text)
+{
+    if (module->complaints++ == 0)
+        snprintf(module->complaint, sizeof(module->complaint), "%s%s%s", option_path, *option_path ? ": " : "", text);
+    if (module->complain)
+        module->complain(module->complain_arg, option_path, text);
+}
+
+/* Opening. */
+
+struct open_call {
+    struct script_module *module;
+    const struct script_source *source;
+    const char *text;
+    size_t size;
+    char chunk[160]; /* how messages call the file */
+};
+
+/* ctx.complain(path, text): a wrong option, told with its place in the job file. Upvalue: the module. */
+static int ctx_complain(lua_State *L)
+{
+    struct script_module *module = lua_touserdata(L, lua_upvalueindex(1));
+    const char *path = luaL_checkstring(L, 1), *text = luaL_checkstring(L, 2);
+
+    if (script_of(L)->opening != module)
+        return luaL_error(L, "ctx.complain can be called only in open(ctx)");
+    run_complain(module, path, text);
+    return 0;
+}
+
+static void check_table(lua_State *L, struct script_module *module, int table)
+{
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
+
+        if (lua_isfunction(L, -1)) {
+            size_t i = 0;
+            const char *near;
+
+            while (i < COUNT_OF(function_names) && !(name && strcmp(name, function_names[i]) == 0))
+                i++;
+            near = name ? str_nearest(str_of(name), function_names, COUNT_OF(function_names)) : NULL;
+            if (i == COUNT_OF(function_names))
+                luaL_error(L, "the module has an unknown function \"%s\"%s%s%s; helper functions are local", name ? name : "?",
+                           near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+            module->functions |= 1u << i;
+        } else if (name && strcmp(name, "state") == 0) {
+            if (lua_type(L, -1) != LUA_TSTRING || strcmp(lua_tostring(L, -1), "partition") != 0)
+                luaL_error(L, "the module's field state can only be \"partition\"");
+            module->keeps_state = true;
+        } else if (name) {
+            for (size_t i = 0; i < COUNT_OF(function_names); i++)
+                if (strcmp(name, function_names[i]) == 0)
+                    luaL_error(L, "the module's field \"%s\" must be a function, it is a %s", name, luaL_typename(L, -1));
+        }
+        lua_pop(L, 1);
+    }
+}
+
+static int call_open(lua_State *L)
+{
+    struct open_call *call = lua_touserdata(L, 1);
+    struct script_module *module = call->module;
+
+    if (luaL_loadbufferx(L, call->text, call->size, call->chunk, "t") != LUA_OK)
+        return lua_error(L);
+    sandbox_push_throws(L, module);
+    lua_setupvalue(L, -2, 1);
+    lua_call(L, 0, 1);
+    if (!lua_istable(L, -1))
+        return luaL_error(L, "%s: a stage's file must return its module, a table; this one returns %s", call->chunk + 1,
+                          lua_isnil(L, -1) ? "nothing (is `return stage` missing?)" : luaL_typename(L, -1));
+    check_table(L, module, lua_gettop(L));
+    if (!module->functions)
+        return luaL_error(L, "%s: the module has no function; a stage has process(batch)", call->chunk + 1);
+    lua_pushvalue(L, -1);
+    module->table_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    if (lua_getfield(L, -1, "open") == LUA_TFUNCTION) {
+        lua_createtable(L, 0, 3);
+        options_push_throws(L, call->source->options);
+        lua_setfield(L, -2, "options");
+        lua_pushstring(L, module->stage);
+        lua_setfield(L, -2, "stage");
+        lua_pushlightuserdata(L, module);
+        lua_pushcclosure(L, ctx_complain, 1);
+        lua_setfield(L, -2, "complain");
+        lua_call(L, 1, 0);
+    }
+    return 0;
+}
+
+static bool read_file(const char *path, char **text_out, size_t *size_out, struct error *error)
+{
+    bool ok = false;
+    FILE *file = fopen(path, "rb");
+    char *text = NULL;
+
+    if (!file)
+        return error_set(error, ERROR_CONFIG, "cannot read %s: %s", path, strerror(errno));
+    text = xmalloc(FILE_BYTES_MAX);
+    *size_out = fread(text, 1, FILE_BYTES_MAX, file);
+    if (ferror(file)) {
+        error_set(error, ERROR_CONFIG, "cannot read %s: %s", path, strerror(errno));
+        goto out;
+    }
+    if (*size_out == FILE_BYTES_MAX) {
+        error_set(error, ERROR_CONFIG, "%s is larger than a Lua file may be, 4 MiB", path);
+        goto out;
+    }
+    *text_out = text;
+    text = NULL;
+    ok = true;
+out:
+    fclose(file);
+    free(text);
+    return ok;
+}
+
+static void module_free(struct script_module *module)
+{
+    if (!module)
+        return;
+    free(module->stage);
+    free(module->folder);
+    free(module);
+}
+
+static bool find_source(const struct script_source *source, struct open_call *call, char **file_text, struct error *error)
+{
+    if (source->path) {
+        const char *base = strrchr(source->path, '/');
+
+        call->module->folder =
+            base ? xstrndup(source->path, (size_t)(base - source->path) + (base == source->path)) : xstrdup(".");
+        snprintf(call->chunk, sizeof(call->chunk), "@%s", base ? base + 1 : source->path);
+        if (!read_file(source->path, file_text, &call->size, error))
+            return false;
+        call->text = *file_text;
+        return true;
+    }
+    for (const struct embedded_module *embedded = embedded_modules; embedded->name; embedded++) {
+        if (strcmp(embedded->name, source->builtin) == 0) {
+            snprintf(call->chunk, sizeof(call->chunk), "@%s.lua", embedded->name);
+            call->text = embedded->text;
+            call->size = embedded->size;
+            return true;
+        }
+    }
+    return error_set(error, ERROR_CONFIG, "there is no stage kind \"%s\" in this version", source->builtin);
+}
+
+bool script_module_open(struct script_state *state, const struct script_source *source, struct script_module **module_out,
+                        struct error *error)
+{
+    bool ok = false;
+    struct script_module *module = xcalloc(1, sizeof(*module));
+    struct open_call call = {.module = module, .source = source};
+    char *file_text = NULL;
+
+    assert(source->path || source->builtin);
+    module->state = state;
+    module->stage = xstrdup(source->stage ? source->stage : "?");
+    module->convert.zone = source->zone;
+    module->complain = source->complain;
+    module->complain_arg = source->complain_arg;
+    module->table_ref = LUA_NOREF;
+    if (!find_source(source, &call, &file_text, error))
+        goto out;
+    state->opening = module;
+    ok = script_enter(state, call_open, &call, error);
+    state->opening = NULL;
+    if (module->complaints)
+        ok = error_set(error, ERROR_CONFIG, "%s", module->complaint);
+    /* Closures of the module may live on in Lua, so it goes with the state even when it could not be opened. */
+    module->next = state->modules;
+    state->modules = module;
+    if (ok)
+        *module_out = module;
+    else
+        module->functions = 0;
+    module = NULL;
+out:
+    module_free(module);
+    free(file_text);
+    return ok;
+}
+
+bool script_module_has(const struct script_module *module, const char *function)
+{
+    for (size_t i = 0; i < COUNT_OF(function_names); i++)
+        if (strcmp(function, function_names[i]) == 0)
+            return module->functions & 1u << i;
+    return false;
+}
+
+bool script_module_keeps_state(const struct script_module *module)
+{
+    return module->keeps_state;
+}
+
+/* Running. */
+
+struct snapshot {
+    struct field *fields;
+    uint32_t field_count;
+    uint32_t *selection, *selection_at;
+    uint32_t selected;
+    uint32_t row_count;
+    uint32_t *row_message, *row_index, *index_next, *index_next_copy;
+    uint8_t *operation, *gone;
+    struct dirty_row **dirty_tail;
+    uint32_t dirty_count, filtered_count, expanded_count;
+    struct arena_mark mark;
+};
+
+/* Room for copies; selections only shrink from here on. */
+static bool snapshot_init(struct snapshot *snapshot, struct batch *batch)
+{
+    memset(snapshot, 0, sizeof(*snapshot));
+    snapshot->fields = arena_try_array(&batch->arena, batch->field_count, sizeof(*snapshot->fields));
+    snapshot->selection = arena_try_array(&batch->arena, batch->selected, sizeof(*snapshot->selection));
+    if (batch->index_next)
+        snapshot->index_next_copy = arena_try_array(&batch->arena, batch->message_count, sizeof(*snapshot->index_next_copy));
+    return snapshot->fields && snapshot->selection && (!batch->index_next || snapshot->index_next_copy);
+}
+
+static void snapshot_take(struct snapshot *snapshot, struct batch *batch)
+{
+    memcpy(snapshot->fields, batch->fields, batch->field_count * sizeof(*batch->fields));
+    snapshot->field_count = batch->field_count;
+    if (batch->selected)
+        memcpy(snapshot->selection, batch->selection, batch->selected * sizeof(*batch->selection));
+    snapshot->selection_at = batch->selection;
+    snapshot->selected = batch->selected;
+    snapshot->row_count = batch->row_count;
+    snapshot->row_message = batch->row_message;
+    snapshot->row_index = batch->row_index;
+    snapshot->index_next = batch->index_next;
+    if (batch->index_next && batch->message_count)
+        memcpy(snapshot->index_next_copy, batch->index_next, batch->message_count * sizeof(*batch->index_next));
+    snapshot->operation = batch->operation;
+    snapshot->gone = batch->gone;
+    snapshot->dirty_tail = batch->dirty_tail;
+    snapshot->dirty_count = batch->dirty_count;
+    snapshot->filtered_count = batch->filtered_count;
+    snapshot->expanded_count = batch->expanded_count;
+    snapshot->mark = arena_mark(&batch->arena);
+}
+
+static void snapshot_restore(const struct snapshot *snapshot, struct batch *batch)
+{
+    memcpy(batch->fields, snapshot->fields, snapshot->field_count * sizeof(*batch->fields));
+    batch->field_count = snapshot->field_count;
+    batch->selection = snapshot->selection_at;
+    if (snapshot->selected)
+        memcpy(batch->selection, snapshot->selection, snapshot->selected * sizeof(*batch->selection));
+    batch->selected = snapshot->selected;
+    batch->row_count = snapshot->row_count;
+    batch->row_message = snapshot->row_message;
+    batch->row_index = snapshot->row_index;
+    batch->index_next = snapshot->index_next;
+    if (batch->index_next && batch->message_count)
+        memcpy(batch->index_next, snapshot->index_next_copy, batch->message_count * sizeof(*batch->index_next));
+    batch->operation = snapshot->operation;
+    batch->gone = snapshot->gone;
+    batch->gone_any = false;
+    for (uint32_t i = 0; batch->gone && i < batch->selected; i++)
+        batch->gone[batch->selection[i]] = 0;
+    batch->dirty_tail = snapshot->dirty_tail;
+    *batch->dirty_tail = NULL;
+    batch->dirty_count = snapshot->dirty_count;
+    batch->filtered_count = snapshot->filtered_count;
+    batch->expanded_count = snapshot->expanded_count;
+    arena_rollback(&batch->arena, &snapshot->mark);
+}
+
+struct run_call {
+    const char *function;
+    struct column **columns; /* partition's results; NULL for process */
+    size_t max, count;
+};
+
+static void take_partition(lua_State *L, struct run_call *call, int index)
+{
+    static const struct type text = {.kind = TYPE_STRING};
+    struct script_run *run = &script_of(L)->run;
+    struct column *column;
+    struct error error;
+
+    if (call->count == call->max)
+        luaL_error(L, "partition(batch) gives more columns than there are partition levels for it (%d)", (int)call->max);
+    if (lua_isnil(L, index))
+        luaL_error(L, "partition(batch) must give a column for every partition level; value %d is nil", (int)call->count + 1);
+    column = column_from_value_throws(L, index, NULL);
+    if (!convert_possible(column->type, text, &error))
+        luaL_error(L, "partition(batch), value %d: %s", (int)call->count + 1, error.text);
+    column = convert_column(&run->module->convert, run->batch, column, text, STR_NONE, false);
+    if (!column)
+        throw_arena_full(L);
+    call->columns[call->count++] = column;
+}
+
+static int call_run(lua_State *L)
+{
+    struct run_call *call = lua_touserdata(L, 1);
+    struct script_run *run = &script_of(L)->run;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, run->module->table_ref);
+    if (lua_getfield(L, -1, call->function) != LUA_TFUNCTION)
+        return luaL_error(L, "the module has no function %s(batch)", call->function);
+    batch_view_push_throws(L);
+    lua_call(L, 1, call->columns ? 1 : 0);
+    if (call->columns) {
+        int result = lua_gettop(L);
+
+        call->count = 0;
+        if (lua_istable(L, result)) {
+            lua_Integer count = (lua_Integer)lua_rawlen(L, result);
+
+            luaL_checkstack(L, 8, NULL);
+            for (lua_Integer i = 1; i <= count; i++) {
+                lua_rawgeti(L, result, i);
+                take_partition(L, call, result + 1);
+                lua_settop(L, result);
+            }
+        } else {
+            take_partition(L, call, result);
+        }
+        check_stopped_throws(L);
+    }
+    return 0;
+}
+
+static bool run_once(struct script_module *module, struct batch *batch, struct run_call *call, struct error *error)
+{
+    struct script_state *state = module->state;
+    bool ok;
+
+    memset(&state->run, 0, sizeof(state->run));
+    state->run.module = module;
+    state->run.batch = batch;
+    state->run.generation = ++state->generation;
+    ok = script_enter(state, call_run, call, error);
+    state->run.batch = NULL;
+    state->run.generation = 0;
+    return ok;
+}
+
+/* The row in hand fails; after an expansion inside the run, all rows of its record do. */
+static void fail_in_hand(struct batch *batch, uint32_t row, bool whole_record, uint32_t message, const char *text)
+{
+    if (!whole_record) {
+        batch_fail(batch, row, STR_NONE, "%s", text);
+    } else {
+        for (uint32_t i = 0; i < batch->selected; i++) {
+            uint32_t candidate = batch->selection[i];
+
+            if ((batch->row_message ? batch->row_message[candidate] : candidate) == message)
+                batch_fail(batch, candidate, STR_NONE, "%s", text);
+        }
+    }
+    batch_sweep(batch);
+}
+
+static bool run(struct script_module *module, struct batch *batch, struct run_call *call, struct error *error)
+{
+    struct script_state *state = module->state;
+    struct snapshot snapshot;
+    struct error failure;
+    unsigned limit_hits = 0;
+
+    batch_sweep(batch);
+    if (!snapshot_init(&snapshot, batch))
+        return error_set(error, ERROR_DATA, "the batch needs more memory than a batch may use");
+    for (;;) {
+        uint32_t row, message = 0, selected = batch->selected;
+        bool in_hand, whole_record;
+
+        snapshot_take(&snapshot, batch);
+        if (run_once(module, batch, call, &failure)) {
+            if (batch->stopped)
+                break;
+            batch_sweep(batch);
+            return true;
+        }
+        if (batch->stopped)
+            break;
+        if (state->run.arena_full)
+            return error_set(error, ERROR_DATA, "%s", failure.text);
+        if (batch->message_count == 0) {
+            *error = failure;
+            return false;
+        }
+        row = state->failed_row;
+        in_hand = state->failed_row_in_hand && row < batch->row_count;
+        whole_record = batch->row_message != snapshot.row_message;
+        if (in_hand)
+            message = batch->row_message ? batch->row_message[row] : row;
+        snapshot_restore(&snapshot, batch);
+        limit_hits += state->budget_hit || state->memory_hit;
+        if (in_hand && limit_hits < LIMIT_HITS_MAX) {
+            log_debug(state->log, "stage %s: a row failed: %s", module->stage, failure.text);
+            fail_in_hand(batch, row, whole_record, message, state->text);
+        }
+        if (batch->stopped)
+            break;
+        /* The second check is for a row that had left already: it must not make this loop endless. */
+        if (in_hand && limit_hits < LIMIT_HITS_MAX && batch->selected < selected)
+            continue;
+        if (selected)
+            log_error(state->log, "stage %s: %s; %u rows fail", module->stage, failure.text, (unsigned)batch->selected);
+        for (uint32_t i = 0; i < batch->selected && !batch->stopped; i++)
+            batch_fail(batch, batch->selection[i], STR_NONE, "%s", state->text);
+        batch_sweep(batch);
+        if (batch->stopped)
+            break;
+        if (call->columns)
+            call->count = 0;
+        return true;
+    }
+    *error = batch->stop_error;
+    return false;
+}
+
+bool script_process(struct script_module *module, struct batch *batch, struct error *error)
+{
+    struct run_call call = {.function = "process"};
+
+    return run(module, batch, &call, error);
+}
+
+bool script_partition(struct script_module *module, struct batch *batch, struct column **columns_out, size_t max,
+                      size_t *count_out, struct error *error)
+{
+    struct run_call call = {"partition", columns_out, max, 0};
+    bool ok = run(module, batch, &call, error);
+
+    *count_out = call.count;
+    return ok;
+}

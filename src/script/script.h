@@ -1,0 +1,58 @@
+/* script.h: Lua inside a worker: states, modules, entering them. The only folder that includes lua.h.
+ * One state per worker (and one for `check`), one module per stage with its own _ENV; sandbox, memory limit and instruction
+ * budget as in design.md "Lua". Ownership: a state owns its modules. Threads: a state belongs to one thread at a time.
+ * Errors: kind SCRIPT with "file:line: message" (and a short traceback in what follows), kind CONFIG for options. */
+#ifndef LUADUCT_SCRIPT_SCRIPT_H
+#define LUADUCT_SCRIPT_SCRIPT_H
+
+#include "batch/batch.h"
+#include "batch/time.h"
+#include "util/log.h"
+#include "util/tree.h"
+
+struct script_state;
+struct script_module;
+
+struct script_limits {
+    size_t memory_max;        /* bytes of one state */
+    int64_t instructions_max; /* VM instructions of one entry (one batch) */
+};
+
+struct script_state *script_state_new(const struct script_limits *limits, struct log *log) MUST_USE;
+void script_state_free(struct script_state *state);
+size_t script_state_memory(const struct script_state *state);
+
+/* What `complain` gets while a module opens: a wrong option (path inside the stage's options, "columns[2].type") and why. */
+typedef void script_complain(void *arg, const char *option_path, const char *text);
+
+struct script_source {
+    const char *stage;              /* for messages and dirty rows */
+    const char *path;               /* a person's file, read by this call; or NULL: */
+    const char *builtin;            /* the name of an embedded module ("json") */
+    const struct tree_node *options; /* becomes ctx.options, a Lua table (read-only for the module); NULL: an empty one */
+    const struct zone *zone;        /* the job's zone for local date-times; may be NULL */
+    script_complain *complain;      /* may be NULL: then the first one is the error */
+    void *complain_arg;
+};
+
+/* Compiles (text only), runs the chunk, which must return a table, and calls its open(ctx). An unknown function of the module's
+ * table is refused (`process`, `partition`, `alert`, `open`, `save`, `close`, `check`, `state` are known). */
+bool script_module_open(struct script_state *state, const struct script_source *source, struct script_module **module_out,
+                        struct error *error) MUST_USE;
+bool script_module_has(const struct script_module *module, const char *function);
+/* stage.state == "partition": batches of one Kafka partition must come to one worker, in order. */
+bool script_module_keeps_state(const struct script_module *module);
+
+/* process(batch), once. A Lua error while a row is in hand (in batch:rows() or batch:map) makes that row fail by batch_fail, with
+ * the stage's when_error, and process runs again on the batch as it was without that row; an error with no row in hand fails all
+ * selected rows.
+ * WHEN_ERROR_STOP stops at the first. The second time that memory or budget run out in one batch, all rows left fail. For a batch
+ * without messages (chain_probe) a Lua error is the error. False otherwise only when the batch cannot go on (stopped, arena
+ * full); the error says why. */
+bool script_process(struct script_module *module, struct batch *batch, struct error *error) MUST_USE;
+/* partition(batch): one column or a list of columns, converted to text columns; count_out of them into columns_out[max]. Errors
+ * as above. */
+bool script_partition(struct script_module *module, struct batch *batch, struct column **columns_out, size_t max,
+                      size_t *count_out, struct error *error) MUST_USE;
+
+#endif

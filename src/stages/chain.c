@@ -1,0 +1,168 @@
+/* chain.c: a list of modules, run one after another. Which module a stage is, is decided in open_stage alone. */
+#include "stages/chain.h"
+
+#include <stdlib.h>
+
+struct chain_stage {
+    const struct job_stage *spec;
+    struct script_module *module;
+};
+
+struct chain {
+    struct script_state *state;
+    struct zone *zone; /* of local date-times; NULL when the job names none */
+    struct chain_stage *stages;
+    size_t count;
+};
+
+/* Tells wrong options of one stage with their places. */
+struct complainer {
+    struct report *report;
+    const struct job_stage *spec;
+    unsigned complaints;
+};
+
+static void complain(void *arg, const char *option_path, const char *text)
+{
+    struct complainer *complainer = arg;
+    const struct job_stage *spec = complainer->spec;
+    struct tree_node *node = spec->options ? tree_at(spec->options, option_path, true) : NULL;
+
+    complainer->complaints++;
+    if (!complainer->report)
+        return;
+    if (node)
+        report_mistake(complainer->report, node->at, node->width, "stage %s: %s%s%s", spec->name, option_path,
+                       *option_path ? ": " : "", text);
+    else
+        report_mistake(complainer->report, spec->at, spec->width, "stage %s: %s%s%s", spec->name, option_path,
+                       *option_path ? ": " : "", text);
+}
+
+static bool open_stage(struct chain *chain, const struct job_stage *spec, struct report *report, struct error *error)
+{
+    struct complainer complainer = {report, spec, 0};
+    bool lua = strcmp(spec->kind, "lua") == 0;
+    struct script_source source = {
+        .stage = spec->name,
+        .path = lua ? spec->file : NULL,
+        .builtin = lua ? NULL : spec->kind,
+        .options = spec->options,
+        .zone = chain->zone,
+        .complain = complain,
+        .complain_arg = &complainer,
+    };
+    struct script_module *module = NULL;
+    bool ok = script_module_open(chain->state, &source, &module, error);
+
+    if (ok && !script_module_has(module, "process"))
+        ok = error_set(error, ERROR_CONFIG, "%s has no function process(batch)", lua ? spec->file : spec->kind);
+    if (!ok) {
+        if (report && complainer.complaints == 0)
+            report_mistake(report, spec->at, spec->width, "stage %s: %s", spec->name, error->text);
+        return error_wrap(error, "stage %s", spec->name);
+    }
+    chain->stages[chain->count++] = (struct chain_stage){spec, module};
+    return true;
+}
+
+bool chain_open(struct chain **chain_out, const struct job *job, struct report *report, struct log *log, struct error *error)
+{
+    bool ok = true;
+    struct chain *chain = xcalloc(1, sizeof(*chain));
+    struct script_limits limits = {(size_t)int64_max(job->runtime.lua_memory_max, 0), job->runtime.lua_instructions_max};
+    struct error mistake;
+
+    chain->stages = xcalloc(job->stage_count ? job->stage_count : 1, sizeof(*chain->stages));
+    if (job->time_zone && !zone_open(&chain->zone, str_of(job->time_zone), error)) {
+        ok = error_wrap(error, "time_zone");
+        goto out;
+    }
+    chain->state = script_state_new(&limits, log);
+    for (size_t i = 0; i < job->stage_count; i++) {
+        if (open_stage(chain, &job->stages[i], report, &mistake))
+            continue;
+        if (ok)
+            *error = mistake; /* the first one; the report gets all */
+        ok = false;
+        if (!report)
+            break;
+    }
+    if (!ok)
+        goto out;
+    *chain_out = chain;
+    chain = NULL;
+out:
+    chain_free(chain);
+    return ok;
+}
+
+void chain_free(struct chain *chain)
+{
+    if (!chain)
+        return;
+    script_state_free(chain->state);
+    zone_free(chain->zone);
+    free(chain->stages);
+    free(chain);
+}
+
+static bool run_stage(struct chain *chain, size_t index, struct batch *batch, struct error *error)
+{
+    const struct chain_stage *stage = &chain->stages[index];
+    bool ok;
+
+    batch->stage = stage->spec->name;
+    batch->when_error = stage->spec->when_error;
+    ok = script_process(stage->module, batch, error);
+    batch_sweep(batch);
+    return ok || error_wrap(error, "stage %s", stage->spec->name);
+}
+
+bool chain_process_some(struct chain *chain, struct batch *batch, size_t stages, struct error *error)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < chain->count && i < stages; i++)
+        ok = run_stage(chain, i, batch, error);
+    batch->stage = NULL;
+    batch->when_error = WHEN_ERROR_DIRTY;
+    return ok;
+}
+
+bool chain_process(struct chain *chain, struct batch *batch, struct error *error)
+{
+    return chain_process_some(chain, batch, chain->count, error);
+}
+
+bool chain_keeps_state(const struct chain *chain)
+{
+    for (size_t i = 0; i < chain->count; i++)
+        if (script_module_keeps_state(chain->stages[i].module))
+            return true;
+    return false;
+}
+
+struct script_state *chain_state(struct chain *chain)
+{
+    return chain->state;
+}
+
+bool chain_probe(struct chain *chain, const struct job *job, struct batch *batch, struct report *report, struct error *error)
+{
+    bool ok = true;
+
+    batch_clear(batch);
+    if (!batch_begin(batch, job->source.fields))
+        return error_set(error, ERROR_FATAL, "no memory for an empty batch");
+    for (size_t i = 0; ok && i < chain->count; i++) {
+        const struct job_stage *spec = chain->stages[i].spec;
+
+        ok = run_stage(chain, i, batch, error);
+        if (!ok && report) /* later stages may need what this one would have made */
+            report_mistake(report, spec->at, spec->width, "%s", error->text);
+    }
+    batch->stage = NULL;
+    batch->when_error = WHEN_ERROR_DIRTY;
+    return ok;
+}

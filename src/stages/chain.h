@@ -1,0 +1,30 @@
+/* chain.h: the stages of a job, in order, as one worker runs them.
+ * A stage kind is a Lua module: built-in ones are embedded (lua/json.lua), `lua` ones are a person's file. A new kind is a new
+ * module in lua/ and a row in the option table; the chain needs no change.
+ * Ownership: the chain owns its script state. Threads: the worker's. */
+#ifndef LUADUCT_STAGES_CHAIN_H
+#define LUADUCT_STAGES_CHAIN_H
+
+#include "job/job.h"
+#include "script/script.h"
+
+struct chain;
+
+/* Opens every stage. Wrong options are told to `report` (job/report.h) with their places, all of them; then false. report NULL:
+ * the first mistake is the error. */
+bool chain_open(struct chain **chain_out, const struct job *job, struct report *report, struct log *log,
+                struct error *error) MUST_USE;
+void chain_free(struct chain *chain);
+/* All stages over one batch. False: the batch cannot go on (a stage stopped it); error names stage and row. */
+bool chain_process(struct chain *chain, struct batch *batch, struct error *error) MUST_USE;
+/* Only the first `stages` stages (preview). */
+bool chain_process_some(struct chain *chain, struct batch *batch, size_t stages, struct error *error) MUST_USE;
+/* Whether all batches of a Kafka partition must come to the same worker. */
+bool chain_keeps_state(const struct chain *chain);
+struct script_state *chain_state(struct chain *chain);
+/* Runs the chain over a batch of no rows with the job's source fields; afterwards the batch has the fields and types that come
+ * out. An unknown field in any stage is an error here, with the stage's place in the file. */
+bool chain_probe(struct chain *chain, const struct job *job, struct batch *batch, struct report *report,
+                 struct error *error) MUST_USE;
+
+#endif
