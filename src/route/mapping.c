@@ -1,0 +1,540 @@
+/* mapping.c: one pass a column: convert to the pipeline's type that is nearest to the target's, check the target's width, and
+ * hand the values on as they lie wherever the wire form is the same.
+ * A column without an entry in the job takes the field of equal name. It is looked for in every batch at the place where it was
+ * last time, so that a lookup costs one comparison; a field that fed a column once must be there ever after, since a missing one
+ * would silently become NULL. */
+#include "route/mapping.h"
+
+#include "batch/decimal.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TEXT_BYTES_MAX = 8 * 1024 * 1024 }; /* of one value, as the service limits it */
+
+struct target {
+    const struct mc_column *column;
+    unsigned number;
+    struct str field;   /* as the job names it, or the column's own name */
+    bool listed;        /* the job names the field: it must be there */
+    bool none;          /* the job says that nothing feeds this column */
+    bool seen;          /* the field was there before */
+    bool supported;
+    uint32_t guess;
+    struct type type;
+    enum wire_kind wire;
+    struct location at; /* of the job's entry */
+    unsigned width;
+};
+
+struct mapping {
+    const struct job *job;
+    const struct mc_schema *schema;
+    struct convert convert;
+    struct target *targets; /* one a column of the schema */
+};
+
+void complain(struct complaints *complaints, struct location at, unsigned width, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (complaints->report)
+        report_mistake(complaints->report, at, width ? width : 1, "%s", text);
+    else if (complaints->count == 0)
+        error_set(complaints->error, ERROR_CONFIG, "%s", text);
+    complaints->count++;
+}
+
+int field_find(const struct batch *batch, struct str name, uint32_t *guess)
+{
+    int found = -1;
+
+    if (*guess < batch->field_count && str_equal(batch->fields[*guess].name, name))
+        return (int)*guess;
+    for (uint32_t i = 0; i < batch->field_count; i++) {
+        if (str_equal(batch->fields[i].name, name)) {
+            *guess = i;
+            return (int)i;
+        }
+        if (str_equal_ignore_case(batch->fields[i].name, name))
+            found = found == -1 ? (int)i : -2;
+    }
+    return found;
+}
+
+struct type field_type(const struct field *field)
+{
+    if (field->column)
+        return field->column->type;
+    if (field->builtin == BUILTIN_PARTITION || field->builtin == BUILTIN_OFFSET || field->builtin == BUILTIN_TIMESTAMP)
+        return TYPE_OF(TYPE_BIGINT);
+    return TYPE_OF(TYPE_STRING);
+}
+
+const char *field_suggest(const struct batch *batch, struct str name, char text[128])
+{
+    const char **names = xcalloc(batch->field_count + 1, sizeof(*names));
+    const char *nearest;
+
+    for (uint32_t i = 0; i < batch->field_count; i++)
+        names[i] = str_dup(batch->fields[i].name);
+    nearest = str_nearest(name, names, batch->field_count);
+    text[0] = '\0';
+    if (nearest)
+        snprintf(text, 128, "; did you mean \"%s\"?", nearest);
+    for (uint32_t i = 0; i < batch->field_count; i++)
+        free((char *)names[i]);
+    free(names);
+    return text;
+}
+
+bool convert_needs_zone(struct type from, struct type to)
+{
+    bool from_point = from.kind == TYPE_DATETIME || from.kind == TYPE_TIMESTAMP;
+    bool to_point = to.kind == TYPE_DATETIME || to.kind == TYPE_TIMESTAMP;
+
+    if (from_point)
+        return to.kind == TYPE_STRING || to.kind == TYPE_TIMESTAMP_NTZ || to.kind == TYPE_DATE;
+    if (from.kind == TYPE_BIGINT)
+        return to.kind == TYPE_TIMESTAMP_NTZ;
+    return to_point && (from.kind == TYPE_DATE || from.kind == TYPE_TIMESTAMP_NTZ);
+}
+
+/* --- set-up --- */
+
+/* The pipeline's type and the wire form of a target type; false for those that this release does not write. */
+static bool type_of_target(const struct mc_type *target, struct type *type_out, enum wire_kind *wire_out)
+{
+    static const struct {
+        enum type_kind kind;
+        enum wire_kind wire;
+    } simple[] = {
+        [MC_TINYINT] = {TYPE_BIGINT, WIRE_INTEGER},   [MC_SMALLINT] = {TYPE_BIGINT, WIRE_INTEGER},
+        [MC_INT] = {TYPE_BIGINT, WIRE_INTEGER},       [MC_BIGINT] = {TYPE_BIGINT, WIRE_INTEGER},
+        [MC_FLOAT] = {TYPE_DOUBLE, WIRE_FLOAT},       [MC_DOUBLE] = {TYPE_DOUBLE, WIRE_DOUBLE},
+        [MC_DECIMAL] = {TYPE_DECIMAL, WIRE_BYTES},    [MC_STRING] = {TYPE_STRING, WIRE_BYTES},
+        [MC_VARCHAR] = {TYPE_STRING, WIRE_BYTES},     [MC_CHAR] = {TYPE_STRING, WIRE_BYTES},
+        [MC_BINARY] = {TYPE_BINARY, WIRE_BYTES},      [MC_BOOLEAN] = {TYPE_BOOLEAN, WIRE_BOOLEAN},
+        [MC_DATE] = {TYPE_DATE, WIRE_DATE},           [MC_DATETIME] = {TYPE_DATETIME, WIRE_INTEGER},
+        [MC_TIMESTAMP] = {TYPE_TIMESTAMP, WIRE_INSTANT}, [MC_TIMESTAMP_NTZ] = {TYPE_TIMESTAMP_NTZ, WIRE_INSTANT},
+        [MC_JSON] = {TYPE_JSON, WIRE_BYTES},
+    };
+
+    if ((size_t)target->kind >= COUNT_OF(simple) || simple[target->kind].kind == TYPE_NULL)
+        return false;
+    *type_out = TYPE_OF(simple[target->kind].kind);
+    *wire_out = simple[target->kind].wire;
+    if (target->kind == MC_DECIMAL) {
+        /* The legacy decimal without parameters has 36 digits before the point and 18 behind it: more than 38 do not fit here. */
+        *type_out = target->precision ? type_decimal((uint8_t)target->precision, (uint8_t)target->scale) : type_decimal(38, 18);
+        return target->precision <= 38 && target->scale <= target->precision;
+    }
+    return true;
+}
+
+static const char *suggest_column(const struct mc_schema *schema, struct str name, char text[128])
+{
+    const char **names = xcalloc(schema->column_count + 1, sizeof(*names));
+    const char *nearest;
+
+    for (size_t i = 0; i < schema->column_count; i++)
+        names[i] = schema->columns[i].name;
+    nearest = str_nearest(name, names, schema->column_count);
+    text[0] = '\0';
+    if (nearest)
+        snprintf(text, 128, "; did you mean \"%s\"?", nearest);
+    free(names);
+    return text;
+}
+
+static struct target *find_target(struct mapping *mapping, const char *name, struct location at, unsigned width,
+                                  struct complaints *complaints)
+{
+    const struct mc_schema *schema = mapping->schema;
+    char suggestion[128];
+
+    for (size_t i = 0; i < schema->column_count; i++)
+        if (str_equal_ignore_case(str_of(schema->columns[i].name), str_of(name)))
+            return &mapping->targets[i];
+    for (size_t i = 0; i < schema->partition_count; i++) {
+        if (str_equal_ignore_case(str_of(schema->partitions[i].name), str_of(name))) {
+            complain(complaints, at, width, "\"%s\" is a partition column of table %s; its values come from target.partition",
+                     name,
+                     mapping->job->target.table);
+            return NULL;
+        }
+    }
+    complain(complaints, at, width, "table %s has no column \"%s\"%s", mapping->job->target.table, name,
+             suggest_column(schema, str_of(name), suggestion));
+    return NULL;
+}
+
+static void set_target(struct target *target, const char *field, struct location at, unsigned width,
+                       struct complaints *complaints)
+{
+    if (target->listed && (target->none || !field || !str_is(target->field, field))) {
+        complain(complaints, at, width, "column \"%s\" already takes its values from %s%.*s%s; a column takes one field",
+                 target->column->name, target->none ? "nothing" : "field \"", target->none ? 0 : (int)target->field.size,
+                 target->field.data, target->none ? "" : "\"");
+        return;
+    }
+    target->listed = true;
+    target->none = !field;
+    if (field)
+        target->field = str_of(field);
+    target->at = at;
+    target->width = width;
+}
+
+struct mapping *mapping_new(const struct job *job, const struct mc_schema *schema, const struct zone *zone,
+                            struct complaints *complaints)
+{
+    struct mapping *mapping = xcalloc(1, sizeof(*mapping));
+    unsigned before = complaints->count;
+
+    mapping->job = job;
+    mapping->schema = schema;
+    mapping->convert.zone = zone;
+    mapping->convert.empty_as_null = job->target.empty_as_null;
+    mapping->targets = xcalloc(schema->column_count + 1, sizeof(*mapping->targets));
+    for (size_t i = 0; i < schema->column_count; i++) {
+        struct target *target = &mapping->targets[i];
+
+        target->column = &schema->columns[i];
+        target->number = (unsigned)i + 1;
+        target->field = str_of(schema->columns[i].name);
+        target->guess = (uint32_t)i;
+        target->at = job->target.table_at;
+        target->width = (unsigned)strlen(job->target.table);
+        target->supported = type_of_target(&schema->columns[i].type, &target->type, &target->wire);
+    }
+    for (size_t i = 0; i < job->target.column_count; i++) {
+        const struct job_column *column = &job->target.columns[i];
+        struct target *target = find_target(mapping, column->name, column->at, (unsigned)strlen(column->name), complaints);
+
+        if (target)
+            set_target(target, column->from ? column->from : column->name, column->from ? column->from_at : column->at,
+                       (unsigned)strlen(column->from ? column->from : column->name), complaints);
+    }
+    for (size_t i = 0; i < job->target.mapping_count; i++) {
+        const struct job_mapping *entry = &job->target.mapping[i];
+        struct target *target = find_target(mapping, entry->column, entry->at, entry->width, complaints);
+
+        if (target)
+            set_target(target, entry->field, entry->field ? entry->field_at : entry->at,
+                       entry->field ? entry->field_width : entry->width,
+                       complaints);
+    }
+    if (complaints->count != before) {
+        mapping_free(mapping);
+        return NULL;
+    }
+    return mapping;
+}
+
+void mapping_free(struct mapping *mapping)
+{
+    if (!mapping)
+        return;
+    free(mapping->targets);
+    free(mapping);
+}
+
+/* --- check --- */
+
+static void check_target(struct mapping *mapping, struct target *target, const struct batch *probe, struct complaints *complaints)
+{
+    int found = target->none ? -1 : field_find(probe, target->field, &target->guess);
+    struct error error;
+    struct type from;
+    char suggestion[128], name[TYPE_NAME_MAX];
+    struct buffer type = {0};
+
+    if (found == -2) {
+        complain(complaints, target->at, target->width, "several fields are called \"%.*s\" but for case, and column \"%s\" "
+                 "takes one; "
+                 "name it under target.mapping", STR_ARG(target->field), target->column->name);
+        return;
+    }
+    if (found < 0) {
+        if (target->listed && !target->none)
+            complain(complaints, target->at, target->width, "there is no field \"%.*s\" for column \"%s\" after the last stage%s",
+                     STR_ARG(target->field), target->column->name, field_suggest(probe, target->field, suggestion));
+        else if (target->column->not_null && !target->column->has_default)
+            complain(complaints, target->at, target->width, "column \"%s\" is NOT NULL and no field feeds it; map one under "
+                     "target.mapping", target->column->name);
+        return;
+    }
+    from = field_type(&probe->fields[found]);
+    mc_type_print(&target->column->type, &type);
+    if (!target->supported)
+        complain(complaints, target->at, target->width, "column \"%s\" is %s, a type that this release does not write yet; leave "
+                 "it out, "
+                 "or keep the value as JSON text in a STRING column", target->column->name, buffer_text(&type));
+    else if (!convert_possible(from, target->type, &error))
+        complain(complaints, target->at, target->width, "field \"%.*s\" into column \"%s\" (%s): %s",
+                 STR_ARG(probe->fields[found].name), target->column->name, buffer_text(&type), error.text);
+    else if (!mapping->convert.zone && convert_needs_zone(from, target->type))
+        complain(complaints, target->at, target->width, "field \"%.*s\" (%s) into column \"%s\" (%s) needs a time zone; set "
+                 "time_zone",
+                 STR_ARG(probe->fields[found].name), type_print(from, name), target->column->name, buffer_text(&type));
+    buffer_release(&type);
+}
+
+void mapping_check(struct mapping *mapping, const struct batch *probe, struct complaints *complaints)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < mapping->schema->column_count; i++) {
+        struct target *target = &mapping->targets[i];
+
+        check_target(mapping, target, probe, complaints);
+        any |= (target->listed && !target->none) || field_find(probe, target->field, &target->guess) != -1;
+    }
+    if (!any)
+        complain(complaints, mapping->job->target.table_at, (unsigned)strlen(mapping->job->target.table),
+                 "no field of the last stage has the name of a column of table %s; say which feeds which under target.mapping",
+                 mapping->job->target.table);
+}
+
+void mapping_describe(struct mapping *mapping, const struct batch *probe, struct buffer *text)
+{
+    for (size_t i = 0; i < mapping->schema->column_count; i++) {
+        struct target *target = &mapping->targets[i];
+        int found = target->none ? -1 : field_find(probe, target->field, &target->guess);
+        char name[TYPE_NAME_MAX];
+
+        buffer_print(text, "  %s ", target->column->name);
+        mc_type_print(&target->column->type, text);
+        if (found >= 0)
+            buffer_print(text, " <- %.*s (%s)\n", STR_ARG(probe->fields[found].name),
+                         type_print(field_type(&probe->fields[found]), name));
+        else
+            buffer_append_str(text, target->column->has_default ? STR(": no field, the column's default\n") : STR(": no field, "
+                                                                                                                  "NULL\n"));
+    }
+}
+
+/* --- values --- */
+
+static bool arena_full(struct batch *batch, struct error *error)
+{
+    return error_set(error, ERROR_DATA, "mapping: a batch of %u rows needs more memory than a batch may use; lower "
+                     "runtime.batch_rows",
+                     batch->row_count);
+}
+
+static void fail_row(struct batch *batch, const struct target *target, const struct column *column, uint32_t row,
+                     const char *reason)
+{
+    char excerpt[128];
+    struct str text = convert_excerpt(column, row, excerpt);
+
+    batch_fail(batch, row, str_of(target->column->name), "%.*s %s", STR_ARG(text), reason);
+}
+
+static void check_not_null(struct batch *batch, const struct target *target, const struct column *column)
+{
+    for (uint32_t i = 0; i < batch->selected; i++)
+        if (column->null[batch->selection[i]])
+            batch_fail(batch, batch->selection[i], str_of(target->column->name), "is NULL, but the column is NOT NULL");
+}
+
+static void check_integers(struct batch *batch, const struct target *target, const struct column *column)
+{
+    int64_t least = -INT64_MAX, most = INT64_MAX; /* the service has no -2^63 */
+    const char *reason = "is out of the range of BIGINT";
+
+    switch (target->column->type.kind) {
+    case MC_TINYINT: least = INT8_MIN, most = INT8_MAX, reason = "is out of the range of TINYINT"; break;
+    case MC_SMALLINT: least = INT16_MIN, most = INT16_MAX, reason = "is out of the range of SMALLINT"; break;
+    case MC_INT: least = INT32_MIN, most = INT32_MAX, reason = "is out of the range of INT"; break;
+    default: break;
+    }
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i];
+
+        if (UNLIKELY(column->bigint[row] < least || column->bigint[row] > most) && !column_is_null(column, row))
+            fail_row(batch, target, column, row, reason);
+    }
+}
+
+/* Whether the text has at most that many characters; it is valid UTF-8. */
+static bool characters_fit(struct str text, unsigned characters_max)
+{
+    size_t count = 0;
+
+    if (text.size <= characters_max)
+        return true;
+    for (size_t i = 0; i < text.size; i++)
+        count += ((unsigned char)text.data[i] & 0xC0) != 0x80;
+    return count <= characters_max;
+}
+
+/* Whether the text is valid UTF-8. Most texts are short and ASCII: for those a word that overlaps the last one saves the bytes
+ * one by one. */
+static inline bool is_text(struct str text)
+{
+    uint64_t any = 0, word;
+
+    if (text.size < 8) {
+        for (size_t i = 0; i < text.size; i++)
+            any |= (unsigned char)text.data[i];
+    } else {
+        for (size_t i = 0; i + 8 < text.size; i += 8) {
+            memcpy(&word, text.data + i, 8);
+            any |= word;
+        }
+        memcpy(&word, text.data + text.size - 8, 8);
+        any |= word;
+    }
+    return LIKELY(!(any & UINT64_C(0x8080808080808080))) || str_is_utf8(text);
+}
+
+static void check_texts(struct batch *batch, const struct target *target, const struct column *column)
+{
+    enum mc_kind kind = target->column->type.kind;
+    bool utf8 = kind != MC_BINARY;
+    unsigned characters_max = kind == MC_VARCHAR || kind == MC_CHAR ? target->column->type.precision : UINT32_MAX;
+
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i];
+        struct str text = column->text[row];
+
+        if (column->null && (column->null[row] || batch_row_gone(batch, row)))
+            continue;
+        if (UNLIKELY(text.size > TEXT_BYTES_MAX))
+            fail_row(batch, target, column, row, "and what follows has more than 8 MiB, the most that one value may have");
+        else if (UNLIKELY(utf8 && !is_text(text)))
+            fail_row(batch, target, column, row, "is not valid UTF-8");
+        else if (UNLIKELY(!characters_fit(text, characters_max)))
+            fail_row(batch, target, column, row, "has more characters than the column's type allows");
+    }
+}
+
+/* Decimal text, plain notation with all digits of the scale. */
+static const void *make_decimals(struct batch *batch, const struct column *column)
+{
+    struct str *texts = arena_try_array(&batch->arena, column->rows, sizeof(*texts));
+    char *at = arena_try_array(&batch->arena, batch->selected, DECIMAL_TEXT_MAX);
+
+    if (!texts || !at)
+        return NULL;
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i];
+
+        if (column->null && column->null[row])
+            continue;
+        texts[row] = str_make(at, decimal_print(column->decimal[row], column->type.scale, at));
+        at += texts[row].size;
+    }
+    return texts;
+}
+
+/* The nearest float. Rounding is what a FLOAT column means; a finite value that would become infinite or 0 does not fit. NaN and
+ * the infinities are floats as they are. */
+static const void *make_floats(struct batch *batch, const struct target *target, const struct column *column)
+{
+    float *floats = arena_try_array(&batch->arena, column->rows, sizeof(*floats));
+
+    if (!floats)
+        return NULL;
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i];
+        double value;
+
+        if (column->null && column->null[row])
+            continue;
+        value = column->real[row];
+        /* Half a step above FLT_MAX rounds up to infinity. */
+        if (isfinite(value) && (fabs(value) >= 0x1.ffffffp127 || (value != 0 && (float)value == 0))) {
+            fail_row(batch, target, column, row, "is out of the range of FLOAT");
+            continue;
+        }
+        floats[row] = (float)value;
+    }
+    return floats;
+}
+
+static const void *make_milliseconds(struct batch *batch, const struct column *column)
+{
+    int64_t *milliseconds = arena_try_array(&batch->arena, column->rows, sizeof(*milliseconds));
+
+    if (!milliseconds)
+        return NULL;
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i];
+
+        if (!(column->null && column->null[row]))
+            milliseconds[row] = column->instant[row].seconds * 1000 + column->instant[row].nanos / 1000000;
+    }
+    return milliseconds;
+}
+
+static bool fill(struct mapping *mapping, const struct target *target, struct batch *batch, struct field *field,
+                 struct wire_column *wire_out, struct error *error)
+{
+    struct str name = str_of(target->column->name);
+    struct column *column = batch_column(batch, field);
+    struct error inner;
+
+    if (!column)
+        return arena_full(batch, error);
+    if (!target->supported || !convert_possible(column->type, target->type, &inner))
+        return error_set(error, ERROR_SCRIPT, "mapping: field \"%.*s\" into column \"%s\": %s", STR_ARG(field->name),
+                         target->column->name,
+                         target->supported ? inner.text : "the column's type is not written by this release yet");
+    column = convert_column(&mapping->convert, batch, column, target->type, name, false);
+    if (!column)
+        return arena_full(batch, error);
+    if (column->null && target->column->not_null)
+        check_not_null(batch, target, column);
+    *wire_out = (struct wire_column){target->wire, target->number, column->null, column->data};
+    switch (target->column->type.kind) {
+    case MC_TINYINT: case MC_SMALLINT: case MC_INT: case MC_BIGINT: check_integers(batch, target, column); break;
+    case MC_STRING: case MC_VARCHAR: case MC_CHAR: case MC_BINARY: case MC_JSON: check_texts(batch, target, column); break;
+    case MC_DECIMAL: wire_out->data = make_decimals(batch, column); break;
+    case MC_FLOAT: wire_out->data = make_floats(batch, target, column); break;
+    case MC_DATETIME: wire_out->data = make_milliseconds(batch, column); break;
+    default: break;
+    }
+    return wire_out->data || arena_full(batch, error);
+}
+
+bool mapping_batch(struct mapping *mapping, struct batch *batch, struct wire_column *columns_out, size_t *count_out,
+                   struct error *error)
+{
+    size_t count = 0;
+
+    batch->stage = "mapping";
+    batch->when_error = WHEN_ERROR_DIRTY;
+    for (size_t i = 0; i < mapping->schema->column_count; i++) {
+        struct target *target = &mapping->targets[i];
+        int found = target->none ? -1 : field_find(batch, target->field, &target->guess);
+
+        if (found == -2)
+            return error_set(error, ERROR_SCRIPT, "mapping: several fields are called \"%.*s\" but for case, and column \"%s\" "
+                             "takes one; "
+                             "name it under target.mapping", STR_ARG(target->field), target->column->name);
+        if (found == -1) {
+            if (target->seen || (target->listed && !target->none) || (target->column->not_null && !target->column->has_default))
+                return error_set(error, ERROR_SCRIPT, "mapping: field \"%.*s\" for column \"%s\" is missing in a batch; the "
+                                 "stages must "
+                                 "leave it in every batch", STR_ARG(target->field), target->column->name);
+            continue;
+        }
+        target->seen = true;
+        if (!fill(mapping, target, batch, &batch->fields[found], &columns_out[count++], error))
+            return false;
+        /* Rows that do not fit leave at once, so that later columns need not look at them. */
+        batch_sweep(batch);
+    }
+    *count_out = count;
+    return true;
+}

@@ -1,0 +1,55 @@
+/* route.h: from the last stage's fields to target columns in wire form and partition values: the last part of a worker before
+ * encoding. mapping.c: fields -> typed target columns. partition.c: row -> partition value.
+ * Ownership: a route is built once per worker from the job and the table's schema; what it makes lives in the batch's arena.
+ * Threads: the worker's.
+ * Rules (behaviour.md section 4): mapping by equal name without case, then by the job's list; one field may feed several columns,
+ * two fields into one column is an error; unmapped fields are not written; unmapped columns are NULL (an error when NOT NULL
+ * without default). Values convert strictly (batch/convert.h) and then to the column's width: range of the small integers,
+ * decimal precision and scale, UTF-8 and 8 MiB for text, NULL in NOT NULL columns: what does not fit is a dirty row with the
+ * column and the value's beginning. */
+#ifndef LUADUCT_ROUTE_ROUTE_H
+#define LUADUCT_ROUTE_ROUTE_H
+
+#include "job/job.h"
+#include "job/report.h"
+#include "maxcompute/record.h"
+#include "script/script.h"
+
+struct route;
+
+/* state: for a Lua partition function; may be NULL when the job has none. schema is borrowed and must outlive the route. */
+bool route_open(struct route **route_out, const struct job *job, const struct mc_schema *schema, struct script_state *state,
+                struct log *log, struct error *error) MUST_USE;
+void route_free(struct route *route);
+
+/* Checks the job's mapping and partition rules against the fields of a probed batch (chain_probe) and the schema, before any row:
+ * unknown fields, impossible conversions, two fields into one column, NOT NULL without source. Every mistake goes to report. */
+bool route_check(const struct job *job, const struct mc_schema *schema, const struct batch *probe,
+                 struct report *report) MUST_USE;
+
+/* The table that `create: if_missing` makes: the job's column list, or the probed batch's fields with their types, and the
+ * partition columns as STRING. A field of unknown type is an error that says to name its type. */
+bool route_create_schema(const struct job *job, const struct batch *probe, struct mc_schema *schema_out,
+                         struct report *report) MUST_USE;
+
+struct routed_group {
+    /* "year=2023,month=11,day=15" as the tunnel takes it; empty without partitions; in the batch's arena */
+    struct str spec;
+    const uint32_t *rows;
+    uint32_t count;
+};
+
+struct routed {
+    struct wire_column *columns; /* ascending field number; unmapped target columns are left out (NULL on the wire) */
+    size_t column_count;
+    struct routed_group *groups; /* each spec once, in order of first appearance */
+    size_t group_count;
+};
+
+/* Rows that fail become dirty (stage "mapping" or "partition"). False: the batch cannot go on. */
+bool route_batch(struct route *route, struct batch *batch, struct routed *routed_out, struct error *error) MUST_USE;
+
+/* Column names of the target that get no value, for the plan; and the mapping as text lines, for `check`. */
+void route_describe(const struct job *job, const struct mc_schema *schema, const struct batch *probe, struct buffer *text);
+
+#endif
