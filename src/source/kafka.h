@@ -1,0 +1,24 @@
+/* kafka.h: the Kafka source: librdkafka >= 2.13.2, one consumer of one topic in the job's group (design.md "The hub's loop").
+ * cooperative-sticky, no auto commit, no offset store, batch consumption from the consumer queue, no fetch stall
+ * (fetch.queue.backoff.ms, queued.min.messages, queued.max.messages.kbytes). Everything asynchronous: committed offsets and
+ * offsets for times by admin calls on the source's own queue, commits by rd_kafka_commit_queue.
+ * The start position of a partition is resolved here: the committed offset; for a group that has none, `otherwise` (or `start`);
+ * a partition that appears later in a group that already has committed offsets starts at its earliest offset (rule 1).
+ * max.poll.interval: the hub calls fetch at least every third of it. */
+#ifndef LUADUCT_SOURCE_KAFKA_H
+#define LUADUCT_SOURCE_KAFKA_H
+
+#include "job/job.h"
+#include "job/kafka_properties.h"
+#include "source/source.h"
+#include "util/log.h"
+
+struct source *kafka_source_new(const struct job *job, struct log *log) MUST_USE;
+
+/* For `check --connect`: reaches the brokers, checks that the topic exists and says how many partitions it has. Blocks up to
+ * timeout_ms. */
+bool kafka_source_probe(const struct job *job, int timeout_ms, unsigned *partitions_out, struct error *error) MUST_USE;
+/* Whether librdkafka takes this property and value; the error says what is wrong. */
+bool kafka_property_check(const char *name, const char *value, struct error *error) MUST_USE;
+
+#endif

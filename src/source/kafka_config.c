@@ -1,0 +1,250 @@
+/* kafka_config.c: from the job to librdkafka's configuration, which properties a job may set, and the connection check.
+ * A property is tried on a scratch configuration, so that librdkafka itself is the judge; only numbers are looked at once more,
+ * since it reads "1000xyz" as 1000. */
+#include "source/kafka_internal.h"
+#include "util/clock.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+static bool text_is_number(const char *text)
+{
+    char *end;
+
+    errno = 0;
+    strtod(text, &end);
+    return end != text && *end == '\0' && errno == 0;
+}
+
+/* Values that must not be shown, not even when they are wrong. */
+static bool property_is_secret(const char *name)
+{
+    return strstr(name, "password") || strstr(name, "secret") || strstr(name, "key") || strstr(name, "pem") ||
+           strstr(name, "oauthbearer");
+}
+
+static bool property_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *error)
+{
+    char before[64], text[512];
+    size_t size = sizeof(before);
+    bool number = rd_kafka_conf_get(conf, name, before, &size) == RD_KAFKA_CONF_OK && text_is_number(before);
+
+    switch (rd_kafka_conf_set(conf, name, value, text, sizeof(text))) {
+    case RD_KAFKA_CONF_OK:
+        if (number && !text_is_number(value))
+            return error_set(error, ERROR_CONFIG, "%s: \"%s\" is not a number; write it without a unit", name,
+                             property_is_secret(name) ? "***" : value);
+        return true;
+    case RD_KAFKA_CONF_UNKNOWN:
+        return error_set(error, ERROR_CONFIG, "%s: librdkafka %s knows no such property", name, rd_kafka_version_str());
+    default:
+        return error_set(error, ERROR_CONFIG, "%s: %s", name, property_is_secret(name) ?
+                         "librdkafka does not take this value (it is not shown, since it may be a secret)" : text);
+    }
+}
+
+bool kafka_property_check(const char *name, const char *value, struct error *error)
+{
+    const char *reason = kafka_property_refusal(name);
+    rd_kafka_conf_t *conf;
+    bool ok;
+
+    if (reason)
+        return error_set(error, ERROR_CONFIG, "%s cannot be set: %s", name, reason);
+    conf = rd_kafka_conf_new();
+    ok = property_set(conf, name, value, error);
+    rd_kafka_conf_destroy(conf);
+    return ok;
+}
+
+/* Runs on librdkafka's threads. What it says of lost connections comes as an error event too, and is told once there. */
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    const struct source *source = rk ? rd_kafka_opaque(rk) : NULL;
+    const struct kafka_source *kafka;
+
+    if (!source)
+        return;
+    kafka = CONTAINER_OF(source, struct kafka_source, source);
+    if (!kafka->log)
+        return;
+    if (level > 4 || strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0)
+        log_debug(kafka->log, "librdkafka: %s: %s", facility, text);
+    else
+        log_warn(kafka->log, "librdkafka: %s: %s", facility, text);
+}
+
+static bool own_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *error)
+{
+    char text[512];
+
+    if (rd_kafka_conf_set(conf, name, value, text, sizeof(text)) == RD_KAFKA_CONF_OK)
+        return true;
+    return error_set(error, ERROR_CONFIG, "source: librdkafka does not take %s: %s", name, text);
+}
+
+/* Sizes of one fetch, which count against the job's memory: a larger wish is cut. */
+static const char *const sizes_bounded[] = {"fetch.max.bytes", "fetch.message.max.bytes", "max.partition.fetch.bytes"};
+
+static bool size_bound(rd_kafka_conf_t *conf, const char *name, int64_t bytes_max, struct log *log, struct error *error)
+{
+    char text[64];
+    size_t size = sizeof(text);
+    long long value;
+
+    if (rd_kafka_conf_get(conf, name, text, &size) != RD_KAFKA_CONF_OK)
+        return true;
+    value = strtoll(text, NULL, 10);
+    if (value <= bytes_max)
+        return true;
+    if (log)
+        log_info(log, "%s is cut to the job's memory (an eighth of runtime.memory_max) wanted=%lld used=%lld", name, value,
+                 (long long)bytes_max);
+    snprintf(text, sizeof(text), "%lld", (long long)bytes_max);
+    return own_set(conf, name, text, error);
+}
+
+rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct error *error)
+{
+    static const struct {
+        const char *name, *value;
+    } fixed[] = {
+        {"partition.assignment.strategy", "cooperative-sticky"},
+        {"group.protocol", "classic"},
+        {"enable.auto.commit", "false"},
+        {"enable.auto.offset.store", "false"},
+        {"enable.partition.eof", "false"},
+        {"isolation.level", "read_committed"},
+        {"auto.offset.reset", "error"}, /* an offset that is gone is an event, never a silent jump */
+        {"allow.auto.create.topics", "false"},
+        {"fetch.queue.backoff.ms", "2"}, /* the default of 1,000 stalls a consumer that empties the queue faster */
+        {"queued.min.messages", "20000"},
+        {"log.connection.close", "false"},
+    };
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    int64_t queued = int64_max(4 << 20, int64_min(job->runtime.memory_max / 8, 64 << 20));
+    char text[512];
+    bool ok = false;
+
+    /* The job's own come first, so that what we must control wins whatever is written there. */
+    for (size_t i = 0; i < job->source.property_count; i++) {
+        const struct job_property *property = &job->source.properties[i];
+        const char *reason = kafka_property_refusal(property->name);
+
+        if (reason) {
+            error_set(error, ERROR_CONFIG, "source: property %s cannot be set: %s", property->name, reason);
+            goto out;
+        }
+        if (!property_set(conf, property->name, property->value, error)) {
+            error_wrap(error, "source: property");
+            goto out;
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(fixed); i++) {
+        if (!own_set(conf, fixed[i].name, fixed[i].value, error))
+            goto out;
+    }
+    snprintf(text, sizeof(text), "%lld", (long long)(queued / 1024));
+    if (!own_set(conf, "queued.max.messages.kbytes", text, error))
+        goto out;
+    for (size_t i = 0; i < COUNT_OF(sizes_bounded); i++) {
+        /* Without a wish of the job's, cutting the library's default is nothing to talk about. */
+        bool wished = false;
+
+        for (size_t j = 0; j < job->source.property_count; j++)
+            wished = wished || strcmp(job->source.properties[j].name, sizes_bounded[i]) == 0;
+        if (!size_bound(conf, sizes_bounded[i], queued, wished ? log : NULL, error))
+            goto out;
+    }
+    snprintf(text, sizeof(text), "luaduct-%s", job->name);
+    if (!own_set(conf, "client.id", text, error) || !own_set(conf, "group.id", job->source.group, error) ||
+        !own_set(conf, "bootstrap.servers", job->source.kafka.brokers, error))
+        goto out;
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    ok = true;
+out:
+    if (!ok) {
+        rd_kafka_conf_destroy(conf);
+        conf = NULL;
+    }
+    return conf;
+}
+
+/* The newest reason why the brokers could not be reached; the metadata call itself only says "timed out". */
+struct probe {
+    struct kafka_source kafka; /* only .job and .source are used: the log callback finds no log */
+    rd_kafka_resp_err_t code;
+    char text[512];
+};
+
+static void on_probe_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
+{
+    struct probe *probe = (struct probe *)CONTAINER_OF((struct source *)opaque, struct kafka_source, source);
+
+    (void)rk;
+    /* "All brokers are down" says less than the reason before it. */
+    if (probe->code && code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        return;
+    probe->code = code;
+    snprintf(probe->text, sizeof(probe->text), "%s", text);
+}
+
+bool kafka_source_probe(const struct job *job, int timeout_ms, unsigned *partitions_out, struct error *error)
+{
+    bool ok = false;
+    int64_t end = clock_monotonic_ms() + timeout_ms;
+    struct probe probe = {.kafka.job = job};
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_t *topic = NULL;
+    rd_kafka_t *rk = NULL;
+    rd_kafka_conf_t *conf = kafka_conf_make(job, NULL, error);
+    rd_kafka_resp_err_t code;
+    char text[512];
+
+    if (!conf)
+        return false;
+    rd_kafka_conf_set_opaque(conf, &probe.kafka.source);
+    rd_kafka_conf_set_error_cb(conf, on_probe_error);
+    rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
+    if (!rk) {
+        rd_kafka_conf_destroy(conf);
+        return error_set(error, ERROR_CONFIG, "source: the Kafka client does not start with these settings: %s", text);
+    }
+    topic = rd_kafka_topic_new(rk, job->source.topic, NULL);
+    if (!topic) {
+        error_set(error, ERROR_CONFIG, "source: \"%s\" cannot be a topic's name; correct source.topic", job->source.topic);
+        goto out;
+    }
+    /* In slices, for a refused log-in shows in the error callback at once, while the call would wait to its end. */
+    do {
+        int64_t left = end - clock_monotonic_ms();
+
+        code = rd_kafka_metadata(rk, 0, topic, &metadata, (int)int64_max(1, int64_min(left, 500)));
+        rd_kafka_poll(rk, 0);
+    } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && probe.code != RD_KAFKA_RESP_ERR__AUTHENTICATION &&
+             clock_monotonic_ms() < end);
+    if (!code && metadata->topic_cnt == 1)
+        code = metadata->topics[0].err;
+    if (code && probe.code && code == RD_KAFKA_RESP_ERR__TIMED_OUT)
+        kafka_error_set(&probe.kafka, error, probe.code, probe.text,
+                        "the brokers do not answer (check `brokers` of the data source and the network)");
+    else if (code)
+        kafka_error_set(&probe.kafka, error, code, NULL, "asking for the topic");
+    if (code)
+        goto out;
+    if (metadata->topic_cnt != 1 || metadata->topics[0].partition_cnt <= 0) {
+        error_set(error, ERROR_RETRY, "source: the brokers %s tell no partition of topic %s; try again",
+                  job->source.kafka.brokers, job->source.topic);
+        goto out;
+    }
+    *partitions_out = (unsigned)metadata->topics[0].partition_cnt;
+    ok = true;
+out:
+    if (metadata)
+        rd_kafka_metadata_destroy(metadata);
+    if (topic)
+        rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return ok;
+}

@@ -1,0 +1,307 @@
+/* kafka_group.c: rebalances, and what the hub says of its partitions.
+ *
+ * A rebalance that deals partitions to us is answered at once with nothing, and each partition joins librdkafka's assignment when
+ * the hub calls assign, that is when its anchor is stored. So an anchor that takes long or fails never holds up the group. A
+ * revoke is answered when the hub has released the last partition of it. Librdkafka's own assignment (`held`) is changed in steps
+ * when the protocol is cooperative, and as a whole when it is eager. */
+#include "source/kafka_internal.h"
+
+#include <stdlib.h>
+
+static bool cooperative(const struct kafka_source *kafka)
+{
+    const char *protocol = rd_kafka_rebalance_protocol(kafka->rk);
+
+    return !protocol || strcmp(protocol, "EAGER") != 0;
+}
+
+static void rebalance_refused(struct kafka_source *kafka, const char *doing, rd_kafka_error_t *refused)
+{
+    struct error error;
+
+    if (!refused)
+        return;
+    /* librdkafka has logged it too. Partitions that are neither read nor given up would stall silently: rather end. */
+    if (rd_kafka_error_code(refused) != RD_KAFKA_RESP_ERR__DESTROY) {
+        error_set(&error, ERROR_FATAL, "source: %s: %s; start the job again", doing, rd_kafka_error_string(refused));
+        kafka_fail(kafka, &error);
+    }
+    rd_kafka_error_destroy(refused);
+}
+
+static rd_kafka_error_t *assign_all(struct kafka_source *kafka, const rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t code = rd_kafka_assign(kafka->rk, list);
+
+    return code ? rd_kafka_error_new(code, "%s", rd_kafka_err2str(code)) : NULL;
+}
+
+/* Answers a deal: nothing is read yet. */
+static void deal_answer(struct kafka_source *kafka)
+{
+    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
+
+    rebalance_refused(kafka, "taking partitions",
+                      cooperative(kafka) ? rd_kafka_incremental_assign(kafka->rk, none) : assign_all(kafka, none));
+    rd_kafka_topic_partition_list_destroy(none);
+}
+
+static void list_pause(struct kafka_source *kafka, rd_kafka_topic_partition_list_t *list)
+{
+    if (kafka->paused && list->cnt > 0)
+        rd_kafka_pause_partitions(kafka->rk, list);
+}
+
+/* Takes partitions into librdkafka's assignment, each at its `next`. */
+static void hold(struct kafka_source *kafka, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_topic_partition_list_t *all = NULL;
+
+    if (list->cnt == 0)
+        return;
+    for (int i = 0; i < list->cnt; i++)
+        kafka->partitions[list->elems[i].partition].held = true;
+    if (cooperative(kafka)) {
+        rebalance_refused(kafka, "reading partitions", rd_kafka_incremental_assign(kafka->rk, list));
+    } else {
+        /* An eager assignment is replaced as a whole. */
+        all = rd_kafka_topic_partition_list_new(kafka->partition_capacity);
+        for (int32_t i = 0; i < kafka->partition_capacity; i++) {
+            if (kafka->partitions[i].held)
+                rd_kafka_topic_partition_list_add(all, kafka->job->source.topic, i)->offset = kafka->partitions[i].next;
+        }
+        rebalance_refused(kafka, "reading partitions", assign_all(kafka, all));
+    }
+    list_pause(kafka, all ? all : list);
+    if (all)
+        rd_kafka_topic_partition_list_destroy(all);
+}
+
+/* Sets up fetching anew where it had stopped. Not while a revoke is open: librdkafka would take the unassign for its answer. */
+static void restart_stopped(struct kafka_source *kafka)
+{
+    rd_kafka_topic_partition_list_t *list;
+
+    if (kafka->revoke_waiting)
+        return;
+    list = rd_kafka_topic_partition_list_new(4);
+    for (int32_t i = 0; i < kafka->partition_capacity; i++) {
+        struct kafka_partition *partition = &kafka->partitions[i];
+
+        if (partition->restart && partition->held && partition->state == KAFKA_PARTITION_ASSIGNED)
+            rd_kafka_topic_partition_list_add(list, kafka->job->source.topic, i)->offset = partition->next;
+        partition->restart = false;
+    }
+    if (list->cnt > 0) {
+        if (cooperative(kafka))
+            rebalance_refused(kafka, "reading a partition anew", rd_kafka_incremental_unassign(kafka->rk, list));
+        hold(kafka, list);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* Answers a revoke once nothing of it is in the hub's hands. */
+static void revoke_answer(struct kafka_source *kafka)
+{
+    rd_kafka_topic_partition_list_t *list;
+
+    if (!kafka->revoke_waiting)
+        return;
+    for (int32_t i = 0; i < kafka->partition_capacity; i++) {
+        if (kafka->partitions[i].revoking)
+            return;
+    }
+    kafka->revoke_waiting = false;
+    list = rd_kafka_topic_partition_list_new(4);
+    for (int32_t i = 0; i < kafka->partition_capacity; i++) {
+        if (kafka->partitions[i].held && kafka->partitions[i].state == KAFKA_PARTITION_NONE) {
+            kafka->partitions[i].held = false;
+            rd_kafka_topic_partition_list_add(list, kafka->job->source.topic, i);
+        }
+    }
+    rebalance_refused(kafka, "giving partitions up",
+                      cooperative(kafka) ? rd_kafka_incremental_unassign(kafka->rk, list) : assign_all(kafka, NULL));
+    rd_kafka_topic_partition_list_destroy(list);
+    restart_stopped(kafka);
+}
+
+static void partition_forget(struct kafka_partition *partition)
+{
+    partition->state = KAFKA_PARTITION_NONE;
+    partition->asked = partition->revoking = partition->lost = partition->restart = partition->gap = partition->gap_asked = false;
+}
+
+/* librdkafka's callback: it runs inside fetch and stop, on the hub's thread. */
+void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct kafka_source *kafka = kafka_of(opaque);
+    struct source_partition *told = xcalloc((size_t)list->cnt + 1, sizeof(*told));
+    bool lost = code != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && rd_kafka_assignment_lost(rk);
+    size_t count = 0;
+
+    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        for (int i = 0; i < list->cnt && !kafka->stopping; i++) {
+            struct kafka_partition *partition = kafka_partition_at(kafka, list->elems[i].partition, true);
+
+            if (!partition || strcmp(list->elems[i].topic, kafka->job->source.topic) != 0)
+                continue;
+            partition_forget(partition);
+            partition->state = KAFKA_PARTITION_COMMITTED;
+            partition->next = 0;
+            count++;
+        }
+        deal_answer(kafka);
+        if (count)
+            kafka_call_want(kafka, KAFKA_CALL_COMMITTED);
+        free(told);
+        return;
+    }
+    for (int i = 0; i < list->cnt; i++) {
+        struct kafka_partition *partition = kafka_partition_at(kafka, list->elems[i].partition, false);
+
+        if (!partition || strcmp(list->elems[i].topic, kafka->job->source.topic) != 0)
+            continue;
+        /* The hub has not heard of it: nobody to wait for. */
+        if (kafka->stopping || partition->state < KAFKA_PARTITION_OFFERED) {
+            partition_forget(partition);
+            continue;
+        }
+        partition->revoking = true;
+        partition->lost = lost;
+        told[count++] = (struct source_partition){.partition = list->elems[i].partition, .offset = partition->next};
+    }
+    kafka->revoke_waiting = true;
+    if (count)
+        kafka_event_push(kafka, lost ? SOURCE_LOST : SOURCE_REVOKE, told, count);
+    else
+        revoke_answer(kafka);
+    free(told);
+}
+
+/* What was asked back in good order may be lost while the hub settles it. */
+void kafka_group_lost(struct kafka_source *kafka)
+{
+    struct source_partition *lost;
+    size_t count = 0;
+
+    if (!kafka->revoke_waiting || !rd_kafka_assignment_lost(kafka->rk))
+        return;
+    lost = xcalloc((size_t)kafka->partition_capacity + 1, sizeof(*lost));
+    for (int32_t i = 0; i < kafka->partition_capacity; i++) {
+        if (kafka->partitions[i].revoking && !kafka->partitions[i].lost) {
+            kafka->partitions[i].lost = true;
+            lost[count++] = (struct source_partition){.partition = i, .offset = kafka->partitions[i].next};
+        }
+    }
+    if (count)
+        kafka_event_push(kafka, SOURCE_LOST, lost, count);
+    free(lost);
+}
+
+void kafka_group_forget(struct kafka_source *kafka)
+{
+    for (int32_t i = 0; i < kafka->partition_capacity; i++)
+        partition_forget(&kafka->partitions[i]);
+    revoke_answer(kafka);
+}
+
+/* The hub's answers. */
+
+void kafka_assign(struct source *source, const struct source_partition *partitions, size_t count)
+{
+    struct kafka_source *kafka = kafka_of(source);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)size_min(count, KAFKA_PARTITIONS_MAX));
+
+    for (size_t i = 0; i < count; i++) {
+        struct kafka_partition *partition = kafka_partition_at(kafka, partitions[i].partition, false);
+
+        /* Asked back meanwhile: the event is on its way. */
+        if (!partition || partition->state != KAFKA_PARTITION_OFFERED || partition->revoking || kafka->stopping)
+            continue;
+        assert(partitions[i].offset >= 0);
+        partition->state = KAFKA_PARTITION_ASSIGNED;
+        partition->next = partitions[i].offset;
+        rd_kafka_topic_partition_list_add(list, kafka->job->source.topic, partitions[i].partition)->offset = partitions[i].offset;
+    }
+    hold(kafka, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void kafka_release(struct source *source, const int32_t *partitions, size_t count)
+{
+    struct kafka_source *kafka = kafka_of(source);
+
+    for (size_t i = 0; i < count; i++) {
+        struct kafka_partition *partition = kafka_partition_at(kafka, partitions[i], false);
+
+        if (partition && partition->revoking)
+            partition_forget(partition);
+    }
+    revoke_answer(kafka);
+}
+
+static rd_kafka_topic_partition_list_t *held_list(const struct kafka_source *kafka)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
+
+    for (int32_t i = 0; i < kafka->partition_capacity; i++) {
+        if (kafka->partitions[i].held)
+            rd_kafka_topic_partition_list_add(list, kafka->job->source.topic, i);
+    }
+    return list;
+}
+
+void kafka_pause(struct source *source)
+{
+    struct kafka_source *kafka = kafka_of(source);
+    rd_kafka_topic_partition_list_t *list;
+
+    if (kafka->paused)
+        return;
+    kafka->paused = true;
+    list = held_list(kafka);
+    list_pause(kafka, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void kafka_resume(struct source *source)
+{
+    struct kafka_source *kafka = kafka_of(source);
+    rd_kafka_topic_partition_list_t *list;
+
+    if (!kafka->paused)
+        return;
+    kafka->paused = false;
+    list = held_list(kafka);
+    if (list->cnt > 0)
+        rd_kafka_resume_partitions(kafka->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void kafka_seek(struct source *source, int32_t number, int64_t offset)
+{
+    struct kafka_source *kafka = kafka_of(source);
+    struct kafka_partition *partition = kafka_partition_at(kafka, number, false);
+    rd_kafka_topic_partition_list_t *list;
+    rd_kafka_error_t *refused;
+    rd_kafka_resp_err_t code;
+
+    if (!partition || partition->state != KAFKA_PARTITION_ASSIGNED || kafka->stopping)
+        return;
+    assert(offset >= 0);
+    partition->next = offset;
+    partition->gap = partition->gap_asked = false;
+    list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, kafka->job->source.topic, number)->offset = offset;
+    /* The answer comes from librdkafka's main thread without asking a broker, so this does not wait in effect. A seek is refused
+     * where fetching has not begun yet, or has stopped at a gap: there the partition is set up anew. */
+    refused = rd_kafka_seek_partitions(kafka->rk, list, 1000);
+    code = refused ? rd_kafka_error_code(refused) : list->elems[0].err;
+    if (refused)
+        rd_kafka_error_destroy(refused);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code) {
+        partition->restart = true;
+        restart_stopped(kafka);
+    }
+}

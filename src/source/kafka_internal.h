@@ -1,0 +1,139 @@
+/* kafka_internal.h: what kafka.c, kafka_group.c, kafka_start.c and kafka_config.c share; nobody else includes it.
+ * kafka.c moves messages and commits, kafka_group.c answers the group, kafka_start.c asks the brokers about topic and positions,
+ * kafka_config.c makes the librdkafka configuration. Threads: the hub's, except the log callback. */
+#ifndef LUADUCT_SOURCE_KAFKA_INTERNAL_H
+#define LUADUCT_SOURCE_KAFKA_INTERNAL_H
+
+#include "source/kafka.h"
+#include "util/buffer.h"
+#include <librdkafka/rdkafka.h>
+
+enum {
+    KAFKA_PARTITIONS_MAX = 200000, /* a broker allows about as many in a whole cluster */
+    KAFKA_CALL_TIMEOUT_MS = 10000,
+    KAFKA_CALL_WAIT_MS_FIRST = 100,
+    KAFKA_CALL_WAIT_MS_MAX = 5000,
+};
+
+/* What we know of a partition. The group deals it to us long before messages are fetched. */
+enum kafka_partition_state {
+    KAFKA_PARTITION_NONE,      /* not ours */
+    KAFKA_PARTITION_COMMITTED, /* dealt to us; its committed offset is being asked */
+    KAFKA_PARTITION_LISTING,   /* it has none; the offset of the start rule is being asked */
+    KAFKA_PARTITION_OFFERED,   /* SOURCE_ASSIGN has been told */
+    KAFKA_PARTITION_ASSIGNED,  /* messages are fetched */
+};
+
+struct kafka_partition {
+    enum kafka_partition_state state;
+    bool asked;    /* in the call that is under way for its state */
+    bool revoking; /* asked back; the hub has not released it yet */
+    bool lost;     /* asked back because it already belongs to someone else */
+    bool held;     /* in librdkafka's own assignment */
+    bool restart;  /* fetching has stopped and must be set up again at `next` as soon as the group allows it */
+    bool gap;      /* stands at an offset that does not exist; its bounds are being asked */
+    bool gap_asked;
+    int64_t next;  /* the next offset to hand out */
+    int64_t query; /* KAFKA_PARTITION_LISTING: an rd_kafka_OffsetSpec_t or a time */
+    int64_t low;
+    int64_t end;   /* as last listed for a gap; -1 unknown */
+};
+
+struct kafka_event {
+    struct source_event event;
+    struct source_partition *partitions;
+    struct kafka_event *next;
+};
+
+/* Questions to the brokers. One of each kind may be under way; a failed one is asked again with a growing wait. */
+enum kafka_call {
+    KAFKA_CALL_DESCRIBE,  /* does the topic exist, its id and partition count; later also: are the brokers back */
+    KAFKA_CALL_COMMITTED, /* committed offsets of the whole topic */
+    KAFKA_CALL_OFFSETS,   /* offsets of the start rule */
+    KAFKA_CALL_READ_BACK, /* committed offsets after a commit whose result is in doubt */
+    KAFKA_CALL_GAP_LOW,
+    KAFKA_CALL_GAP_HIGH,
+    KAFKA_CALL_COUNT
+};
+
+struct kafka_call_state {
+    bool wanted;
+    bool in_flight;
+    int64_t at_ms;   /* not before */
+    int64_t wait_ms; /* after the next failure; 0: has not failed */
+};
+
+struct kafka_source {
+    struct source source;
+    const struct job *job;
+    struct log *log;
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *consumer; /* messages, rebalances and errors */
+    rd_kafka_queue_t *answers;  /* of calls and commits */
+    int descriptor;
+    bool signalled; /* the descriptor was emptied by step: something may be there to fetch */
+
+    struct kafka_partition *partitions; /* by partition number */
+    int32_t partition_capacity;
+    int32_t topic_partitions;           /* as described */
+
+    struct kafka_event *events, **events_tail;
+    struct kafka_event *told; /* the one that `next` gave last; its arrays live until the next call */
+
+    struct kafka_call_state calls[KAFKA_CALL_COUNT];
+    int64_t now_ms; /* as last told by step */
+
+    bool headers;
+    struct buffer headers_text;
+    bool ready;
+    bool down;           /* told that the brokers do not answer */
+    bool failed;         /* told a FATAL error; the following ones are echoes */
+    bool start_told;
+    bool paused;
+    bool stopping;
+    bool revoke_waiting; /* the group waits for the answer to a revoke */
+
+    bool committing;
+    struct source_partition *commit; /* what was sent; texts are copies */
+    size_t commit_count;
+    struct error commit_error;       /* why the result is read back */
+};
+
+static inline struct kafka_source *kafka_of(const struct source *source)
+{
+    return CONTAINER_OF((struct source *)source, struct kafka_source, source);
+}
+
+/* kafka.c */
+struct kafka_partition *kafka_partition_at(struct kafka_source *kafka, int32_t partition, bool grow);
+/* Copies partitions and their texts. */
+struct kafka_event *kafka_event_push(struct kafka_source *kafka, enum source_event_kind kind,
+                                     const struct source_partition *partitions, size_t count);
+void kafka_fail(struct kafka_source *kafka, const struct error *error); /* FATAL and CONFIG: told once */
+void kafka_down(struct kafka_source *kafka, const char *reason);
+void kafka_up(struct kafka_source *kafka);
+/* What an error of librdkafka or of a broker means. `doing` is for the sentence: "listing committed offsets". */
+void kafka_error_set(const struct kafka_source *kafka, struct error *error, rd_kafka_resp_err_t code, const char *text,
+                     const char *doing);
+void kafka_commit_done(struct kafka_source *kafka, const struct error *error);
+void kafka_subscribe(struct kafka_source *kafka);
+
+/* kafka_group.c. The five that end in a verb of struct source_ops are that. */
+void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
+void kafka_group_lost(struct kafka_source *kafka);   /* tells SOURCE_LOST when a revoke that is open has become a loss */
+void kafka_group_forget(struct kafka_source *kafka); /* gives all partitions up, without waiting for the hub */
+void kafka_assign(struct source *source, const struct source_partition *partitions, size_t count);
+void kafka_release(struct source *source, const int32_t *partitions, size_t count);
+void kafka_pause(struct source *source);
+void kafka_resume(struct source *source);
+void kafka_seek(struct source *source, int32_t number, int64_t offset);
+
+/* kafka_start.c */
+void kafka_call_want(struct kafka_source *kafka, enum kafka_call call);
+void kafka_calls_send(struct kafka_source *kafka);
+void kafka_call_answer(struct kafka_source *kafka, rd_kafka_event_t *event);
+
+/* kafka_config.c. The configuration is librdkafka's after rd_kafka_new, else rd_kafka_conf_destroy it. */
+rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct error *error) MUST_USE;
+
+#endif
