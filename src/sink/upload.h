@@ -1,0 +1,28 @@
+/* upload.h: the sink for append tables: batch upload sessions (protocol section 3).
+ * At start it reads the table's metadata, creates the table when it is missing and the job allows it, and says SINK_READY.
+ * Each session is created when its first block comes (never for nothing); its answer's schema is compared with the one of
+ * SINK_READY. Blocks go with fixed ids from 0, the same id on every retry, at most uploads_max at a time over all sessions,
+ * oldest first. Seal asks for the block list and compares it as a set. Commit: POST; when its answer is lost or 5xx, the state
+ * is asked with GET before anything else: closed = done, normal = POST again, closing/committing = ask again later; expired,
+ * canceled, critical, not found = FAILED with what is known. */
+#ifndef LUADUCT_SINK_UPLOAD_H
+#define LUADUCT_SINK_UPLOAD_H
+
+#include "maxcompute/client.h"
+#include "sink/sink.h"
+
+struct upload_options {
+    struct client *client;          /* borrowed */
+    const char *table;
+    bool create_if_missing;
+    const struct mc_schema *create_schema; /* for create; borrowed; may be NULL when create is off */
+    const char *create_comment;
+    int lifecycle_days;             /* 0: none */
+    unsigned uploads_max;           /* blocks in flight, default 4 */
+    const char *content_encoding;   /* of the blocks: "deflate" or NULL */
+    struct log *log;
+};
+
+struct sink *upload_new(const struct upload_options *options) MUST_USE;
+
+#endif
