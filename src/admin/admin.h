@@ -1,0 +1,14 @@
+/* admin.h: the job's HTTP page on loopback: GET /metrics (Prometheus text), GET /healthz. Reads the registry; changes nothing.
+ * Threads: libmicrohttpd's own. Errors: an address that is not loopback, or in use, is ERROR_CONFIG. */
+#ifndef LUADUCT_ADMIN_ADMIN_H
+#define LUADUCT_ADMIN_ADMIN_H
+
+#include "util/error.h"
+#include "util/metrics.h"
+
+struct admin;
+bool admin_start(struct admin **admin_out, const char *listen, struct metrics *metrics, struct error *error) MUST_USE;
+unsigned admin_port(const struct admin *admin);
+void admin_stop(struct admin *admin);
+
+#endif

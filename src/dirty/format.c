@@ -1,0 +1,71 @@
+/* format.c: dirty rows as JSON lines. Key and value stand in them whole, so that the row can be run again. */
+#include "dirty/dirty.h"
+
+#include "batch/time.h"
+
+#include <stdio.h>
+
+#ifndef LUADUCT_VERSION
+#define LUADUCT_VERSION "unknown"
+#endif
+
+/* Text when it is UTF-8, else {"base64": ...}; null when absent. */
+static void append_bytes(struct buffer *lines, struct str bytes)
+{
+    if (!bytes.data) {
+        buffer_append_str(lines, STR("null"));
+    } else if (str_is_utf8(bytes)) {
+        buffer_append_json(lines, bytes);
+    } else {
+        buffer_append_str(lines, STR("{\"base64\":\""));
+        buffer_append_base64(lines, bytes);
+        buffer_append_str(lines, STR("\"}"));
+    }
+}
+
+static void append_member(struct buffer *lines, const char *name, struct str text)
+{
+    buffer_print(lines, ",\"%s\":", name);
+    if (text.data)
+        buffer_append_json(lines, text);
+    else
+        buffer_append_str(lines, STR("null"));
+}
+
+static void append_time(struct buffer *lines, int64_t wall_ms)
+{
+    int64_t seconds = wall_ms / 1000 - (wall_ms % 1000 < 0);
+    struct civil civil;
+
+    time_civil_from_seconds(seconds, &civil);
+    buffer_print(lines, "{\"time\":\"%04d-%02u-%02uT%02u:%02u:%02u.%03dZ\"", civil.year, civil.month, civil.day, civil.hour,
+                 civil.minute, civil.second, (int)(wall_ms - seconds * 1000));
+}
+
+void dirty_format(const struct batch *batch, const struct dirty_origin *origin, int64_t wall_ms, struct buffer *lines)
+{
+    for (const struct dirty_row *row = batch->dirty; row; row = row->next) {
+        const struct message *message = &batch->messages[row->message];
+
+        append_time(lines, wall_ms);
+        append_member(lines, "job", str_of(origin->job));
+        append_member(lines, "version", STR(LUADUCT_VERSION));
+        append_member(lines, "topic", str_of(origin->topic));
+        append_member(lines, "topic_id", str_of(origin->topic_id));
+        buffer_print(lines, ",\"partition\":%d,\"offset\":%lld,\"index\":%u,\"timestamp\":%lld", batch->partition,
+                     (long long)message->offset, row->index, (long long)message->timestamp_ms);
+        append_member(lines, "stage", str_of(row->stage));
+        append_member(lines, "column", row->column);
+        append_member(lines, "reason", row->reason);
+        buffer_append_str(lines, STR(",\"key\":"));
+        append_bytes(lines, message->key);
+        buffer_append_str(lines, STR(",\"value\":"));
+        append_bytes(lines, message->value);
+        if (message->headers.data) {
+            /* The source made it: it is JSON already. */
+            buffer_append_str(lines, STR(",\"headers\":"));
+            buffer_append_str(lines, message->headers);
+        }
+        buffer_append_str(lines, STR("}\n"));
+    }
+}

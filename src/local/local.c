@@ -1,0 +1,654 @@
+/* local.c: the server itself. It is libmicrohttpd with a thread a connection (clients keep few and use them long), request
+ * parsing, signatures, scripted faults, answers. The request line is taken as it came: libmicrohttpd's own parameters have lost
+ * the difference of + and blank, which signatures need. */
+#include "local/local.h"
+#include "local/server.h"
+#include "batch/time.h"
+#include "maxcompute/sign.h"
+#include "util/clock.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <openssl/crypto.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    BODY_BYTES_MAX = 900 << 20,
+    CONNECTION_BYTES = 1 << 20, /* also the size of the pieces in which bodies come */
+    CONNECTIONS_MAX = 1024,
+    IDLE_SECONDS_MAX = 120,
+    SKEW_MS_MAX = 15 * 60 * 1000,
+    SIGNED_HEADERS_MAX = 128,
+};
+
+struct local {
+    struct MHD_Daemon *daemon;
+    struct store *store;
+    struct faults *faults;
+    struct log *log;
+    char *access_id, *access_key, *region;
+    char *host; /* 127.0.0.1:PORT */
+    unsigned port;
+    pthread_mutex_t lock;
+    pthread_cond_t stopping_changed;
+    bool stopping; /* by lock */
+};
+
+/* One request on its way, with what only this file knows of it. */
+struct exchange {
+    struct local *local;
+    struct request request;
+    struct str endpoint_path; /* "/api" or "" */
+    bool begun, refused;
+    struct refusal refusal;
+};
+
+bool request_has(const struct request *request, const char *name)
+{
+    for (size_t i = 0; i < request->parameter_count; i++)
+        if (str_is(request->parameters[i].name, name))
+            return true;
+    return false;
+}
+
+struct str request_get(const struct request *request, const char *name)
+{
+    for (size_t i = 0; i < request->parameter_count; i++)
+        if (str_is(request->parameters[i].name, name))
+            return request->parameters[i].value;
+    return STR("");
+}
+
+bool request_is(const struct request *request, const char *method)
+{
+    return strcmp(request->method, method) == 0;
+}
+
+void answer_header(struct answer *answer, const char *name, const char *format, ...)
+{
+    va_list arguments;
+    char *value = NULL;
+
+    assert(answer->header_count < ANSWER_HEADERS_MAX);
+    va_start(arguments, format);
+    if (vasprintf(&value, format, arguments) < 0)
+        value = xstrdup("");
+    va_end(arguments);
+    /* Names that came in parts of the path must not end the header. */
+    for (char *c = value; *c; c++)
+        if (*c == '\r' || *c == '\n')
+            *c = ' ';
+    answer->headers[answer->header_count].name = xstrdup(name);
+    answer->headers[answer->header_count++].value = value;
+}
+
+void answer_date_header(struct answer *answer, const char *name, int64_t ms)
+{
+    struct buffer date;
+
+    buffer_init(&date, 0);
+    sign_date(&date, ms);
+    answer_header(answer, name, "%s", buffer_text(&date));
+    buffer_release(&date);
+}
+
+static void xml_safe(struct buffer *xml, const char *text)
+{
+    for (; *text; text++) {
+        if (strchr("<>&", *text))
+            buffer_print(xml, "&#%d;", *text);
+        else
+            buffer_append_char(xml, *text);
+    }
+}
+
+void answer_refusal(const struct request *request, struct answer *answer, const struct refusal *refusal)
+{
+    struct buffer *body = &answer->body;
+
+    buffer_release(body);
+    buffer_init(body, 0);
+    answer->status = refusal->status;
+    if (request->tunnel) {
+        answer->content_type = "application/json";
+        buffer_print(body, "{\"Code\":");
+        buffer_append_json(body, str_of(refusal->code));
+        buffer_print(body, ",\"Message\":");
+        buffer_append_json(body, str_of(refusal->text));
+        buffer_print(body, ",\"RequestId\":\"%s\",\"HostId\":\"%s\"}", request->id, request->host);
+        return;
+    }
+    answer->content_type = "application/xml";
+    buffer_print(body, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>", refusal->code);
+    xml_safe(body, refusal->text);
+    buffer_print(body, "</Message><RequestId>%s</RequestId><HostId>%s</HostId></Error>", request->id, request->host);
+}
+
+/* --- requests --- */
+
+static struct str decode(struct request *request, struct str text)
+{
+    size_t start = request->text.size;
+
+    sign_decode(&request->text, text);
+    return str_make(request->text.data + start, request->text.size - start);
+}
+
+static bool parse_uri(struct exchange *exchange)
+{
+    struct request *request = &exchange->request;
+    struct str path, query, rest, part;
+
+    /* Decoded text is never longer than the text, so that the buffer does not move under the slices. */
+    buffer_reserve(&request->text, strlen(request->uri) + 1);
+    str_cut(str_of(request->uri), '?', &path, &query);
+    exchange->endpoint_path = STR("");
+    if (str_starts_with(path, STR("/api/"))) {
+        exchange->endpoint_path = STR("/api");
+        path = str_make(path.data + 4, path.size - 4);
+    }
+    rest = str_make(path.data + (path.size > 0), path.size - (path.size > 0));
+    while (rest.data && rest.size > 0) {
+        if (request->segment_count == PATH_SEGMENTS_MAX)
+            return refuse(&exchange->refusal, 404, "InvalidURI", "the path has more than %d parts", PATH_SEGMENTS_MAX);
+        str_cut(rest, '/', &part, &rest);
+        request->segments[request->segment_count++] = decode(request, part);
+    }
+    while (query.data && query.size > 0) {
+        struct str name, value;
+
+        if (request->parameter_count == PARAMETERS_MAX)
+            return refuse(&exchange->refusal, 400, "InvalidURI", "more than %d parameters", PARAMETERS_MAX);
+        str_cut(query, '&', &part, &query);
+        if (!str_cut(part, '=', &name, &value))
+            value = STR("");
+        request->parameters[request->parameter_count].name = decode(request, name);
+        request->parameters[request->parameter_count++].value = decode(request, value);
+    }
+    return true;
+}
+
+/* Both planes are served at one port. The tunnel's paths come without /api and with a session's parameters. */
+static bool is_tunnel(const struct exchange *exchange)
+{
+    static const char *const names[] = {"uploads", "uploadid", "downloads", "downloadid", "upsertid", "slotnum"};
+    const struct request *request = &exchange->request;
+
+    if (exchange->endpoint_path.size > 0)
+        return false;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (request_has(request, names[i]))
+            return true;
+    return request->segment_count > 4 && (str_is(request->segments[request->segment_count - 1], "streams") ||
+                                          str_is(request->segments[request->segment_count - 1], "upserts"));
+}
+
+/* "Tue, 02 Jan 2024 03:04:05 GMT" */
+static bool parse_date(const char *text, int64_t *ms_out)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char month[4];
+    const char *at;
+    unsigned day, hour, minute, second;
+    int year, end = 0;
+
+    if (strlen(text) != 29 ||
+        sscanf(text, "%*3[A-Za-z], %2u %3[A-Za-z] %4d %2u:%2u:%2u GMT%n", &day, month, &year, &hour, &minute, &second, &end) !=
+            6 ||
+        end != 29)
+        return false;
+    at = strstr(months, month);
+    if (!at || (at - months) % 3 != 0 || !time_date_valid(year, (unsigned)(at - months) / 3 + 1, day) || hour > 23 ||
+        minute > 59 || second > 60)
+        return false;
+    *ms_out =
+        ((int64_t)time_days(year, (unsigned)(at - months) / 3 + 1, day) * 86400 + hour * 3600 + minute * 60 + second) * 1000;
+    return true;
+}
+
+struct header_list {
+    struct sign_header items[SIGNED_HEADERS_MAX];
+    size_t count;
+};
+
+static enum MHD_Result collect_header(void *user, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct header_list *list = user;
+
+    (void)kind;
+    if (list->count < SIGNED_HEADERS_MAX)
+        list->items[list->count++] = (struct sign_header){str_of(name), str_of(value ? value : "")};
+    return MHD_YES;
+}
+
+static bool same_text(const struct buffer *a, struct str b)
+{
+    return a->size == b.size && CRYPTO_memcmp(a->data, b.data, b.size) == 0;
+}
+
+/* The credential is ID or ID/yyyyMMdd/region/odps/aliyun_v4_request. */
+static bool check_signature(struct exchange *exchange, struct str authorization, struct str canonical)
+{
+    const struct local *local = exchange->local;
+    struct refusal *refusal = &exchange->refusal;
+    struct str credential, signature, id, rest, day, region, tail;
+    struct buffer expected;
+    bool v4, ok = true;
+
+    if (!str_starts_with(authorization, STR("ODPS ")) ||
+        !str_cut(str_make(authorization.data + 5, authorization.size - 5), ':', &credential, &signature))
+        return refuse(refusal, 401, "MissingAuthorization",
+                      "ODPS-0410051:Invalid credentials - the Authorization header is missing or is not "
+                      "of the form \"ODPS id:signature\"");
+    v4 = str_cut(credential, '/', &id, &rest);
+    if (!str_is(id, local->access_id))
+        return refuse(refusal, 401, "InvalidAccessKeyId", "ODPS-0410051:Invalid credentials - accessKeyId not found");
+    buffer_init(&expected, 0);
+    if (v4) {
+        char today[16], text[16];
+        int64_t now = exchange->request.now_ms / 1000;
+
+        ok = str_cut(rest, '/', &day, &rest) && str_cut(rest, '/', &region, &tail) && str_is(tail, "odps/aliyun_v4_request") &&
+             day.size == 8;
+        if (!ok)
+            refuse(refusal, 401, "SignatureNotMatch",
+                   "the credential is not of the form id/yyyyMMdd/region/odps/aliyun_v4_request");
+        if (ok && local->region && !str_is(region, local->region))
+            ok = refuse(refusal, 401, "SignatureNotMatch", "the signature is for region \"%.*s\", this endpoint is in \"%s\"",
+                        STR_ARG(region), local->region);
+        if (ok) {
+            bool near_day = false;
+
+            snprintf(today, sizeof(today), "%.*s", STR_ARG(day));
+            for (int64_t shift = -1; shift <= 1; shift++) {
+                time_t seconds = (time_t)(now + shift * 900);
+                struct tm tm;
+
+                gmtime_r(&seconds, &tm);
+                strftime(text, sizeof(text), "%Y%m%d", &tm);
+                near_day = near_day || strcmp(text, today) == 0;
+            }
+            if (!near_day)
+                ok = refuse(refusal, 403, "RequestTimeTooSkewed", "the credential is for day %s, which is not today in UTC",
+                            today);
+        }
+        if (ok)
+            sign_v4(&expected, id, str_of(local->access_key), region, day, canonical);
+    } else {
+        sign_v1(&expected, id, str_of(local->access_key), canonical);
+    }
+    if (ok && !same_text(&expected, authorization))
+        ok = refuse(refusal, 401, "SignatureNotMatch", "ODPS-0410042:Invalid signature value - User signature does not match");
+    buffer_release(&expected);
+    return ok;
+}
+
+static bool authenticate(struct exchange *exchange, struct MHD_Connection *connection)
+{
+    struct request *request = &exchange->request;
+    struct header_list headers = {.count = 0};
+    const char *date = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Date");
+    const char *authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+    struct buffer canonical;
+    int64_t date_ms;
+    bool ok;
+
+    if (!date || !parse_date(date, &date_ms))
+        return refuse(&exchange->refusal, 400, "InvalidArgument", "the Date header is missing or is not of the form "
+                      "\"Tue, 02 Jan 2024 03:04:05 GMT\"");
+    if (date_ms - request->now_ms > SKEW_MS_MAX || request->now_ms - date_ms > SKEW_MS_MAX)
+        return refuse(&exchange->refusal, 403, "RequestTimeTooSkewed",
+                      "the Date header differs from this machine's clock by more than 15 "
+                      "minutes; set the clock");
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, collect_header, &headers);
+    buffer_init(&canonical, 0);
+    sign_canonical(&canonical, str_of(request->method), str_of(request->uri), exchange->endpoint_path, headers.items,
+                   headers.count);
+    ok = check_signature(exchange, str_of(authorization ? authorization : ""), buffer_str(&canonical));
+    buffer_release(&canonical);
+    return ok;
+}
+
+static char *copy_header(struct MHD_Connection *connection, const char *name)
+{
+    const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+
+    return xstrdup(value ? value : "");
+}
+
+static void *exchange_open(void *user, const char *uri, struct MHD_Connection *connection)
+{
+    struct exchange *exchange = xcalloc(1, sizeof(*exchange));
+    struct local *local = user;
+
+    (void)connection;
+    exchange->local = local;
+    exchange->request.uri = xstrdup(uri);
+    exchange->request.store = local->store;
+    pthread_mutex_lock(&local->lock);
+    exchange->request.host = local->host ? local->host : "";
+    pthread_mutex_unlock(&local->lock);
+    buffer_init(&exchange->request.text, 0);
+    buffer_init(&exchange->request.body, BODY_BYTES_MAX);
+    return exchange;
+}
+
+static void exchange_close(void *user, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
+{
+    struct exchange *exchange = *state;
+
+    (void)user;
+    (void)connection;
+    (void)why;
+    if (!exchange)
+        return;
+    free(exchange->request.uri);
+    free(exchange->request.content_encoding);
+    free(exchange->request.accept_encoding);
+    buffer_release(&exchange->request.text);
+    buffer_release(&exchange->request.body);
+    free(exchange);
+    *state = NULL;
+}
+
+/* Who is not let in, is known before the body comes; the body is then read and thrown away, so that the client sees the answer.
+ */
+static void exchange_begin(struct exchange *exchange, struct MHD_Connection *connection, const char *method)
+{
+    struct request *request = &exchange->request;
+    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+
+    exchange->begun = true;
+    request->method = method;
+    request->now_ms = clock_wall_ms();
+    request->content_encoding = copy_header(connection, "Content-Encoding");
+    request->accept_encoding = copy_header(connection, "Accept-Encoding");
+    store_session_id(request->id, request->now_ms);
+    exchange->refused = !parse_uri(exchange);
+    request->tunnel = is_tunnel(exchange);
+    if (!exchange->refused)
+        exchange->refused = !authenticate(exchange, connection);
+    if (!exchange->refused && length) {
+        long long size = strtoll(length, NULL, 10);
+
+        if (size > 0 && size <= BODY_BYTES_MAX)
+            buffer_reserve(&request->body, (size_t)size);
+    }
+}
+
+/* --- faults --- */
+
+/* Waits unless the server stops. */
+static void local_pause(struct local *local, int64_t ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&local->lock);
+    while (!local->stopping && pthread_cond_timedwait(&local->stopping_changed, &local->lock, &until) == 0)
+        ;
+    pthread_mutex_unlock(&local->lock);
+}
+
+static const char *default_code(int status)
+{
+    switch (status) {
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "NoPermission";
+    case 404:
+        return "NoSuchObject";
+    case 429:
+        return "FlowExceeded";
+    case 503:
+        return "ServiceUnavailable";
+    default:
+        return status >= 500 ? "InternalServerError" : "InvalidArgument";
+    }
+}
+
+static void answer_release(struct answer *answer)
+{
+    for (size_t i = 0; i < answer->header_count; i++) {
+        free(answer->headers[i].name);
+        free(answer->headers[i].value);
+    }
+    answer->header_count = 0;
+    buffer_release(&answer->body);
+}
+
+/* False: the connection is to be closed without an answer. *answered is set when the fault made the answer. */
+static bool apply_fault(struct exchange *exchange, const struct fault *fault, struct answer *answer, bool *answered)
+{
+    struct refusal refusal;
+
+    switch (fault->answer) {
+    case FAULT_NONE:
+        return true;
+    case FAULT_CUT:
+        return false;
+    case FAULT_HANG:
+        local_pause(exchange->local, fault->duration_ms);
+        return false;
+    case FAULT_SLOW:
+        local_pause(exchange->local, fault->duration_ms);
+        return true;
+    case FAULT_EXPIRE:
+        store_session_expire(exchange->local->store, exchange->request.session);
+        return true;
+    case FAULT_STATUS:
+        answer_release(answer);
+        refuse(&refusal, fault->status, fault->code[0] ? fault->code : default_code(fault->status),
+               "an answer from the faults script");
+        answer_refusal(&exchange->request, answer, &refusal);
+        if (fault->retry_after_s >= 0)
+            answer_header(answer, "Retry-After", "%d", fault->retry_after_s);
+        *answered = true;
+        return true;
+    }
+    return true;
+}
+
+static bool make_answer(struct exchange *exchange, struct answer *answer)
+{
+    struct request *request = &exchange->request;
+    struct fault before, after;
+    bool answered = false;
+
+    if (exchange->refused) {
+        answer_refusal(request, answer, &exchange->refusal);
+        return true;
+    }
+    if (request->body.failed) {
+        refuse(&exchange->refusal, 413, "EntityTooLarge", "the body is larger than %d MiB", BODY_BYTES_MAX >> 20);
+        answer_refusal(request, answer, &exchange->refusal);
+        return true;
+    }
+    request->call = request->tunnel ? tunnel_call(request) : control_call(request);
+    request->session = request_get(request, request_has(request, "uploadid") ? "uploadid" : "downloadid");
+    faults_next(exchange->local->faults, request->call, &before, &after);
+    if (!apply_fault(exchange, &before, answer, &answered))
+        return false;
+    if (answered)
+        return true;
+    if (request->tunnel)
+        tunnel_answer(request, answer);
+    else
+        control_answer(request, answer);
+    return apply_fault(exchange, &after, answer, &answered);
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *connection, const struct request *request, struct answer *answer)
+{
+    size_t size;
+    char *body = buffer_take(&answer->body, &size);
+    struct MHD_Response *response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
+    enum MHD_Result result;
+
+    if (!response) {
+        free(body);
+        return MHD_NO;
+    }
+    MHD_add_response_header(response, "x-odps-request-id", request->id);
+    MHD_add_response_header(response, "Server", "luaduct-local");
+    if (answer->content_type)
+        MHD_add_response_header(response, "Content-Type", answer->content_type);
+    for (size_t i = 0; i < answer->header_count; i++)
+        MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
+    result = MHD_queue_response(connection, (unsigned)answer->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *url, const char *method,
+                              const char *version, const char *upload_data, size_t *upload_data_size, void **state)
+{
+    struct exchange *exchange = *state;
+    struct answer answer = {.status = 500};
+    enum MHD_Result result = MHD_NO;
+
+    (void)user;
+    (void)url;
+    (void)version;
+    if (!exchange)
+        return MHD_NO;
+    if (!exchange->begun) {
+        exchange_begin(exchange, connection, method);
+        return MHD_YES;
+    }
+    if (*upload_data_size > 0) {
+        if (!exchange->refused && !exchange->request.body.failed)
+            buffer_append(&exchange->request.body, upload_data, *upload_data_size);
+        *upload_data_size = 0;
+        return MHD_YES;
+    }
+    buffer_init(&answer.body, 0);
+    if (make_answer(exchange, &answer)) {
+        if (exchange->local->log)
+            log_debug(exchange->local->log, "%s answered status=%d request_id=%s", method, answer.status, exchange->request.id);
+        result = send_answer(connection, &exchange->request, &answer);
+    }
+    answer_release(&answer);
+    return result;
+}
+
+/* --- start and stop --- */
+
+static bool add_projects(struct local *local, const char *names, struct error *error)
+{
+    struct str name, rest = str_of(names);
+
+    do {
+        str_cut(rest, ',', &name, &rest);
+        if (!store_add_project(local->store, str_trim(name), clock_wall_ms(), error))
+            return false;
+    } while (rest.data);
+    return true;
+}
+
+static bool listen_on(struct local *local, const struct local_options *options, struct error *error)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
+    const char *text = options->address && strcmp(options->address, "localhost") != 0 ? options->address : "127.0.0.1";
+    const union MHD_DaemonInfo *info;
+
+    if (inet_pton(AF_INET, text, &address.sin_addr) != 1 || ntohl(address.sin_addr.s_addr) >> 24 != 127)
+        return error_set(error, ERROR_CONFIG, "address %s is not a loopback one; the local endpoint listens on 127.0.0.1 only",
+                         text);
+    if (options->port > 65535)
+        return error_set(error, ERROR_CONFIG, "port %u is above 65535", options->port);
+    /* Requests can come as soon as the daemon runs; they wait for the lock until the host with its port is known. */
+    pthread_mutex_lock(&local->lock);
+    local->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL, 0, NULL,
+                                     NULL, handle, local, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                     (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                                     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS_MAX, MHD_OPTION_URI_LOG_CALLBACK,
+                                     exchange_open, local, MHD_OPTION_NOTIFY_COMPLETED, exchange_close, NULL,
+                                     MHD_OPTION_END);
+    info = local->daemon ? MHD_get_daemon_info(local->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
+    if (info) {
+        local->port = info->port;
+        local->host = xasprintf("%s:%u", text, local->port);
+    }
+    pthread_mutex_unlock(&local->lock);
+    return info || error_set(error, ERROR_CONFIG, "cannot listen on %s:%u; is another program there?", text, options->port);
+}
+
+bool local_start(struct local **local_out, const struct local_options *options, struct error *error)
+{
+    struct local *local = xcalloc(1, sizeof(*local));
+    pthread_condattr_t monotonic;
+    bool ok = false;
+
+    pthread_mutex_init(&local->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&local->stopping_changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (!options->access_id || !options->access_key || !options->access_id[0] || !options->access_key[0]) {
+        error_set(error, ERROR_CONFIG, "the local endpoint needs an access id and an access key");
+        goto out;
+    }
+    local->log = options->log;
+    local->access_id = xstrdup(options->access_id);
+    local->access_key = xstrdup(options->access_key);
+    local->region = options->region ? xstrdup(options->region) : NULL;
+    if (options->faults_path && !faults_read(&local->faults, options->faults_path, error))
+        goto out;
+    if (!store_open(&local->store, options->database, options->discard, error))
+        goto out;
+    if (options->project && !add_projects(local, options->project, error))
+        goto out;
+    if (!listen_on(local, options, error))
+        goto out;
+    *local_out = local;
+    local = NULL;
+    ok = true;
+out:
+    local_stop(local);
+    return ok;
+}
+
+unsigned local_port(const struct local *local)
+{
+    return local->port;
+}
+
+struct store *local_store(struct local *local)
+{
+    return local->store;
+}
+
+void local_stop(struct local *local)
+{
+    if (!local)
+        return;
+    pthread_mutex_lock(&local->lock);
+    local->stopping = true;
+    pthread_cond_broadcast(&local->stopping_changed);
+    pthread_mutex_unlock(&local->lock);
+    if (local->daemon)
+        MHD_stop_daemon(local->daemon);
+    faults_free(local->faults);
+    store_close(local->store);
+    pthread_cond_destroy(&local->stopping_changed);
+    pthread_mutex_destroy(&local->lock);
+    free(local->access_id);
+    if (local->access_key)
+        OPENSSL_cleanse(local->access_key, strlen(local->access_key));
+    free(local->access_key);
+    free(local->region);
+    free(local->host);
+    free(local);
+}

@@ -1,0 +1,37 @@
+/* local.h: the MaxCompute-compatible endpoint on loopback: one HTTP server for control plane and tunnel, rows in SQLite.
+ * It implements protocol/maxcompute.md, not whatever our client sends. Ownership: local_stop frees; the server has its own
+ * threads.
+ * Bounds: bodies are limited, sessions expire after 24 h (time passed by the server's clock). */
+#ifndef LUADUCT_LOCAL_LOCAL_H
+#define LUADUCT_LOCAL_LOCAL_H
+
+#include "util/buffer.h"
+#include "util/error.h"
+#include "util/log.h"
+
+struct local;
+
+struct local_options {
+    const char *address;     /* "127.0.0.1"; other than loopback is refused */
+    unsigned port;           /* 0: any free one */
+    const char *database;    /* SQLite file; NULL: in memory */
+    const char *project;     /* the project that exists; others are made with it (comma separated) */
+    const char *access_id;
+    const char *access_key;
+    const char *region;      /* V4's region that is accepted; NULL: any */
+    bool discard;            /* check rows and CRCs, keep counts only */
+    const char *faults_path; /* a faults script; NULL: none */
+    struct log *log;
+};
+
+bool local_start(struct local **local_out, const struct local_options *options, struct error *error) MUST_USE;
+unsigned local_port(const struct local *local);
+void local_stop(struct local *local);
+
+/* For the demo's closing pages: rows and counts straight from the store. Prints partitions with their row counts and some rows of
+ * each. */
+void local_print_table(struct local *local, const char *project, const char *table, unsigned rows_per_partition,
+                       unsigned partitions_max, struct buffer *text);
+int64_t local_row_count(struct local *local, const char *project, const char *table);
+
+#endif

@@ -1,0 +1,61 @@
+/* server.h: a request and its answer, between the server (local.c) and the two planes (control.c, tunnel.c).
+ * A request is handled by one thread from its first byte to its answer. */
+#ifndef LUADUCT_LOCAL_SERVER_H
+#define LUADUCT_LOCAL_SERVER_H
+
+#include "local/faults.h"
+#include "local/store.h"
+#include "util/buffer.h"
+
+enum { PATH_SEGMENTS_MAX = 8, PARAMETERS_MAX = 64, ANSWER_HEADERS_MAX = 8 };
+
+struct parameter {
+    struct str name, value; /* decoded */
+};
+
+struct request {
+    struct store *store;
+    const char *method;
+    char *uri;               /* as it stands in the request line */
+    const char *host;        /* for discovery: address and port of this server */
+    bool tunnel;             /* which plane: it decides the form of errors too */
+    struct str segments[PATH_SEGMENTS_MAX]; /* of the path behind /api, decoded */
+    size_t segment_count;
+    struct parameter parameters[PARAMETERS_MAX];
+    size_t parameter_count;
+    struct buffer text;      /* decoded segments and parameters */
+    struct buffer body;
+    char *content_encoding;  /* "" = none */
+    char *accept_encoding;
+    enum fault_call call;
+    int64_t now_ms;
+    char id[SESSION_ID_MAX]; /* of the request */
+    struct str session;      /* id that the call names, for "expire" */
+};
+
+struct answer {
+    int status;
+    const char *content_type; /* NULL: none */
+    struct buffer body;
+    struct { char *name, *value; } headers[ANSWER_HEADERS_MAX];
+    size_t header_count;
+};
+
+bool request_has(const struct request *request, const char *name);
+struct str request_get(const struct request *request, const char *name); /* "" when it is not there */
+bool request_is(const struct request *request, const char *method);
+void answer_header(struct answer *answer, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
+void answer_date_header(struct answer *answer, const char *name, int64_t ms);
+/* In the form of the plane. */
+void answer_refusal(const struct request *request, struct answer *answer, const struct refusal *refusal);
+
+struct local;
+struct store *local_store(struct local *local);
+
+/* What the call is called in a faults script. */
+enum fault_call control_call(const struct request *request);
+enum fault_call tunnel_call(const struct request *request);
+void control_answer(struct request *request, struct answer *answer);
+void tunnel_answer(struct request *request, struct answer *answer);
+
+#endif
