@@ -1,0 +1,800 @@
+/* hub.c: one turn of the loop: the sink's news, the source's news, what workers bring back, the epochs' transitions, new records,
+ * work for idle workers, then one wait. Everything is counted and decided here; nothing blocks.
+ *
+ * Back-pressure: when batches, gathered chunks and blocks in flight hold more than half of runtime.memory_max, or enough batches
+ * wait for a worker, nothing is fetched; after some seconds the source is paused, but polled again, for its group membership
+ * lives from it. */
+#include "pipeline/hub.h"
+
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "pipeline/epoch.h"
+#include "pipeline/worker.h"
+#include "route/route.h"
+
+enum {
+    FETCH_ROOM = 1024,
+    BATCH_BYTES_MAX = 512 * 1024, /* the L2 cache: performance.md 9 */
+    WORKER_DEPTH = 3,             /* one at work, one to follow, one block to pack */
+    PAUSE_AFTER_MS = 10 * 1000, /* resuming costs librdkafka a second, so short stalls are just not fetched for */
+    POLL_MS = 1000,             /* paused or idle: fetch is called at least so often */
+    LANE_MS = 1000,             /* a record waits so long for its batch to fill, then goes with what there is */
+    TICK_MS = 500,
+    STUCK_MS = 120 * 1000,
+};
+
+enum hub_state { HUB_OPENING, HUB_RUNNING, HUB_DRAINING, HUB_DONE };
+
+/* The batch that fills for one Kafka partition. */
+struct lane {
+    int32_t partition;
+    struct batch *filling;
+    int64_t opened_ms; /* when filling got its first message */
+};
+
+struct hub {
+    struct hub_options options;
+    enum hub_state state;
+    struct epochs *epochs;
+    char topic_id[64];
+
+    struct worker **workers;
+    size_t worker_count; /* 1 inline worker when runtime.workers is 0 */
+    bool inline_worker;
+    bool keeps_state;
+    int64_t *worker_progress_ms;
+    bool stuck;
+
+    struct lane *lanes;
+    size_t lane_count, lane_capacity;
+    size_t lane_turn; /* where lanes_close begins, so that no partition is always the last */
+    struct work *ready_first, **ready_tail; /* batches that wait for a worker */
+    size_t ready_count;
+    size_t batch_bytes; /* of messages in lanes, ready and out */
+    size_t batches_out;
+    struct batch **pool;
+    size_t pool_count, pool_capacity;
+    struct work *work_pool; /* spare structs */
+
+    bool sink_ready, source_ready, source_ended;
+    bool source_more; /* the last fetch was full, or the descriptor said so */
+    bool memory_short, paused;
+    bool memory_said;
+    int64_t fed_ms; /* when fetching was last allowed */
+    int64_t pause_after_ms;
+    int64_t polled_ms;
+    int64_t fetched;
+    uint64_t sequence;
+    int64_t lag_ms;
+
+    atomic_bool stop_wanted;
+
+    struct message messages[FETCH_ROOM];
+    int32_t partitions[FETCH_ROOM];
+    void *handles[FETCH_ROOM];
+};
+
+struct hub *hub_new(const struct hub_options *options)
+{
+    struct hub *hub = xcalloc(1, sizeof(*hub));
+
+    hub->options = *options;
+    hub->ready_tail = &hub->ready_first;
+    return hub;
+}
+
+static void free_batches(struct hub *hub)
+{
+    for (size_t i = 0; i < hub->lane_count; i++)
+        batch_free(hub->lanes[i].filling);
+    while (hub->ready_first) {
+        struct work *work = hub->ready_first;
+
+        hub->ready_first = work->next;
+        work_free(work);
+    }
+    for (size_t i = 0; i < hub->pool_count; i++)
+        batch_free(hub->pool[i]);
+    while (hub->work_pool) {
+        struct work *work = hub->work_pool;
+
+        hub->work_pool = work->next;
+        work_free(work);
+    }
+}
+
+void hub_free(struct hub *hub)
+{
+    if (!hub)
+        return;
+    assert(!hub->stuck);
+    for (size_t i = 0; i < hub->worker_count; i++)
+        worker_free(hub->workers[i]);
+    free(hub->workers);
+    free(hub->worker_progress_ms);
+    free_batches(hub);
+    free(hub->lanes);
+    free(hub->pool);
+    epochs_free(hub->epochs);
+    free(hub);
+}
+
+void hub_stop(struct hub *hub)
+{
+    atomic_store(&hub->stop_wanted, true);
+    http_wake(hub->options.http); /* a write to an eventfd: allowed in a signal handler */
+}
+
+bool hub_stuck(const struct hub *hub)
+{
+    return hub->stuck;
+}
+
+const struct counts *hub_counts(const struct hub *hub)
+{
+    static const struct counts none;
+
+    return hub->epochs ? epochs_counts(hub->epochs) : &none;
+}
+
+/* --- opening --- */
+
+static void wake_hub(void *arg)
+{
+    struct hub *hub = arg;
+
+    http_wake(hub->options.http);
+}
+
+static bool start_workers(struct hub *hub, struct error *error)
+{
+    const struct job *job = hub->options.job;
+    struct worker_options options = {
+        .job = job,
+        .schema = &hub->options.sink->schema,
+        .topic_id = hub->topic_id,
+        .wall_ms = hub->options.wall_ms,
+        .log = hub->options.log,
+    };
+
+    size_t count = size_max(job->runtime.workers, 1);
+
+    hub->inline_worker = job->runtime.workers == 0;
+    hub->workers = xcalloc(count, sizeof(*hub->workers));
+    hub->worker_progress_ms = xcalloc(count, sizeof(*hub->worker_progress_ms));
+    while (hub->worker_count < count) {
+        if (!worker_new(&hub->workers[hub->worker_count], &options, error))
+            return false;
+        hub->worker_count++;
+    }
+    hub->keeps_state = worker_keeps_state(hub->workers[0]);
+    for (size_t i = 0; i < count && !hub->inline_worker; i++)
+        worker_start(hub->workers[i], WORKER_DEPTH, wake_hub, hub);
+    return true;
+}
+
+static int64_t revoke_ms_max(const struct job *job)
+{
+    int64_t poll_ms = 300 * 1000; /* librdkafka's default */
+
+    for (size_t i = 0; i < job->source.property_count; i++)
+        if (strcmp(job->source.properties[i].name, "max.poll.interval.ms") == 0)
+            poll_ms = strtoll(job->source.properties[i].value, NULL, 10);
+    return poll_ms / 3;
+}
+
+/* Once both ends are known: the mapping is checked against the real table, workers start, records may come. */
+static bool open_epochs(struct hub *hub, struct error *error)
+{
+    struct hub_options *options = &hub->options;
+    struct source *source = options->source;
+    struct epochs_options epochs = {
+        .job = options->job,
+        .source = source,
+        .sink = options->sink,
+        .dirty = options->dirty,
+        .stats = options->stats,
+        .owner = {options->job->name, source->cluster_id, source->topic_id[0] ? source->topic_id : options->job->source.topic,
+                  options->table},
+        .revoke_ms_max = revoke_ms_max(options->job),
+        .log = options->log,
+    };
+
+    memcpy(hub->topic_id, source->topic_id, sizeof(hub->topic_id));
+    if (!start_workers(hub, error))
+        return false;
+    hub->epochs = epochs_new(&epochs);
+    hub->state = HUB_RUNNING;
+    hub->fed_ms = options->monotonic_ms();
+    hub->pause_after_ms = int64_min(PAUSE_AFTER_MS, epochs.revoke_ms_max / 2); /* fetching is also what keeps the membership */
+    log_info(options->log, "job runs topic=%s cluster=%s table=%s workers=%u flush_interval_ms=%" PRId64,
+             options->job->source.topic, source->cluster_id[0] ? source->cluster_id : "-", options->table,
+             options->job->runtime.workers, options->job->runtime.flush_interval_ms);
+    return true;
+}
+
+/* --- batches --- */
+
+static struct batch *batch_take(struct hub *hub)
+{
+    if (hub->pool_count)
+        return hub->pool[--hub->pool_count];
+    return batch_new((size_t)hub->options.job->runtime.memory_max / 4);
+}
+
+static void batch_give_back(struct hub *hub, struct batch *batch)
+{
+    enum { POOL_MAX = 64 };
+
+    batch_clear(batch);
+    if (hub->pool_count == POOL_MAX) {
+        batch_free(batch);
+        return;
+    }
+    XGROW(hub->pool, hub->pool_count, hub->pool_capacity);
+    hub->pool[hub->pool_count++] = batch;
+}
+
+static struct work *work_take(struct hub *hub)
+{
+    struct work *work = hub->work_pool;
+
+    if (!work)
+        return work_new(WORK_BATCH);
+    hub->work_pool = work->next;
+    return work;
+}
+
+/* Keeps the struct and its dirty buffer for the next batch. */
+static void work_give_back(struct hub *hub, struct work *work)
+{
+    struct buffer lines = work->dirty_lines;
+
+    if (work->kind == WORK_PACK) {
+        work_free(work);
+        return;
+    }
+    if (work->batch) {
+        hub->batch_bytes -= (size_t)work->bytes;
+        batch_give_back(hub, work->batch);
+    }
+    dirty_reasons_free(work->dirty_reasons);
+    chunks_free(work->chunks);
+    memset(work, 0, sizeof(*work));
+    work->kind = WORK_BATCH;
+    buffer_clear(&lines);
+    work->dirty_lines = lines;
+    work->next = hub->work_pool;
+    hub->work_pool = work;
+}
+
+static struct lane *lane_of(struct hub *hub, int32_t partition)
+{
+    for (size_t i = 0; i < hub->lane_count; i++)
+        if (hub->lanes[i].partition == partition)
+            return &hub->lanes[i];
+    XGROW(hub->lanes, hub->lane_count, hub->lane_capacity);
+    hub->lanes[hub->lane_count] = (struct lane){.partition = partition};
+    return &hub->lanes[hub->lane_count++];
+}
+
+/* The lane's batch is complete: it waits for a worker. */
+static void lane_close(struct hub *hub, struct lane *lane)
+{
+    struct batch *batch = lane->filling;
+    struct work *work;
+
+    if (!batch)
+        return;
+    lane->filling = NULL;
+    work = work_take(hub);
+    batch->partition = lane->partition;
+    batch->sequence = hub->sequence++;
+    work->batch = batch;
+    work->partition = lane->partition;
+    work->offset_first = batch->offset_first;
+    work->offset_next = batch->offset_next;
+    work->bytes = batch->bytes;
+    work->timestamp_ms = batch->messages[batch->message_count - 1].timestamp_ms;
+    work->next = NULL;
+    *hub->ready_tail = work;
+    hub->ready_tail = &work->next;
+    hub->ready_count++;
+}
+
+static void drop_waiting(struct hub *hub, int32_t partition)
+{
+    struct lane *lane = lane_of(hub, partition);
+    struct work **link = &hub->ready_first;
+
+    if (lane->filling) {
+        hub->batch_bytes -= (size_t)lane->filling->bytes;
+        batch_give_back(hub, lane->filling);
+        lane->filling = NULL;
+    }
+    while (*link) {
+        struct work *work = *link;
+
+        if (work->partition == partition) {
+            *link = work->next;
+            hub->ready_count--;
+            work_give_back(hub, work);
+        } else {
+            link = &work->next;
+        }
+    }
+    hub->ready_tail = link;
+}
+
+/* --- the source --- */
+
+static bool may_feed(const struct hub *hub)
+{
+    return hub->state == HUB_RUNNING && !hub->memory_short && hub->ready_count < 2 * hub->worker_count &&
+           !epochs_full(hub->epochs);
+}
+
+/* One call of the source's fetch. Messages of partitions that are not ours today go back at once. */
+static uint32_t fetch(struct hub *hub, int64_t now_ms)
+{
+    struct source *source = hub->options.source;
+    const struct job *job = hub->options.job;
+    uint32_t room = FETCH_ROOM;
+    uint32_t count;
+    int64_t bytes = 0;
+
+    /* While draining nothing is kept, but the group still wants its members to fetch. */
+    if (hub->state == HUB_RUNNING && hub->options.records_max >= 0)
+        room = (uint32_t)int64_min(room, hub->options.records_max - hub->fetched);
+    count = room ? source->ops->fetch(source, hub->messages, hub->partitions, hub->handles, room) : 0;
+    hub->source_more = room && count == room;
+    for (uint32_t i = 0; i < count; i++) {
+        struct lane *lane;
+        int64_t before;
+
+        if (hub->state != HUB_RUNNING || !epochs_accepts(hub->epochs, hub->partitions[i])) {
+            source->ops->release_handles(&hub->handles[i], 1);
+            continue;
+        }
+        lane = lane_of(hub, hub->partitions[i]);
+        if (!lane->filling) {
+            lane->filling = batch_take(hub);
+            lane->filling->release = source->ops->release_handles;
+            lane->opened_ms = now_ms;
+        }
+        before = lane->filling->bytes;
+        batch_add_message(lane->filling, &hub->messages[i], hub->handles[i]);
+        bytes += lane->filling->bytes - before;
+        hub->fetched++;
+        if (lane->filling->message_count >= job->runtime.batch_rows || lane->filling->bytes >= BATCH_BYTES_MAX)
+            lane_close(hub, lane);
+    }
+    hub->batch_bytes += (size_t)bytes;
+    metric_add(hub->options.stats->fetched, count);
+    metric_add(hub->options.stats->fetched_bytes, bytes);
+    return count;
+}
+
+static bool work_under_way(const struct hub *hub)
+{
+    return hub->batches_out || hub->ready_count;
+}
+
+static void watch_memory(struct hub *hub)
+{
+    size_t high = (size_t)hub->options.job->runtime.memory_max / 2;
+    size_t gathered = epochs_bytes(hub->epochs);
+    /* A batch at work holds columns beside its messages: about as much again. */
+    size_t bytes = 2 * hub->batch_bytes + gathered + hub->options.sink->bytes_in_flight;
+    bool packed = gathered > high / 2 && epochs_pack_early(hub->epochs);
+
+    if (!hub->memory_short && bytes > high) {
+        hub->memory_short = true;
+        if (!hub->memory_said)
+            log_info(hub->options.log, "the source is held back: %zu MiB wait for the target; runtime.memory_max bounds it",
+                     bytes >> 20);
+        hub->memory_said = true;
+    } else if (hub->memory_short && bytes < high - high / 4) {
+        hub->memory_short = false;
+    }
+    /* Nothing is on its way that would free memory: what is gathered in small pieces has to go before the flush interval is over.
+     */
+    if (hub->memory_short && !packed && !hub->batches_out && !hub->ready_count && !hub->options.sink->bytes_in_flight)
+        epochs_flush(hub->epochs);
+    metric_set(hub->options.stats->memory, (int64_t)bytes);
+    metric_set(hub->options.stats->uploads, hub->options.sink->uploads_in_flight);
+}
+
+/* Batches that are not full go out when a worker would be idle and no more records come to fill them, or when they are old. */
+static bool lanes_close(struct hub *hub, int64_t now_ms)
+{
+    bool draining = hub->state == HUB_DRAINING;
+    bool idle = !hub->source_more || hub->memory_short;
+    bool moved = false;
+
+    for (size_t i = 0; i < hub->lane_count; i++) {
+        struct lane *lane = &hub->lanes[(hub->lane_turn + i) % hub->lane_count];
+        bool worker_idle = hub->batches_out < hub->worker_count && hub->ready_count < hub->worker_count;
+
+        if (!lane->filling || !(draining || (idle && worker_idle) || now_ms - lane->opened_ms >= LANE_MS))
+            continue;
+        lane_close(hub, lane);
+        hub->lane_turn = (size_t)(lane - hub->lanes) + 1;
+        moved = true;
+    }
+    return moved;
+}
+
+/* Takes records while they are wanted. */
+static bool feed(struct hub *hub, int64_t now_ms)
+{
+    struct source *source = hub->options.source;
+    bool moved = false;
+
+    /* An idle source is asked as well: a member that does not fetch is put out of its group. */
+    if (now_ms - hub->polled_ms >= POLL_MS)
+        hub->source_more = true;
+    if (may_feed(hub)) {
+        hub->fed_ms = now_ms;
+        if (hub->paused) {
+            source->ops->resume(source);
+            hub->paused = false;
+            hub->source_more = true;
+        }
+        while (hub->source_more && may_feed(hub)) {
+            hub->polled_ms = now_ms;
+            moved |= fetch(hub, now_ms) > 0;
+            watch_memory(hub);
+        }
+    } else if (!hub->paused && now_ms - hub->fed_ms >= hub->pause_after_ms) {
+        source->ops->pause(source);
+        hub->paused = true;
+    }
+    if (hub->paused && now_ms - hub->polled_ms >= POLL_MS) {
+        hub->polled_ms = now_ms;
+        moved |= fetch(hub, now_ms) > 0;
+    }
+    moved |= lanes_close(hub, now_ms);
+    if (hub->state == HUB_RUNNING && hub->options.records_max >= 0 && hub->fetched >= hub->options.records_max)
+        hub_stop(hub);
+    metric_set(hub->options.stats->paused, hub->paused);
+    return moved;
+}
+
+static bool take_gap(struct hub *hub, const struct source_event *event, struct error *error)
+{
+    struct source *source = hub->options.source;
+    const struct job *job = hub->options.job;
+    int32_t partition = event->partitions[0].partition;
+    int64_t log_end = event->partitions[0].offset;
+    int64_t next = job->source.on_gap == ON_GAP_LATEST ? int64_max(log_end, event->gap_end) : event->gap_end;
+
+    if (job->source.on_gap == ON_GAP_FAIL && event->gap_end > event->gap_first)
+        return error_set(
+            error, ERROR_FATAL,
+            "records are lost: partition %d of topic %s no longer has offsets %" PRId64 "..%" PRId64
+            " (retention, or the topic was made anew); to go on without them set source.on_gap to earliest or latest",
+            partition, job->source.topic, event->gap_first, event->gap_end - 1);
+    if (job->source.on_gap == ON_GAP_FAIL)
+        return error_set(
+            error, ERROR_FATAL,
+            "partition %d of topic %s ends at offset %" PRId64 ", before the position %" PRId64
+            " (the topic was made anew, or its brokers lost records); to go on with what it has set source.on_gap to "
+            "earliest or latest",
+            partition, job->source.topic, log_end, event->gap_first);
+    log_warn(hub->options.log, "the position does not exist any more and the job goes on as source.on_gap says partition=%d "
+             "position=%" PRId64 " goes_on_at=%" PRId64, partition, event->gap_first, next);
+    source->ops->seek(source, partition, next);
+    hub->source_more = true;
+    return true;
+}
+
+static bool take_source_events(struct hub *hub, bool *moved, int64_t now_ms, struct error *error)
+{
+    struct source *source = hub->options.source;
+    struct source_event event;
+
+    while (source->ops->next(source, &event)) {
+        *moved = true;
+        switch (event.kind) {
+        case SOURCE_READY:
+            hub->source_ready = true;
+            if (!open_epochs(hub, error))
+                return false;
+            break;
+        case SOURCE_ASSIGN:
+            if (!epochs_offer(hub->epochs, event.partitions, event.count, error))
+                return false;
+            hub->source_more = true;
+            break;
+        case SOURCE_REVOKE:
+        case SOURCE_LOST:
+            for (size_t i = 0; i < event.count; i++)
+                drop_waiting(hub, event.partitions[i].partition);
+            if (event.kind == SOURCE_REVOKE)
+                epochs_revoke(hub->epochs, event.partitions, event.count, now_ms);
+            else
+                epochs_lose(hub->epochs, event.partitions, event.count);
+            break;
+        case SOURCE_COMMITTED:
+            if (!epochs_source_committed(hub->epochs, &event.error, now_ms, error))
+                return false;
+            hub->source_more = true;
+            break;
+        case SOURCE_GAP:
+            if (!take_gap(hub, &event, error))
+                return false;
+            break;
+        case SOURCE_ERROR:
+            if (event.error.kind != ERROR_RETRY) {
+                *error = event.error;
+                return false;
+            }
+            log_warn(hub->options.log, "%s", event.error.text);
+            break;
+        case SOURCE_END:
+            hub->source_ended = true;
+            break;
+        }
+    }
+    return true;
+}
+
+/* --- the sink --- */
+
+static bool take_sink_events(struct hub *hub, struct report *report, bool *moved, struct error *error)
+{
+    struct hub_options *options = &hub->options;
+    struct sink_event event;
+
+    while (options->sink->ops->next(options->sink, &event)) {
+        *moved = true;
+        if (event.kind == SINK_READY) {
+            if (!route_check(options->job, &options->sink->schema, options->probe, report))
+                return error_set(error, ERROR_CONFIG, "the job does not fit the table %s", options->table);
+            hub->sink_ready = true;
+            if (!options->source->ops->start(options->source, error))
+                return false;
+        } else if (hub->epochs) {
+            if (!epochs_sink_event(hub->epochs, &event, error))
+                return false;
+        } else if (event.kind == SINK_FAILED) {
+            *error = event.error;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- workers --- */
+
+static bool take_result(struct hub *hub, struct work *work, int64_t now_ms, struct error *error)
+{
+    bool ok;
+
+    if (work->kind == WORK_BATCH)
+        hub->batches_out--;
+    ok = epochs_take(hub->epochs, work, now_ms, hub->options.wall_ms(), error);
+    work_give_back(hub, work);
+    return ok;
+}
+
+static bool take_results(struct hub *hub, bool *moved, int64_t now_ms, struct error *error)
+{
+    for (size_t i = 0; i < hub->worker_count && !hub->inline_worker; i++) {
+        struct work *work;
+
+        while ((work = worker_try_take(hub->workers[i]))) {
+            *moved = true;
+            hub->worker_progress_ms[i] = now_ms;
+            if (!take_result(hub, work, now_ms, error))
+                return false;
+        }
+        if (worker_load(hub->workers[i]) && now_ms - hub->worker_progress_ms[i] > STUCK_MS) {
+            hub->stuck = true;
+            return error_set(error, ERROR_SCRIPT,
+                             "a stage has not come back for %d s and cannot be stopped from outside (a C function called from "
+                             "Lua, for instance a bad pattern); the process ends, nothing of its epoch was committed",
+                             STUCK_MS / 1000);
+        }
+    }
+    return true;
+}
+
+/* The least loaded worker that has room, or the one that a partition is bound to; NULL when there is none. */
+static size_t worker_for(const struct hub *hub, const struct work *work)
+{
+    size_t best = SIZE_MAX;
+
+    if (hub->keeps_state && work->kind == WORK_BATCH) {
+        best = (size_t)work->partition % hub->worker_count;
+        return worker_load(hub->workers[best]) < WORKER_DEPTH ? best : SIZE_MAX;
+    }
+    for (size_t i = 0; i < hub->worker_count; i++) {
+        size_t load = worker_load(hub->workers[i]);
+
+        if (load < WORKER_DEPTH && (best == SIZE_MAX || load < worker_load(hub->workers[best])))
+            best = i;
+    }
+    return best;
+}
+
+static bool give(struct hub *hub, struct work *work, size_t index, int64_t now_ms, struct error *error)
+{
+    struct worker *worker = hub->workers[index];
+
+    if (work->kind == WORK_BATCH) {
+        epochs_give(hub->epochs, work, now_ms);
+        hub->batches_out++;
+    }
+    if (hub->inline_worker) {
+        worker_run(worker, work);
+        return take_result(hub, work, now_ms, error);
+    }
+    if (worker_load(worker) == 0)
+        hub->worker_progress_ms[index] = now_ms;
+    if (!worker_try_give(worker, work))
+        abort(); /* worker_for said that there is room */
+    return true;
+}
+
+/* Blocks first: they free memory. */
+static bool dispatch(struct hub *hub, bool *moved, int64_t now_ms, struct error *error)
+{
+    static const struct work any_pack = {.kind = WORK_PACK};
+    size_t index;
+
+    while ((index = hub->inline_worker ? 0 : worker_for(hub, &any_pack)) != SIZE_MAX) {
+        struct work *work = epochs_next_pack(hub->epochs);
+
+        if (!work)
+            break;
+        *moved = true;
+        if (!give(hub, work, index, now_ms, error))
+            return false;
+    }
+    while (hub->ready_first && (index = hub->inline_worker ? 0 : worker_for(hub, hub->ready_first)) != SIZE_MAX) {
+        struct work *work = hub->ready_first;
+
+        hub->ready_first = work->next;
+        if (!hub->ready_first)
+            hub->ready_tail = &hub->ready_first;
+        hub->ready_count--;
+        *moved = true;
+        if (!give(hub, work, index, now_ms, error))
+            return false;
+    }
+    return true;
+}
+
+/* --- numbers --- */
+
+static void watch_lag(struct hub *hub, int64_t now_ms)
+{
+    enum { LAGS_MAX = 1024 };
+    struct source *source = hub->options.source;
+    struct stats *stats = hub->options.stats;
+    struct source_lag lags[LAGS_MAX];
+    int64_t records = 0, last = epochs_last_timestamp(hub->epochs), lua = 0;
+    size_t count;
+
+    if (now_ms - hub->lag_ms < TICK_MS)
+        return;
+    hub->lag_ms = now_ms;
+    count = source->ops->lag(source, lags, LAGS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        int64_t committed = epochs_committed(hub->epochs, lags[i].partition);
+
+        if (committed >= 0 && lags[i].end_offset > committed)
+            records += lags[i].end_offset - committed;
+    }
+    for (size_t i = 0; i < hub->worker_count; i++)
+        lua += (int64_t)worker_lua_memory(hub->workers[i]);
+    metric_set(stats->lua_memory, lua);
+    metric_set(stats->lag_records, records);
+    metric_set(stats->lag_seconds_milli, records && last ? int64_max(0, hub->options.wall_ms() - last) : 0);
+    if (hub->options.client) {
+        const struct client_stats *client = client_stats(hub->options.client);
+
+        metric_set(stats->requests, (int64_t)client->requests);
+        metric_set(stats->retries, (int64_t)client->retries);
+        metric_set(stats->throttled, (int64_t)client->throttled);
+    }
+}
+
+/* --- the loop --- */
+
+static void wait(struct hub *hub, bool moved, int64_t now_ms)
+{
+    struct hub_options *options = &hub->options;
+    struct source *source = options->source;
+    struct curl_waitfd descriptor = {.fd = -1, .events = CURL_WAIT_POLLIN};
+    int64_t deadline = now_ms + TICK_MS;
+
+    deadline = int64_min(deadline, options->sink->ops->deadline(options->sink));
+    /* A source that has more at hand says "now", which is no news while nothing may be fetched. */
+    if (hub->sink_ready && (!hub->epochs || may_feed(hub) || source->ops->deadline(source) > now_ms))
+        deadline = int64_min(deadline, source->ops->deadline(source));
+    if (hub->epochs)
+        deadline = int64_min(deadline, epochs_deadline(hub->epochs));
+    if (moved)
+        deadline = now_ms;
+    /* While nothing may be fetched its descriptor stays readable: waiting for it would not be waiting. */
+    if (hub->sink_ready && (!hub->epochs || may_feed(hub)))
+        descriptor.fd = source->ops->descriptor(source);
+    http_wait(options->http, &descriptor, descriptor.fd >= 0, (int)int64_max(0, deadline - now_ms));
+    if (descriptor.fd >= 0 && descriptor.revents)
+        hub->source_more = true;
+}
+
+static bool drained(struct hub *hub)
+{
+    for (size_t i = 0; i < hub->lane_count; i++)
+        if (hub->lanes[i].filling)
+            return false;
+    if (work_under_way(hub))
+        return false;
+    epochs_flush(hub->epochs);
+    return epochs_idle(hub->epochs);
+}
+
+static bool turn(struct hub *hub, struct report *report, struct error *error)
+{
+    struct hub_options *options = &hub->options;
+    int64_t now_ms = options->monotonic_ms();
+    bool moved = false;
+
+    options->sink->ops->step(options->sink, now_ms, options->wall_ms());
+    if (!take_sink_events(hub, report, &moved, error))
+        return false;
+    if (hub->sink_ready) {
+        options->source->ops->step(options->source, now_ms);
+        if (!take_source_events(hub, &moved, now_ms, error))
+            return false;
+        /* Before the source is ready it has no records, but news: brokers that do not answer, a topic that is not there. */
+        if (options->source->ops->deadline(options->source) <= now_ms)
+            hub->source_more = true;
+        if (!hub->epochs && hub->source_more)
+            (void)fetch(hub, now_ms);
+    }
+    if (hub->epochs) {
+        if (!take_results(hub, &moved, now_ms, error))
+            return false;
+        moved |= feed(hub, now_ms);
+        watch_memory(hub);
+        if (!dispatch(hub, &moved, now_ms, error) || !epochs_step(hub->epochs, now_ms, error))
+            return false;
+        /* What the step made due goes out in this turn, not after a wait. */
+        if (!dispatch(hub, &moved, now_ms, error))
+            return false;
+        watch_lag(hub, now_ms);
+    }
+    if (hub->state == HUB_RUNNING && (atomic_load(&hub->stop_wanted) || hub->source_ended)) {
+        log_info(options->log, "draining: what was read is flushed and committed");
+        hub->state = HUB_DRAINING;
+        moved = true;
+    }
+    if (hub->state == HUB_OPENING && atomic_load(&hub->stop_wanted))
+        hub->state = HUB_DONE;
+    if (hub->state == HUB_DRAINING && drained(hub))
+        hub->state = HUB_DONE;
+    if (hub->state != HUB_DONE)
+        wait(hub, moved, now_ms);
+    return true;
+}
+
+bool hub_run(struct hub *hub, struct report *report, struct error *error)
+{
+    struct hub_options *options = &hub->options;
+    bool ok = true;
+
+    options->sink->ops->start(options->sink, options->monotonic_ms());
+    while (ok && hub->state != HUB_DONE)
+        ok = turn(hub, report, error);
+    if (ok && hub->epochs)
+        watch_lag(hub, hub->lag_ms + TICK_MS);
+    return ok;
+}

@@ -1,0 +1,48 @@
+/* hub.h: one job at run time: the thread that waits, remembers and decides (design.md, "The hub's loop").
+ * It owns the flow: records from the source into batches, batches to workers, chunks and blocks back, blocks to the sink, offsets
+ * by the epochs. It never runs Lua (except inline with W = 0) and never waits anywhere but in http_wait. Ownership: borrows all
+ * that is in the options. Threads: hub_run is the hub's thread; hub_stop may be called from any thread and from a signal handler.
+ */
+#ifndef LUADUCT_PIPELINE_HUB_H
+#define LUADUCT_PIPELINE_HUB_H
+
+#include "job/job.h"
+#include "maxcompute/client.h"
+#include "pipeline/stats.h"
+#include "sink/sink.h"
+#include "source/source.h"
+#include "util/log.h"
+
+struct hub;
+
+struct hub_options {
+    const struct job *job;
+    const struct batch *probe; /* the fields and types that come out of the stages (chain_probe) */
+    struct http *http;         /* where the hub waits */
+    struct client *client;     /* for its counters; may be NULL */
+    struct source *source;
+    struct sink *sink;
+    struct dirty_store *dirty;
+    struct stats *stats;
+    const char *table;         /* project.schema.table, for the positions */
+    int64_t records_max;       /* stop fetching after so many records and drain; -1: never */
+    int64_t (*monotonic_ms)(void);
+    int64_t (*wall_ms)(void);
+    struct log *log;
+};
+
+struct hub *hub_new(const struct hub_options *options) MUST_USE;
+/* Must not be called when hub_stuck says so: then a worker's thread cannot be joined, and the process has to end. */
+void hub_free(struct hub *hub);
+
+/* Runs until stopped (drains: what was read is flushed and committed), or until the source ends or records_max is reached, or an
+ * error ends it; then nothing that is not in the target has had its offset moved. `report` gets what route_check finds. */
+bool hub_run(struct hub *hub, struct report *report, struct error *error) MUST_USE;
+void hub_stop(struct hub *hub);
+bool hub_stuck(const struct hub *hub);
+
+/* What became of everything in this run, after hub_run. */
+struct counts;
+const struct counts *hub_counts(const struct hub *hub);
+
+#endif

@@ -1,0 +1,53 @@
+/* stats.c: the one list of names and sentences. */
+#include "pipeline/stats.h"
+
+void stats_init(struct stats *stats, struct metrics *registry)
+{
+    const struct {
+        struct metric **metric;
+        enum metric_kind kind;
+        const char *name, *help;
+        bool milli;
+    } rows[] = {
+        {&stats->read, METRIC_COUNTER, "luaduct_read_records_total", "Records read, counted when their epoch is committed.",
+         false},
+        {&stats->written, METRIC_COUNTER, "luaduct_written_rows_total", "Rows committed to the target.", false},
+        {&stats->filtered, METRIC_COUNTER, "luaduct_filtered_rows_total", "Rows that stages left out.", false},
+        {&stats->dirty, METRIC_COUNTER, "luaduct_dirty_rows_total", "Rows that could not be handled and went to the dirty store.",
+         false},
+        {&stats->expanded, METRIC_COUNTER, "luaduct_expanded_rows_total", "Rows that stages added by expansion.", false},
+        {&stats->fetched, METRIC_COUNTER, "luaduct_fetched_records_total", "Records taken from the source.", false},
+        {&stats->fetched_bytes, METRIC_COUNTER, "luaduct_fetched_bytes_total", "Bytes of keys and values taken from the source.",
+         false},
+        {&stats->processed, METRIC_COUNTER, "luaduct_processed_records_total", "Records that went through the stages.", false},
+        {&stats->raw_bytes, METRIC_COUNTER, "luaduct_encoded_bytes_total", "Bytes of encoded rows before compression.", false},
+        {&stats->sent_bytes, METRIC_COUNTER, "luaduct_acknowledged_bytes_total", "Bytes of blocks that the target acknowledged.",
+         false},
+        {&stats->epochs, METRIC_COUNTER, "luaduct_epochs_total", "Epochs finished (offsets moved).", false},
+        {&stats->blocks, METRIC_COUNTER, "luaduct_blocks_total", "Blocks acknowledged by the target.", false},
+        {&stats->early_partitions, METRIC_COUNTER, "luaduct_early_flushes_partitions_total",
+         "Epochs closed early because target.partitions_open_max was reached.", false},
+        {&stats->early_memory, METRIC_COUNTER, "luaduct_early_flushes_memory_total",
+         "Blocks packed early because runtime.memory_max was near.", false},
+        {&stats->partitions_open, METRIC_GAUGE, "luaduct_open_partitions",
+         "Table partitions with rows that are not committed yet.", false},
+        {&stats->uploads, METRIC_GAUGE, "luaduct_uploads_in_flight", "Blocks on their way to the target.", false},
+        {&stats->memory, METRIC_GAUGE, "luaduct_data_bytes", "Bytes of records, encoded rows and blocks in memory.", false},
+        {&stats->lua_memory, METRIC_GAUGE, "luaduct_lua_bytes", "Memory of the Lua states.", false},
+        {&stats->paused, METRIC_GAUGE, "luaduct_source_paused", "1 while the source is held back.", false},
+        {&stats->assigned, METRIC_GAUGE, "luaduct_assigned_partitions", "Kafka partitions of this process.", false},
+        {&stats->lag_records, METRIC_GAUGE, "luaduct_lag_records",
+         "Records between the committed position and the end of the topic.", false},
+        {&stats->lag_seconds_milli, METRIC_GAUGE, "luaduct_lag_seconds",
+         "Now minus the time of the last committed record; 0 when caught up.", true},
+        {&stats->flush_seconds_milli, METRIC_GAUGE, "luaduct_flush_seconds",
+         "How long the last epoch took from closing to finished.", true},
+        {&stats->requests, METRIC_COUNTER, "luaduct_requests_total", "Requests sent to the service.", false},
+        {&stats->retries, METRIC_COUNTER, "luaduct_request_retries_total", "Requests sent again.", false},
+        {&stats->throttled, METRIC_COUNTER, "luaduct_throttled_total", "Answers 429 of the service.", false},
+    };
+
+    stats->registry = registry;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        *rows[i].metric = metrics_add(registry, rows[i].kind, rows[i].name, rows[i].help, NULL, NULL, rows[i].milli);
+}

@@ -1,0 +1,22 @@
+/* stats.h: the job's numbers, in the metrics registry: written by the hub, read by the progress display and /metrics.
+ * Ownership: the metrics belong to the registry. Threads: values are atomics. */
+#ifndef LUADUCT_PIPELINE_STATS_H
+#define LUADUCT_PIPELINE_STATS_H
+
+#include "util/metrics.h"
+
+struct stats {
+    struct metrics *registry;
+    /* As the ledger counts them: when an epoch finishes. */
+    struct metric *read, *written, *filtered, *dirty, *expanded;
+    /* As they pass by. */
+    struct metric *fetched, *fetched_bytes, *processed, *sent_bytes, *raw_bytes;
+    struct metric *epochs, *blocks, *early_partitions, *early_memory;
+    struct metric *partitions_open, *uploads, *memory, *lua_memory, *paused, *assigned;
+    struct metric *lag_records, *lag_seconds_milli, *flush_seconds_milli;
+    struct metric *requests, *retries, *throttled;
+};
+
+void stats_init(struct stats *stats, struct metrics *registry);
+
+#endif

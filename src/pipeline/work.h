@@ -1,0 +1,87 @@
+/* work.h: what goes between the hub and a worker, and back in the same struct.
+ * Ownership: whoever holds the work owns all that hangs on it. Threads: one owner at a time. */
+#ifndef LUADUCT_PIPELINE_WORK_H
+#define LUADUCT_PIPELINE_WORK_H
+
+#include "batch/batch.h"
+#include "dirty/dirty.h"
+#include "sink/sink.h"
+
+/* Encoded records of one batch for one table partition, without trailer: one allocation, texts behind the struct. */
+struct chunk {
+    struct chunk *next;
+    uint32_t rows;
+    size_t spec_size;    /* at text */
+    size_t records_size; /* behind the spec */
+    /* behind the records: rows CRCs of 4 bytes */
+    char text[];
+};
+
+static inline struct str chunk_spec(const struct chunk *chunk) { return str_make(chunk->text, chunk->spec_size); }
+static inline struct str chunk_records(const struct chunk *chunk)
+{
+    return str_make(chunk->text + chunk->spec_size, chunk->records_size);
+}
+static inline struct str chunk_crcs(const struct chunk *chunk)
+{
+    return str_make(chunk->text + chunk->spec_size + chunk->records_size, (size_t)chunk->rows * 4);
+}
+static inline size_t chunk_bytes(const struct chunk *chunk)
+{
+    return sizeof(*chunk) + chunk->spec_size + chunk->records_size + (size_t)chunk->rows * 4;
+}
+void chunks_free(struct chunk *chunk);
+
+/* What became of records: the terms of the ledger. read + expanded = written + filtered + dirty. */
+struct counts {
+    int64_t read, written, filtered, dirty, expanded;
+};
+
+static inline void counts_add(struct counts *into, const struct counts *more)
+{
+    into->read += more->read;
+    into->written += more->written;
+    into->filtered += more->filtered;
+    into->dirty += more->dirty;
+    into->expanded += more->expanded;
+}
+
+static inline bool counts_balance(const struct counts *counts)
+{
+    return counts->read + counts->expanded == counts->written + counts->filtered + counts->dirty;
+}
+
+enum work_kind {
+    WORK_BATCH, /* hub -> worker: batch with messages; back: chunks, dirty lines, counts, the batch cleared */
+    WORK_PACK,  /* hub -> worker: chunks of one table partition; back: block */
+};
+
+struct work {
+    enum work_kind kind;
+    struct work *next; /* in the hub's lists */
+    void *epoch;       /* the hub's: which epoch it belongs to */
+    int64_t started_ms;
+
+    /* WORK_BATCH */
+    struct batch *batch;
+    int32_t partition;
+    int64_t offset_first, offset_next;
+    int64_t bytes;           /* of the messages */
+    int64_t timestamp_ms;    /* of the last message */
+    struct counts counts;
+    struct buffer dirty_lines;
+    struct dirty_reasons *dirty_reasons; /* NULL while there are none */
+    struct chunk *chunks;
+
+    /* WORK_PACK: also chunks */
+    void *target;            /* the epoch's: which table partition */
+    struct block *block;
+
+    bool ok;
+    struct error error;
+};
+
+struct work *work_new(enum work_kind kind) MUST_USE;
+void work_free(struct work *work); /* takes NULL; frees the batch too */
+
+#endif

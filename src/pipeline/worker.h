@@ -1,0 +1,37 @@
+/* worker.h: the part of a job that computes: stages, route, encoding, packing. A pure function of its work: its own Lua state,
+ * arena (the batch's) and compressor, nothing shared. Ownership: worker_run works in place; the caller keeps the work. Threads: a
+ * worker belongs to one thread at a time; W = 0 calls worker_run from the hub, W = n through worker_start, which gives each a
+ * thread and two bounded queues. */
+#ifndef LUADUCT_PIPELINE_WORKER_H
+#define LUADUCT_PIPELINE_WORKER_H
+
+#include "job/job.h"
+#include "pipeline/queue.h"
+#include "pipeline/work.h"
+
+struct worker;
+
+struct worker_options {
+    const struct job *job;
+    const struct mc_schema *schema; /* outlives the worker */
+    const char *topic_id;           /* for dirty rows; borrowed */
+    int64_t (*wall_ms)(void);
+    struct log *log;
+};
+
+bool worker_new(struct worker **worker_out, const struct worker_options *options, struct error *error) MUST_USE;
+void worker_free(struct worker *worker); /* stops its thread first */
+/* Does the work; work->ok and work->error say how it went. */
+void worker_run(struct worker *worker, struct work *work);
+bool worker_keeps_state(const struct worker *worker);
+size_t worker_lua_memory(const struct worker *worker);
+
+/* The thread: takes from the first queue, puts into the second, and calls wake after each (any thread may be woken; no locks
+ * held). */
+void worker_start(struct worker *worker, size_t depth, void (*wake)(void *arg), void *arg);
+bool worker_try_give(struct worker *worker, struct work *work) MUST_USE;
+struct work *worker_try_take(struct worker *worker);
+/* Work given and not yet taken back. */
+size_t worker_load(const struct worker *worker);
+
+#endif
