@@ -1,0 +1,158 @@
+/* check.c: `luaduct check JOB [--connect]`: everything about a job that can be found without running it; with --connect both ends
+ * are asked as well. It writes nothing, to any end. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/engine.h"
+#include "route/route.h"
+#include "source/kafka.h"
+#include "util/clock.h"
+
+enum { CONNECT_MS = 15 * 1000 };
+
+/* Sends one call and waits for its answer. The caller frees it; NULL: no answer within the time. */
+static struct client_call *ask(struct engine *engine, struct client_call *call)
+{
+    int64_t until_ms = clock_monotonic_ms() + CONNECT_MS;
+
+    call->repeat_safe = true;
+    client_send(engine->client, call, clock_monotonic_ms());
+    while (clock_monotonic_ms() < until_ms) {
+        struct client_call *answer;
+
+        client_step(engine->client, clock_monotonic_ms(), clock_wall_ms());
+        answer = client_next(engine->client);
+        if (answer)
+            return answer;
+        http_wait(engine->http, NULL, 0,
+                  (int)int64_max(1, int64_min(200, client_deadline(engine->client) - clock_monotonic_ms())));
+    }
+    return NULL;
+}
+
+static bool check_source(struct engine *engine, struct error *error)
+{
+    unsigned partitions = 0;
+
+    if (!kafka_source_probe(engine->job, CONNECT_MS, &partitions, error))
+        return false;
+    printf("source: topic %s is there, %u partitions\n", engine->job->source.topic, partitions);
+    return true;
+}
+
+/* The table as the service has it against the job's mapping, or the table that would be made. */
+static bool check_table(struct engine *engine, struct client_call *answer, struct error *error)
+{
+    const struct job *job = engine->job;
+    struct mc_schema schema;
+    bool ok;
+
+    if (!answer)
+        return error_set(error, ERROR_RETRY,
+                         "%s did not answer within %d s; check the endpoint of the data source %s and the network",
+                         job->target.maxcompute.endpoint, CONNECT_MS / 1000, job->target.maxcompute.name);
+    if (answer->status == 404 &&
+        (!answer->code[0] || strcmp(answer->code, "NoSuchTable") == 0 || strcmp(answer->code, "NoSuchObject") == 0)) {
+        if (job->target.create == CREATE_NEVER)
+            return error_set(error, ERROR_FATAL, "table %s does not exist; create it, or say `create: if_missing` under target",
+                             engine->table);
+        printf("target: table %s does not exist, it will be created\n", engine->table);
+        return true;
+    }
+    if (!answer->ok) {
+        *error = answer->error;
+        return false;
+    }
+    if (!mc_table_parse(&schema, answer->response, error))
+        return false;
+    ok = route_check(job, &schema, engine->probe, engine->report);
+    if (ok) {
+        struct buffer text;
+
+        buffer_init(&text, 0);
+        route_describe(job, &schema, engine->probe, &text);
+        printf("target: table %s is there\n%s", engine->table, buffer_text(&text));
+        buffer_release(&text);
+    } else {
+        error_set(error, ERROR_CONFIG, "the job does not fit the table %s", engine->table);
+    }
+    mc_schema_release(&schema);
+    return ok;
+}
+
+static bool check_target(struct engine *engine, struct error *error)
+{
+    struct client_call *answer;
+    struct buffer resource;
+    bool ok;
+
+    engine_connect(engine);
+    buffer_init(&resource, 0);
+    client_table_resource(engine->client, CLIENT_CONTROL, engine->job->target.table, &resource);
+    answer = ask(engine, client_call_new(CLIENT_CONTROL, "GET", buffer_take(&resource, NULL)));
+    ok = check_table(engine, answer, error);
+    client_call_free(answer);
+    return ok || error_wrap(error, "target");
+}
+
+/* Tells what one end has against the job. Returns the exit status. */
+static int report_end(struct error *error)
+{
+    log_redact(error->text);
+    fflush(stdout);
+    fprintf(stderr, "luaduct check: %s\n", error->text);
+    return error->kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
+}
+
+static const char usage[] = "usage: luaduct check JOB.yaml [--connect] [--datasources FILE]\n";
+
+int cli_check(int argc, char **argv)
+{
+    const char *job_path = NULL, *datasources_path = NULL;
+    bool connect = false;
+    struct engine engine;
+    struct error error = {0};
+    int status;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(usage, stdout);
+            return EXIT_OK;
+        }
+        if (strcmp(argv[i], "--connect") == 0) {
+            connect = true;
+        } else if (strcmp(argv[i], "--datasources") == 0 && i + 1 < argc) {
+            datasources_path = argv[++i];
+        } else if (argv[i][0] != '-' && !job_path) {
+            job_path = argv[i];
+        } else {
+            fprintf(stderr, "luaduct check: \"%s\" is not understood\n%s", argv[i], usage);
+            return EXIT_CONFIG;
+        }
+    }
+    if (!job_path) {
+        fprintf(stderr, "luaduct check: which job?\n%s", usage);
+        return EXIT_CONFIG;
+    }
+    if (!engine_load(&engine, job_path, datasources_path)) {
+        status = engine_report(&engine);
+        engine_free(&engine);
+        return status ? status : EXIT_CONFIG;
+    }
+    status = EXIT_OK;
+    /* Both ends, whatever the first one says: all mistakes at once. */
+    if (connect && !check_source(&engine, &error))
+        status = report_end(&error);
+    if (connect && !check_target(&engine, &error))
+        status = (int)int64_max(status, report_end(&error));
+    fflush(stdout);
+    if (engine_report(&engine) == EXIT_CONFIG)
+        status = EXIT_CONFIG;
+    if (status == EXIT_OK) {
+        printf("%s: right%s\n", job_path, connect ? ", and both ends answer" : "; with --connect both ends are asked as well");
+    }
+    engine_free(&engine);
+    return status;
+}

@@ -1,0 +1,15 @@
+/* cli.h: the command line: one function a command, each in a file of its own.
+ * They return the exit status: 0 done, 1 failed at run time, 2 a mistake in the command line or in a person's file. */
+#ifndef LUADUCT_CLI_CLI_H
+#define LUADUCT_CLI_CLI_H
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
+
+int cli_run(int argc, char **argv);
+int cli_check(int argc, char **argv);
+int cli_demo(int argc, char **argv);
+int cli_help(int argc, char **argv);
+int cli_version(int argc, char **argv);
+int cli_local(int argc, char **argv);
+
+#endif

@@ -1,0 +1,171 @@
+/* engine.c */
+#include "cli/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "cli/cli.h"
+#include "maxcompute/compress.h"
+#include "route/route.h"
+#include "sink/upload.h"
+#include "source/kafka.h"
+#include "util/clock.h"
+
+static char *table_name(const struct job *job)
+{
+    const struct job_maxcompute *maxcompute = &job->target.maxcompute;
+
+    return maxcompute->schema ? xasprintf("%s.%s.%s", maxcompute->project, maxcompute->schema, job->target.table)
+                              : xasprintf("%s.%s", maxcompute->project, job->target.table);
+}
+
+bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path)
+{
+    struct error error = {0};
+    struct job *job;
+
+    memset(engine, 0, sizeof(*engine));
+    engine->report = report_new();
+    if (!job_load(&engine->job, job_path, datasources_path, engine->report))
+        return false;
+    job = engine->job;
+    for (size_t i = 0; i < job->source.property_count; i++) {
+        const struct job_property *property = &job->source.properties[i];
+
+        /* librdkafka itself is the judge of names and values. */
+        if (!kafka_property_check(property->name, property->value, &error))
+            report_mistake(engine->report, property->at, (unsigned)strlen(property->name), "%s", error.text);
+    }
+    if (report_mistakes(engine->report))
+        return false;
+    if (!log_start((enum log_level)job->log.level, job->log.file, &error)) {
+        report_mistake(engine->report, (struct location){job->path, 0, 0}, 1, "%s", error.text);
+        return false;
+    }
+    engine->log = log_new(NULL, job->name);
+    engine->table = table_name(job);
+    if (!chain_open(&engine->chain, job, engine->report, engine->log, &error))
+        return false;
+    engine->probe = batch_new(4 * 1024 * 1024);
+    if (!chain_probe(engine->chain, job, engine->probe, engine->report, &error))
+        return false;
+    if (job->target.create == CREATE_IF_MISSING) {
+        if (!route_create_schema(job, engine->probe, &engine->create_schema, engine->report))
+            return false;
+        engine->has_create_schema = true;
+        if (!route_check(job, &engine->create_schema, engine->probe, engine->report))
+            return false;
+    }
+    return report_mistakes(engine->report) == 0;
+}
+
+void engine_connect(struct engine *engine)
+{
+    const struct job_maxcompute *maxcompute = &engine->job->target.maxcompute;
+    struct http_options http = {.ca_file = maxcompute->ca_file, .proxy = maxcompute->proxy};
+    struct client_options client = {
+        .endpoint = maxcompute->endpoint,
+        .tunnel_endpoint = maxcompute->tunnel_endpoint,
+        .project = maxcompute->project,
+        .schema_name = maxcompute->schema,
+        .access_id = maxcompute->access_id,
+        .access_key = maxcompute->access_key,
+        .region = maxcompute->region,
+        .quota = engine->job->target.quota ? engine->job->target.quota : maxcompute->quota,
+        .jitter_seed = (uint64_t)clock_wall_ms() ^ (uint64_t)getpid() << 32,
+        .log = engine->log,
+    };
+
+    engine->http = http_new(&http);
+    engine->client = client_new(engine->http, &client);
+}
+
+bool engine_open(struct engine *engine, int64_t records_max, struct error *error)
+{
+    struct job *job = engine->job;
+    struct dirty_options dirty = {job->dirty.directory, job->dirty.file_bytes_max, job->dirty.bytes_max};
+    struct upload_options upload;
+    struct hub_options hub;
+
+    engine_connect(engine);
+    engine->metrics = metrics_new(job->name);
+    stats_init(&engine->stats, engine->metrics);
+    if (job->metrics.listen) {
+        if (!admin_start(&engine->admin, job->metrics.listen, engine->metrics, error))
+            return error_wrap(error, "metrics.listen");
+        log_info(engine->log, "metrics are served url=http://%s/metrics", job->metrics.listen);
+    }
+    if (!dirty_store_open(&engine->dirty, &dirty, error))
+        return error_wrap(error, "dirty store");
+    upload = (struct upload_options){
+        .client = engine->client,
+        .table = job->target.table,
+        .create_if_missing = job->target.create == CREATE_IF_MISSING,
+        .create_schema = engine->has_create_schema ? &engine->create_schema : NULL,
+        .create_comment = job->target.comment,
+        .lifecycle_days = job->target.lifecycle_days,
+        .uploads_max = job->runtime.uploads_in_flight,
+        .content_encoding =
+            compression_name(job->runtime.compression == JOB_COMPRESSION_DEFLATE ? COMPRESSION_DEFLATE : COMPRESSION_NONE),
+        .log = engine->log,
+    };
+    engine->sink = upload_new(&upload);
+    engine->source = kafka_source_new(job, engine->log);
+    hub = (struct hub_options){
+        .job = job,
+        .probe = engine->probe,
+        .http = engine->http,
+        .client = engine->client,
+        .source = engine->source,
+        .sink = engine->sink,
+        .dirty = engine->dirty,
+        .stats = &engine->stats,
+        .table = engine->table,
+        .records_max = records_max,
+        .monotonic_ms = clock_monotonic_ms,
+        .wall_ms = clock_wall_ms,
+        .log = engine->log,
+    };
+    engine->hub = hub_new(&hub);
+    return true;
+}
+
+int engine_report(struct engine *engine)
+{
+    unsigned mistakes = report_mistakes(engine->report);
+
+    if (mistakes || report_warnings(engine->report)) {
+        struct buffer text;
+
+        buffer_init(&text, 0);
+        report_print(engine->report, &text);
+        fwrite(text.data, 1, text.size, stderr);
+        buffer_release(&text);
+    }
+    return mistakes ? EXIT_CONFIG : EXIT_OK;
+}
+
+void engine_free(struct engine *engine)
+{
+    hub_free(engine->hub);
+    if (engine->source)
+        engine->source->ops->free(engine->source);
+    if (engine->sink)
+        engine->sink->ops->free(engine->sink);
+    client_free(engine->client);
+    http_free(engine->http);
+    dirty_store_close(engine->dirty);
+    admin_stop(engine->admin);
+    metrics_free(engine->metrics);
+    mc_schema_release(&engine->create_schema);
+    chain_free(engine->chain);
+    batch_free(engine->probe);
+    free(engine->table);
+    log_free(engine->log);
+    job_free(engine->job);
+    report_free(engine->report);
+    log_stop();
+    memset(engine, 0, sizeof(*engine));
+}

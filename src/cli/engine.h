@@ -1,0 +1,43 @@
+/* engine.h: from a job file to a job that runs: everything that `run`, `demo` and `check` set up alike.
+ * Ownership: engine_free frees all. Threads: the command's main thread; the hub runs in it.
+ * Mistakes in files are printed as a report on standard error, run-time failures as one log line. */
+#ifndef LUADUCT_CLI_ENGINE_H
+#define LUADUCT_CLI_ENGINE_H
+
+#include "dirty/dirty.h"
+#include "job/job.h"
+#include "pipeline/hub.h"
+#include "stages/chain.h"
+
+struct engine {
+    struct report *report;
+    struct job *job;
+    struct log *log;
+    struct chain *chain; /* of the main thread: for probing only */
+    struct batch *probe;
+    struct mc_schema create_schema;
+    bool has_create_schema;
+    char *table; /* project.schema.table */
+
+    struct metrics *metrics;
+    struct stats stats;
+    struct admin *admin;
+    struct http *http;
+    struct client *client;
+    struct sink *sink;
+    struct source *source;
+    struct dirty_store *dirty;
+    struct hub *hub;
+};
+
+/* Loads and checks the files, opens the stages and probes what comes out of them. False: the report says why. */
+bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path) MUST_USE;
+/* The client of the job's target, without sending anything. */
+void engine_connect(struct engine *engine);
+/* Makes the ends and the hub. */
+bool engine_open(struct engine *engine, int64_t records_max, struct error *error) MUST_USE;
+/* Prints the report, if there is something in it; the exit status that fits it. */
+int engine_report(struct engine *engine);
+void engine_free(struct engine *engine);
+
+#endif

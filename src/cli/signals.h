@@ -1,0 +1,13 @@
+/* signals.h: SIGINT and SIGTERM as a request to drain; the second one ends the process at once (nothing is lost: offsets that are
+ * not committed are read again). A thread waits for them, so that no code runs inside a signal handler. Call signals_block before
+ * the first thread is made. */
+#ifndef LUADUCT_CLI_SIGNALS_H
+#define LUADUCT_CLI_SIGNALS_H
+
+void signals_block(void);
+/* Calls stop(arg) on the first signal, from the signal thread. */
+void signals_start(void (*stop)(void *arg), void *arg);
+/* No stop is called any more after this returns. */
+void signals_end(void);
+
+#endif
