@@ -1,0 +1,115 @@
+/* replay.c: a job over order records in memory, through the real hub, into a sink that forgets: what one core of luaduct can do.
+ * usage: replay JOB.yaml RECORDS ROUNDS [workers=N] [compression=none|deflate] [shuffle=1]
+ * Prints one line of key=value pairs. The records are made before the clock starts; instructions are counted from outside, as a difference
+ * of two numbers of rounds (tests/bench/test_replay.py). */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "cli/engine.h"
+#include "local/orders.h"
+#include "pipeline/work.h"
+#include "sink/null.h"
+#include "source/replay.h"
+#include "util/clock.h"
+
+static int64_t cpu_us(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
+static struct message *make_records(size_t count, bool shuffle, struct buffer *texts)
+{
+    struct message *messages = xcalloc(count, sizeof(*messages));
+    size_t *ends = xcalloc(count, sizeof(*ends));
+    struct orders orders;
+    char key[64];
+
+    orders_init(&orders, 1, 0, shuffle, 0, (int64_t)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        orders_next(&orders, texts, key);
+        ends[i] = texts->size;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t start = i ? ends[i - 1] : 0;
+
+        messages[i].value = str_make(texts->data + start, ends[i] - start);
+        messages[i].timestamp_ms = 1700000000000;
+    }
+    free(ends);
+    return messages;
+}
+
+int main(int argc, char **argv)
+{
+    struct engine engine;
+    struct error error = {0};
+    struct buffer texts;
+    struct message *messages;
+    struct replay_options replay = {.partitions = 4};
+    struct hub_options hub;
+    struct rusage usage;
+    const struct counts *counts;
+    int64_t started_us, took_us;
+    bool shuffle = false;
+
+    if (argc < 4 || !engine_load(&engine, argv[1], NULL)) {
+        if (argc >= 4)
+            (void)engine_report(&engine);
+        fprintf(stderr, "usage: replay JOB.yaml RECORDS ROUNDS [workers=N] [compression=none|deflate] [shuffle=1]\n");
+        return 2;
+    }
+    replay.count = strtoul(argv[2], NULL, 10);
+    replay.rounds = (unsigned)strtoul(argv[3], NULL, 10);
+    for (int i = 4; i < argc; i++) {
+        struct str key, value;
+
+        (void)str_cut(str_of(argv[i]), '=', &key, &value);
+        if (str_is(key, "workers"))
+            engine.job->runtime.workers = (unsigned)strtoul(value.data, NULL, 10);
+        else if (str_is(key, "compression"))
+            engine.job->runtime.compression = str_is(value, "none") ? JOB_COMPRESSION_NONE : JOB_COMPRESSION_DEFLATE;
+        else if (str_is(key, "shuffle"))
+            shuffle = true;
+    }
+    buffer_init(&texts, 0);
+    messages = make_records(replay.count, shuffle, &texts);
+    replay.records = messages;
+
+    engine_connect(&engine);
+    engine.metrics = metrics_new(engine.job->name);
+    stats_init(&engine.stats, engine.metrics);
+    engine.source = replay_source_new(&replay);
+    engine.sink = null_sink_new(&engine.create_schema);
+    if (!dirty_store_open(&engine.dirty, &(struct dirty_options){.directory = "/tmp"}, &error)) {
+        fprintf(stderr, "%s\n", error.text);
+        return 1;
+    }
+    hub = (struct hub_options){
+        .job = engine.job, .probe = engine.probe, .http = engine.http, .source = engine.source, .sink = engine.sink,
+        .dirty = engine.dirty, .stats = &engine.stats, .table = engine.table, .records_max = -1,
+        .monotonic_ms = clock_monotonic_ms, .wall_ms = clock_wall_ms, .log = engine.log,
+    };
+    engine.hub = hub_new(&hub);
+    started_us = cpu_us();
+    if (!hub_run(engine.hub, engine.report, &error)) {
+        fprintf(stderr, "%s\n", error.text);
+        return 1;
+    }
+    took_us = cpu_us() - started_us;
+    getrusage(RUSAGE_SELF, &usage);
+    counts = hub_counts(engine.hub);
+    printf("records=%" PRId64 " written=%" PRId64 " filtered=%" PRId64 " dirty=%" PRId64 " cpu_ns_per_record=%" PRId64
+           " records_per_cpu_second=%" PRId64 " row_bytes=%" PRId64 " peak_kib=%ld input_kib=%zu\n", counts->read, counts->written,
+           counts->filtered, counts->dirty, took_us * 1000 / int64_max(1, counts->read), counts->read * 1000000 / int64_max(1, took_us),
+           metric_get(engine.stats.raw_bytes) / int64_max(1, counts->written), usage.ru_maxrss, texts.size / 1024);
+    engine_free(&engine);
+    free(messages);
+    buffer_release(&texts);
+    return 0;
+}

@@ -1,0 +1,244 @@
+"""Bad input: each ends in one clear sentence that names what, where, and what to do; exit 2 for files, 1 at run time; no secret is shown."""
+import json
+import textwrap
+
+import pytest
+
+from support import jobs
+from support.agent import ACCESS_KEY, Endpoint, Process, run_job, write_job
+
+
+def command(tmp_path, *arguments, env=None):
+    process = Process(tmp_path / "out", *arguments, env=env)
+    status = process.wait(60)
+    return status, process.out.read_text(), process.stderr()
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["rnu"], 'did you mean "run"?'),
+    (["run"], "which job?"),
+    (["run", "/nowhere/job.yaml"], "/nowhere/job.yaml"),
+    (["check", "--conect", "x.yaml"], "--conect"),
+    (["help", "konfig"], "config"),
+    (["check"], "usage: luaduct check"),
+    (["local", "--listen", "0.0.0.0:0"], "loopback"),
+])
+def test_command_line(tmp_path, arguments, said):
+    status, _, stderr = command(tmp_path, *arguments)
+    assert status == 2 and said in stderr and len(stderr.splitlines()) <= 12, stderr
+
+
+def test_version_and_help(tmp_path):
+    status, out, _ = command(tmp_path, "version")
+    assert status == 0 and out.startswith("luaduct ")
+    status, out, _ = command(tmp_path, "help")
+    assert status == 0 and "luaduct run" in out
+    status, out, _ = command(tmp_path, "help", "config")
+    assert status == 0 and "flush_interval" in out and "access_key" in out
+
+
+def test_a_wrong_librdkafka_property_is_found_by_check(tmp_path):
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", jobs.numbers("j", "t"), properties="security.protocl: ssl")
+    status, _, stderr = command(tmp_path, "check", path)
+    assert status == 2 and "datasources.yaml:" in stderr and "security.protocl" in stderr and "^" in stderr, stderr
+
+
+def test_all_mistakes_at_once(tmp_path):
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", textwrap.dedent("""\
+        name: wrong
+        source: {kafka: k, topic: t, strat: earliest}
+        stages:
+          - name: parse
+            kind: jsn
+          - name: other
+            kind: lua
+            file: missing.lua
+        target:
+          maxcompute: nobody
+          table: t
+        runtime: {flush_interval: 90ms, workers: many}
+        """))
+    status, _, stderr = command(tmp_path, "check", path)
+    assert status == 2
+    for said in ['did you mean "start"?', 'did you mean "json"?', "nobody", "90ms", "many", "job.yaml:2:", "job.yaml:5:", "^"]:
+        assert said in stderr, stderr
+
+
+@pytest.mark.parametrize("body, said", [
+    ("local stage = {}\nfunction stage.process(batch)\n  x = = 1\nend\nreturn stage\n", "stage.lua:3"),
+    ("return 5\n", "table"),
+    ("local stage = {}\nfunction stage.proces(batch) end\nreturn stage\n", "process"),
+    ("local stage = {}\nfunction stage.process(batch)\n  batch:keep(batch.__vale__:is_null())\nend\nreturn stage\n", "__value__"),
+])
+def test_lua_mistakes_are_found_by_check(tmp_path, body, said):
+    (tmp_path / "stage.lua").write_text(body)
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", """\
+        name: j
+        source: {kafka: k, topic: t}
+        stages:
+          - {name: s, kind: lua, file: stage.lua}
+        target: {maxcompute: m, table: t}
+        """)
+    status, _, stderr = command(tmp_path, "check", path)
+    assert status == 2 and said in stderr and "stage.lua" in stderr, stderr
+
+
+def test_lua_run_time_error_makes_rows_dirty(broker, endpoint, tmp_path, name):
+    broker.create_topic(name, 1)
+    broker.produce(name, [json.dumps({"n": n}).encode() for n in range(100)], partitions=1)
+    (tmp_path / "stage.lua").write_text(textwrap.dedent("""\
+        local stage = {}
+        function stage.process(batch)
+          for row in batch:rows() do
+            if row.n % 10 == 7 then error("number " .. row.n .. " is not wanted") end
+            row.n = row.n * 2
+          end
+        end
+        return stage
+        """))
+    job = jobs.numbers(name, name).replace("target:", "  - {name: twice, kind: lua, file: stage.lua}\ntarget:")
+    status, stderr = run_job(write_job(tmp_path, broker.address, endpoint.url, job), "--records", 100)
+    assert status == 0, stderr
+    assert sorted(r["n"] for r in endpoint.rows(name)) == [2 * n for n in range(100) if n % 10 != 7]
+    dirty = [json.loads(line) for f in (tmp_path / "dirty").glob("*.ndjson") for line in f.read_text().splitlines()]
+    assert len(dirty) == 10 and all("stage.lua:4" in line["reason"] and line["stage"] == "twice" for line in dirty), dirty[:1]
+
+
+def test_dirty_limit_stops_the_job(broker, endpoint, tmp_path, name):
+    broker.create_topic(name, 1)
+    broker.produce(name, [b"no json"] * 50, partitions=1)
+    job = jobs.numbers(name, name, more="dirty: {max: 10}")
+    status, stderr = run_job(write_job(tmp_path, broker.address, endpoint.url, job))
+    assert status == 1 and "dirty.max" in stderr and "parse" in stderr, stderr
+    assert all(offset <= 0 for offset, _ in broker.committed("luaduct-" + name, name, 1).values())
+
+
+def test_unknown_topic(broker, endpoint, tmp_path, name):
+    status, stderr = run_job(write_job(tmp_path, broker.address, endpoint.url, jobs.numbers(name, "no_such_topic")))
+    assert status == 1 and "no_such_topic" in stderr and "source.topic" in stderr, stderr
+
+
+def test_unreachable_broker_is_said_once_and_waited_for(endpoint, tmp_path, name):
+    path = write_job(tmp_path, "127.0.0.1:9", endpoint.url, jobs.numbers(name, name))
+    process = Process(tmp_path / "run", "run", path)
+    process.wait_for(lambda: "127.0.0.1:9" in process.stderr(), what="the warning about the broker")
+    assert process.terminate() == 0, process.stderr()
+    said = [line for line in process.stderr().splitlines() if " WARN " in line]
+    assert len(said) == 1 and "brokers are down" in said[0], said
+    status, _, stderr = command(tmp_path, "check", path, "--connect")
+    assert status == 1 and "127.0.0.1:9" in stderr, stderr
+
+
+def test_start_positions(broker, endpoint, tmp_path, name):
+    broker.create_topic(name, 1)
+    stamps = [1_700_000_000_000 + 1000 * n for n in range(10)]
+    broker.produce(name, [json.dumps({"n": n}).encode() for n in range(10)], partitions=1, timestamps=stamps)
+    path = write_job(tmp_path, broker.address, endpoint.url, jobs.numbers(name, name).replace("otherwise: earliest", "otherwise: 2023-11-15 06:13:26 Asia/Shanghai"))
+    status, stderr = run_job(path, "--records", 4)
+    assert status == 0, stderr
+    assert sorted(r["n"] for r in endpoint.rows(name)) == [6, 7, 8, 9]
+    # A job that has a position goes on from it, whatever start says; one that never ran starts at the end.
+    path = write_job(tmp_path / "latest", broker.address, endpoint.url, jobs.numbers(name + "_l", name).replace("at: committed, otherwise: earliest", "at: latest"))
+    process = Process(tmp_path / "latest" / "run", "run", path)
+    process.wait_for(lambda: broker.committed("luaduct-" + name + "_l", name, 1)[0][0] == 10, what="the anchor at the end of the topic")
+    process.kill()
+    broker.produce(name, [b'{"n": 10}'], partitions=1)
+    status, stderr = run_job(path, "--records", 1)
+    assert status == 0, stderr
+    assert [r["n"] for r in endpoint.rows(name + "_l")] == [10], "what came between the anchor and the first read is not lost"
+
+
+def test_partition_by_lua(broker, endpoint, tmp_path, name):
+    broker.create_topic(name, 1)
+    broker.produce(name, [json.dumps({"n": n, "part": "x"}).encode() for n in range(10)], partitions=1)
+    (tmp_path / "halves.lua").write_text(textwrap.dedent("""\
+        local stage = {}
+        function stage.partition(batch)
+          batch:map({"n"}, {"half string"}, function(n) return n < 5 and "low" or "high" end)
+          return batch.half
+        end
+        return stage
+        """))
+    job = jobs.numbers(name, name).replace("kind: field, from: part", "kind: lua, file: halves.lua")
+    status, stderr = run_job(write_job(tmp_path, broker.address, endpoint.url, job), "--records", 10)
+    assert status == 0, stderr
+    assert sorted((r["n"], r["_partition"]) for r in endpoint.rows(name)) == [(n, "part=low" if n < 5 else "part=high") for n in range(10)]
+
+
+def test_unknown_table(broker, endpoint, tmp_path, name):
+    broker.create_topic(name, 1)
+    job = jobs.numbers(name, name).replace("create: if_missing", "create: never")
+    status, stderr = run_job(write_job(tmp_path, broker.address, endpoint.url, job))
+    assert status == 1 and name in stderr and "create: if_missing" in stderr, stderr
+
+
+def test_wrong_credentials(broker, endpoint, tmp_path, name):
+    broker.create_topic(name, 1)
+    path = write_job(tmp_path, broker.address, endpoint.url, jobs.numbers(name, name), access_key="wrong-secret-value-1")
+    status, stderr = run_job(path)
+    assert status == 1 and "access_key" in stderr and "wrong-secret" not in stderr, stderr
+
+
+def test_signature_v4(broker, tmp_path, name):
+    target = Endpoint(tmp_path / "endpoint", extra=["--region", "cn-test"])
+    broker.create_topic(name, 1)
+    broker.produce(name, [b'{"n": 1}'], partitions=1)
+    path = write_job(tmp_path, broker.address, target.url, jobs.numbers(name, name), region="cn-elsewhere")
+    status, stderr = run_job(path)
+    assert status == 1 and "region" in stderr, stderr
+    path = write_job(tmp_path, broker.address, target.url, jobs.numbers(name, name), region="cn-test")
+    status, stderr = run_job(path, "--records", 1)
+    assert status == 0, stderr
+    assert [r["n"] for r in target.rows(name)] == [1]
+    assert target.terminate() == 0
+
+
+def test_secret_is_never_shown(tmp_path):
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", jobs.numbers("j", "t"), access_key="${env:NO_SUCH_VARIABLE}")
+    status, _, stderr = command(tmp_path, "check", path)
+    assert status == 2 and "NO_SUCH_VARIABLE" in stderr and "datasources.yaml" in stderr
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", jobs.numbers("j", "t").replace("n, type: bigint", "n, type: bigit"))
+    status, out, stderr = command(tmp_path, "check", path)
+    assert status == 2 and ACCESS_KEY not in out + stderr
+
+
+def test_mapping_mistakes(endpoint, broker, tmp_path, name):
+    endpoint.odps().create_table(name, "n bigint, other string not null")
+    broker.create_topic(name, 1)
+    job = jobs.numbers(name, name).replace("create: if_missing", "create: never").replace("  columns:\n    - {name: n, type: bigint}\n", "")
+    job = job.replace("  partition:\n    - {name: part, kind: field, from: part}\n", "  mapping: {n: nn}\n")
+    status, stderr = run_job(write_job(tmp_path, broker.address, endpoint.url, job))
+    assert status == 2 and '"nn"' in stderr and "other" in stderr, stderr
+
+
+def test_check_connect(broker, endpoint, tmp_path, name):
+    broker.create_topic(name, 3)
+    path = write_job(tmp_path, broker.address, endpoint.url, jobs.numbers(name, name))
+    status, out, stderr = command(tmp_path, "check", path, "--connect")
+    assert status == 0 and "3 partitions" in out and "will be created" in out, out + stderr
+    assert not endpoint.odps().exist_table(name), "check writes nothing"
+    path = write_job(tmp_path, broker.address, "http://127.0.0.1:9/api", jobs.numbers(name, name))
+    status, out, stderr = command(tmp_path, "check", path, "--connect")
+    assert status == 1 and "127.0.0.1:9" in stderr
+
+
+def test_metrics_page(broker, endpoint, tmp_path, name):
+    import re
+    import urllib.request
+    broker.create_topic(name, 1)
+    broker.produce(name, [json.dumps({"n": n}).encode() for n in range(100)], partitions=1)
+    from support.broker import free_port
+    port = free_port()
+    path = write_job(tmp_path, broker.address, endpoint.url, jobs.numbers(name, name, flush="200ms", more=f"metrics: {{listen: '127.0.0.1:{port}'}}"))
+    process = Process(tmp_path / "run", "run", path)
+
+    def page():
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+        except OSError:
+            return ""
+    process.wait_for(lambda: re.search(r'luaduct_written_rows_total\{job="%s"\} 100\b' % name, page()), what="a hundred written rows on the page")
+    text = page()
+    for metric in ("luaduct_lag_records", "luaduct_filtered_rows_total", "luaduct_assigned_partitions", "# TYPE luaduct_epochs_total counter"):
+        assert metric in text
+    assert process.terminate() == 0

@@ -1,0 +1,290 @@
+"""The official client as judge of `luaduct local`: what PyODPS 0.13.2 does through it must come out as with the service.
+
+Run: pytest tests/integration/test_local_pyodps.py, with pyodps==0.13.2 installed and LUADUCT naming the binary (default: build/luaduct).
+"""
+import datetime
+import decimal
+import os
+import re
+import sqlite3
+import subprocess
+
+import pytest
+
+odps_module = pytest.importorskip("odps")
+from odps import ODPS, errors, options  # noqa: E402
+from odps.models import TableSchema  # noqa: E402
+from odps.tunnel import CompressOption, TableTunnel  # noqa: E402
+
+options.sql.use_odps2_extension = True
+options.local_timezone = False  # DATETIME values are UTC on both sides
+
+BINARY = os.environ.get("LUADUCT", os.path.join(os.path.dirname(__file__), "..", "..", "build", "luaduct"))
+ACCESS_ID, ACCESS_KEY = "test-id", "test-key"
+
+
+class Endpoint:
+    def __init__(self, folder, *arguments):
+        self.database = str(folder / "local.db")
+        command = [BINARY, "local", "--listen", "127.0.0.1:0", "--data", self.database, "--project", "p,other",
+                   "--access-id", ACCESS_ID, *arguments]
+        environment = dict(os.environ, LUADUCT_LOCAL_ACCESS_KEY=ACCESS_KEY)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        line = self.process.stdout.readline()
+        self.url = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+/api)\n", line).group(1)
+
+    def client(self, access_id=ACCESS_ID, access_key=ACCESS_KEY):
+        return ODPS(access_id, access_key, "p", endpoint=self.url)
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(30) == 0
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts endpoints with arguments; all end cleanly when the test is over."""
+    started = []
+
+    def start_one(*arguments):
+        started.append(Endpoint(tmp_path, *arguments))
+        return started[-1]
+
+    yield start_one
+    for endpoint in started:
+        endpoint.stop()
+
+
+@pytest.fixture
+def endpoint(start):
+    return start()
+
+
+def upload(odps, table, rows, partition=None, compress=None, blocks=1, commit=True, **arguments):
+    tunnel = TableTunnel(odps)
+    session = tunnel.create_upload_session(table, partition_spec=partition, compress_option=compress, **arguments)
+    for block in range(blocks):
+        with session.open_record_writer(block, compress=compress is not None) as writer:
+            for row in rows[block::blocks]:
+                writer.write(session.new_record(row))
+    if commit:
+        session.commit(list(range(blocks)))
+    return session
+
+
+def download(odps, table, partition=None, compress=None, columns=None, **arguments):
+    tunnel = TableTunnel(odps)
+    session = tunnel.create_download_session(table, partition_spec=partition, compress_option=compress, **arguments)
+    with session.open_record_reader(0, session.count, compress=compress is not None, columns=columns) as reader:
+        return session.count, [list(record.values) for record in reader]
+
+
+def test_projects_and_tables_exist_or_not(endpoint):
+    odps = endpoint.client()
+    assert odps.exist_project("p") and odps.exist_project("other") and not odps.exist_project("missing")
+    assert odps.get_project("p").owner == "local"
+    assert not odps.exist_table("t")
+    odps.create_table("t", "a bigint, b string")
+    assert odps.exist_table("t") and odps.exist_table("T")
+    assert [table.name for table in odps.list_tables()] == ["t"]
+    with pytest.raises(errors.ODPSError):
+        odps.create_table("t", "a bigint")
+    odps.create_table("t", "a bigint", if_not_exists=True)
+    odps.delete_table("t")
+    assert not odps.exist_table("t")
+    odps.delete_table("t", if_exists=True)
+
+
+def test_wrong_credentials_are_refused(endpoint):
+    for access_id, access_key in (("other-id", ACCESS_KEY), (ACCESS_ID, "other-key")):
+        with pytest.raises(errors.ODPSError):
+            endpoint.client(access_id, access_key).exist_table("t")
+
+
+COLUMNS = [
+    ("c_tinyint", "tinyint", [-128, 127]), ("c_smallint", "smallint", [-32768, 32767]), ("c_int", "int", [-2**31, 2**31 - 1]),
+    ("c_bigint", "bigint", [-2**63 + 1, 2**63 - 1]), ("c_float", "float", [0.5, -1.25]), ("c_double", "double", [1e300, -0.1]),
+    ("c_decimal", "decimal(20,4)", [decimal.Decimal("1234567890123456.7891"), decimal.Decimal("-0.0001")]),
+    ("c_string", "string", ["", "\u8ba2\u5355 \U0001f600 'x' \"y\""]), ("c_varchar", "varchar(5)", ["\u4f60\u597d", "abcde"]),
+    ("c_char", "char(3)", ["abc", "xyz"]), ("c_binary", "binary", [b"\x00\xff", b""]), ("c_boolean", "boolean", [True, False]),
+    ("c_date", "date", [datetime.date(1, 1, 1), datetime.date(9999, 12, 31)]),
+    ("c_datetime", "datetime", [datetime.datetime(2024, 1, 2, 3, 4, 5, 678000), datetime.datetime(1969, 12, 31, 23, 59, 59)]),
+    ("c_timestamp", "timestamp", ["2024-01-02 03:04:05.123456", "1970-01-01 00:00:00"]),
+    ("c_timestamp_ntz", "timestamp_ntz", ["2024-01-02 03:04:05.123456", "1970-01-01 00:00:00"]),
+    ("c_json", "json", [{"a": [1, None, "\u4e2d"]}, [1, 2]]), ("c_array", "array<string>", [["a", None], []]),
+    ("c_map", "map<string,bigint>", [{"k": 1}, {}]),
+]
+
+
+@pytest.mark.parametrize("compress", [None, CompressOption()], ids=["raw", "deflate"])
+def test_values_of_every_type_come_back(endpoint, compress):
+    pandas = pytest.importorskip("pandas")
+    odps = endpoint.client()
+    table = odps.create_table("types", TableSchema.from_lists([c[0] for c in COLUMNS], [c[1] for c in COLUMNS]))
+    assert [str(column.type).lower() for column in table.table_schema.columns] == [c[1] for c in COLUMNS]
+    rows = []
+    for i in range(2):
+        rows.append([pandas.Timestamp(c[2][i]) if c[1].startswith("timestamp") else c[2][i] for c in COLUMNS])
+    rows.append([None] * len(COLUMNS))
+    upload(odps, "types", rows, compress=compress)
+    count, values = download(odps, "types", compress=compress)
+    assert count == 3 and values == rows
+    count, values = download(odps, "types", columns=["c_string", "c_bigint"])
+    by_name = [{"c_string": row[7], "c_bigint": row[3]} for row in rows]
+    assert [set(map(str, row)) for row in values] == [set(map(str, row.values())) for row in by_name]
+
+
+def test_rows_can_be_read_with_any_sqlite_tool(endpoint):
+    odps = endpoint.client()
+    odps.create_table("readable", ("a bigint, d decimal(10,2), t datetime", "dt string"))
+    odps.get_table("readable").create_partition("dt=20240101")
+    upload(odps, "readable", [[7, decimal.Decimal("1.5"), datetime.datetime(2024, 1, 2, 3, 4, 5)]], partition="dt=20240101")
+    with sqlite3.connect(endpoint.database) as database:
+        assert database.execute('SELECT _partition, a, d, t FROM "p.readable"').fetchall() == [
+            ("dt=20240101", 7, "1.50", "2024-01-02 03:04:05")]
+
+
+def test_partitions_are_made_listed_and_dropped(endpoint):
+    odps = endpoint.client()
+    table = odps.create_table("parts", ("a bigint", "dt string, hh string"))
+    for hour in ("00", "01", "02"):
+        table.create_partition(f"dt=20240101,hh={hour}")
+    table.create_partition("dt=20240101,hh=00", if_not_exists=True)
+    with pytest.raises(errors.ODPSError):
+        table.create_partition("dt=20240101,hh=00")
+    assert table.exist_partition("dt=20240101,hh=01") and not table.exist_partition("dt=20240101,hh=09")
+    assert [str(part.partition_spec) for part in table.partitions] == [f"dt='20240101',hh='0{i}'" for i in range(3)]
+    assert len(list(table.iterate_partitions("dt=20240101"))) == 3
+    upload(odps, "parts", [[1], [2]], partition="dt=20240101,hh=01")
+    # PyODPS appends the partition's values to what it has read.
+    assert download(odps, "parts", partition="dt=20240101,hh=01") == (2, [[1, "20240101", "01"], [2, "20240101", "01"]])
+    assert download(odps, "parts", partition="dt=20240101,hh=00") == (0, [])
+    table.delete_partition("dt=20240101,hh=01")
+    assert not table.exist_partition("dt=20240101,hh=01")
+    with pytest.raises(errors.ODPSError):
+        upload(odps, "parts", [[1]], partition="dt=20240101,hh=01")
+    upload(odps, "parts", [[3]], partition="dt=20240102,hh=05", create_partition=True)
+    assert table.exist_partition("dt=20240102,hh=05")
+
+
+def test_nothing_is_visible_before_the_commit_and_a_second_commit_doubles_nothing(endpoint):
+    odps = endpoint.client()
+    odps.create_table("once", "a bigint")
+    session = upload(odps, "once", [[i] for i in range(10)], blocks=3, commit=False)
+    assert download(odps, "once")[0] == 0
+    assert sorted(session.get_block_list()) == [0, 1, 2]
+    again = TableTunnel(odps).create_upload_session("once", upload_id=session.id)
+    session.commit([0, 1, 2])
+    again.reload()
+    assert again.status == again.Status.Closed
+    again._complete_upload()
+    count, rows = download(odps, "once")
+    assert count == 10 and sorted(row[0] for row in rows) == list(range(10))
+    with pytest.raises(errors.ODPSError):
+        with again.open_record_writer(7) as writer:
+            writer.write(again.new_record([99]))
+    assert download(odps, "once")[0] == 10
+
+
+def test_a_block_that_is_written_again_is_replaced_and_overwrite_replaces_the_table(endpoint):
+    odps = endpoint.client()
+    odps.create_table("again", "a bigint")
+    session = TableTunnel(odps).create_upload_session("again")
+    for value in (1, 2):
+        with session.open_record_writer(0) as writer:
+            writer.write(session.new_record([value]))
+    session.commit([0])
+    assert download(odps, "again") == (1, [[2]])
+    upload(odps, "again", [[3]], overwrite=True)
+    assert download(odps, "again") == (1, [[3]])
+
+
+def test_a_table_that_was_dropped_or_made_anew_refuses_the_commit(endpoint):
+    odps = endpoint.client()
+    odps.create_table("gone", "a bigint")
+    session = upload(odps, "gone", [[1]], commit=False)
+    odps.delete_table("gone")
+    with pytest.raises(errors.NoSuchTable):
+        session._complete_upload()
+    odps.create_table("gone", "a bigint")
+    with pytest.raises(errors.ODPSError) as refused:
+        session._complete_upload()
+    assert refused.value.code == "TableModified"
+
+
+def test_values_that_do_not_fit_are_refused_and_leave_no_block(endpoint):
+    odps = endpoint.client()
+    odps.execute_sql("CREATE TABLE strict (a BIGINT NOT NULL, b STRING)")
+    session = TableTunnel(odps).create_upload_session("strict")
+    record = session.new_record()
+    record["b"] = "x"
+    with pytest.raises(errors.ODPSError):
+        with session.open_record_writer(0) as writer:
+            writer.write(record)
+    session.reload()
+    assert list(session.get_block_list()) == []
+
+
+def test_columns_can_be_added(endpoint):
+    odps = endpoint.client()
+    odps.create_table("wider", "a bigint")
+    session = upload(odps, "wider", [[1]], commit=False)
+    odps.execute_sql("ALTER TABLE p.`wider` ADD COLUMNS (`b` STRING COMMENT 'it\\'s')")
+    session.commit([0])
+    upload(odps, "wider", [[2, "x"]])
+    assert download(odps, "wider") == (2, [[1, None], [2, "x"]])
+    assert odps.get_table("wider", project="p").table_schema["b"].comment == "it's"
+
+
+def test_statements_that_are_not_known_fail_as_parse_errors(endpoint):
+    with pytest.raises(errors.ParseError) as failed:
+        endpoint.client().execute_sql("SELECT 1")
+    assert "[1,1]" in str(failed.value)
+
+
+def test_scripted_faults(start, tmp_path):
+    script = tmp_path / "faults.txt"
+    script.write_text("# the client retries 5xx; a lost commit must not double rows\n"
+                      "create_upload #1 before status=503\ncommit #1 after status=500\n")
+    odps = start("--faults", str(script)).client()
+    odps.create_table("faulty", "a bigint")
+    upload(odps, "faulty", [[1], [2]])
+    assert download(odps, "faulty")[0] == 2
+
+
+def test_discard_counts_rows_and_keeps_none(start):
+    odps = start("--discard").client()
+    odps.create_table("counted", "a bigint")
+    upload(odps, "counted", [[i] for i in range(1000)])
+    assert TableTunnel(odps).create_download_session("counted").count == 1000
+
+
+def test_what_was_stored_survives_a_restart(start):
+    first = start()
+    odps = first.client()
+    odps.create_table("kept", "a bigint")
+    session = upload(odps, "kept", [[1]], commit=False)
+    first.process.kill()
+    first.process.wait()
+    first.stop = lambda: None
+    odps = start().client()
+    session = TableTunnel(odps).create_upload_session("kept", upload_id=session.id)
+    session.commit([0])
+    assert download(odps, "kept") == (1, [[1]])
+
+
+def test_sessions_in_parallel_lose_and_double_nothing(endpoint):
+    from concurrent.futures import ThreadPoolExecutor
+
+    odps = endpoint.client()
+    table = odps.create_table("busy", ("a bigint", "dt string"))
+    for i in range(2):
+        table.create_partition(f"dt={i}")
+
+    def one(number):
+        upload(endpoint.client(), "busy", [[number * 1000 + i] for i in range(500)], partition=f"dt={number % 2}", blocks=3)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, range(8)))
+    values = [row[0] for part in range(2) for row in download(odps, "busy", partition=f"dt={part}")[1]]
+    assert sorted(values) == [number * 1000 + i for number in range(8) for i in range(500)]

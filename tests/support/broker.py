@@ -1,0 +1,182 @@
+"""A real Apache Kafka (KRaft, one node, loopback) for tests: started in seconds, stopped and started again, killed."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+import uuid
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+HERE = pathlib.Path(__file__).parent
+
+
+def cache_dir():
+    default = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "luaduct"
+    return pathlib.Path(os.environ.get("LUADUCT_CACHE", default))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Broker:
+    def __init__(self, folder, version="4.3.1"):
+        self.folder = pathlib.Path(folder)
+        self.jars = cache_dir() / f"kafka-{version}"
+        self.port, self.controller_port = free_port(), free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.process = None
+        self._admin = None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.properties = self.folder / "server.properties"
+        self.properties.write_text(f"""process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{self.controller_port}
+listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+controller.listener.names=CONTROLLER
+log.dirs={self.folder}/log
+offsets.topic.num.partitions=5
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=2
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
+auto.create.topics.enable=false
+log.cleaner.dedupe.buffer.size=16777216
+num.network.threads=2
+num.io.threads=4
+""")
+        self._java("kafka.tools.StorageTool", "format", "-t", self._cluster_id(), "-c", str(self.properties), wait=True)
+
+    @staticmethod
+    def _cluster_id():
+        import base64
+        return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+    def _java(self, main, *arguments, wait=False):
+        command = ["java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Djava.awt.headless=true",
+                   f"-Dlog4j2.configurationFile={HERE / 'kafka' / 'log4j2.xml'}", "-cp", f"{self.jars}/*", main, *arguments]
+        out = open(self.folder / ("format.log" if wait else "broker.log"), "ab")
+        if wait:
+            subprocess.run(command, stdout=out, stderr=out, check=True, timeout=60)
+            return None
+        return subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+
+    def start(self):
+        log = self.folder / "broker.log"
+        seen = log.stat().st_size if log.exists() else 0
+        self.process = self._java("kafka.Kafka", str(self.properties))
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if b"Kafka Server started" in log.read_bytes()[seen:]:
+                return self
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError("the broker did not start:\n" + log.read_text(errors="replace")[-3000:])
+
+    def stop(self, kill=False):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+
+    def wipe(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def admin(self):
+        if not self._admin:  # kept: a client that is collected never answers
+            self._admin = AdminClient({"bootstrap.servers": self.address})
+        return self._admin
+
+    def create_topic(self, name, partitions=4, **config):
+        for future in self.admin().create_topics([NewTopic(name, partitions, 1, config={k.replace("_", "."): v for k, v in config.items()})]).values():
+            future.result(20)
+
+    def delete_topic(self, name):
+        for future in self.admin().delete_topics([name]).values():
+            future.result(20)
+
+    def produce(self, topic, values, partitions=4, keys=None, headers=None, timestamps=None):
+        """values: an iterable of bytes or None; spread over the partitions in turn."""
+        producer = Producer({"bootstrap.servers": self.address, "linger.ms": 20, "compression.type": "lz4", "queue.buffering.max.messages": 500000,
+                             "acks": "all"})
+        failures = []
+
+        def delivered(error, _message):
+            if error:
+                failures.append(error)
+
+        for i, value in enumerate(values):
+            extra = {}
+            if timestamps:
+                extra["timestamp"] = timestamps[i]
+            if headers:
+                extra["headers"] = headers[i]
+            while True:
+                try:
+                    producer.produce(topic, value, key=keys[i] if keys else None, partition=i % partitions, on_delivery=delivered, **extra)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            if i % 1000 == 0:
+                producer.poll(0)
+        assert producer.flush(60) == 0 and not failures, failures[:3]
+
+    def committed(self, group, topic, partitions=4):
+        """{partition: (offset, metadata)} of the group, by an OffsetFetch of our own: the Python client reads metadata past its end."""
+        deadline = time.monotonic() + 30
+        while True:
+            code, found = self._offset_fetch(group, topic, partitions)
+            if code == 0:
+                return found
+            if code not in (14, 15, 16) or time.monotonic() > deadline:  # the coordinator is loading, absent or elsewhere
+                raise RuntimeError("OffsetFetch answered error %d" % code)
+            time.sleep(0.1)
+
+    def _ask(self, api_key, version, body):
+        request = struct.pack(">hhi", api_key, version, 1) + self._text("tests") + body
+        with socket.create_connection(("127.0.0.1", self.port), 10) as s:
+            s.sendall(struct.pack(">i", len(request)) + request)
+            with s.makefile("rb") as f:
+                return f.read(struct.unpack(">i", f.read(4))[0])
+
+    @staticmethod
+    def _text(value):
+        return struct.pack(">h", len(value)) + value.encode()
+
+    def _offset_fetch(self, group, topic, partitions):
+        self._ask(10, 1, self._text(group) + b"\0")  # FindCoordinator: the first one makes the topic of offsets
+        body = self._text(group) + struct.pack(">i", 1) + self._text(topic) + struct.pack(">i", partitions)
+        answer = self._ask(9, 5, body + b"".join(struct.pack(">i", p) for p in range(partitions)))  # OffsetFetch
+        at = 12  # behind correlation id, throttle time and number of topics
+        found = {}
+        if struct.unpack_from(">i", answer, 8)[0]:
+            at += 2 + struct.unpack_from(">h", answer, at)[0]
+            count = struct.unpack_from(">i", answer, at)[0]
+            at += 4
+            for _ in range(count):
+                partition, offset, _epoch, size = struct.unpack_from(">iqih", answer, at)
+                at += 18
+                found[partition] = (offset, answer[at:at + max(size, 0)].decode())
+                at += max(size, 0) + 2
+        return struct.unpack_from(">h", answer, at)[0], found

@@ -1,0 +1,217 @@
+/* batch_test.c: rows, fields, failing, dropping, keeping, expanding, and that the counts always add up. */
+#include "batch/batch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static unsigned released;
+
+static void count_released(void **handles, uint32_t count)
+{
+    (void)handles;
+    released += count;
+}
+
+static struct batch *four_messages(void)
+{
+    struct batch *batch = batch_new(16 << 20);
+
+    batch->partition = 3;
+    batch->release = count_released;
+    for (int i = 0; i < 4; i++) {
+        struct message message = {.key = i == 1 ? STR_NONE : STR("k"), .value = STR("value"), .offset = 100 + 2 * i,
+                                  .timestamp_ms = 7};
+
+        batch_add_message(batch, &message, NULL);
+    }
+    assert_true(batch_begin(batch, 1u << BUILTIN_KEY | 1u << BUILTIN_OFFSET));
+    batch->stage = "s";
+    return batch;
+}
+
+static struct column *numbers(struct batch *batch)
+{
+    struct column *column = column_try_new(&batch->arena, TYPE_OF(TYPE_BIGINT), batch->row_count, false);
+
+    for (uint32_t i = 0; i < batch->row_count; i++)
+        column->bigint[i] = i;
+    return column;
+}
+
+static void source_fields_are_made_when_asked_for(void **state)
+{
+    struct batch *batch = four_messages();
+    struct field *field = batch_field(batch, STR("__offset__"));
+
+    (void)state;
+    assert_int_equal(batch->offset_first, 100);
+    assert_int_equal(batch->offset_next, 107);
+    assert_int_equal(batch->bytes, 4 * 5 + 3);
+    assert_int_equal(batch->field_count, 2);
+    assert_null(batch_field(batch, STR("__value__")));
+    assert_null(field->column);
+    assert_int_equal(batch_column(batch, field)->bigint[3], 106);
+    assert_true(column_is_null(batch_column(batch, batch_field(batch, STR("__key__"))), 1));
+    assert_false(column_is_null(batch_column(batch, batch_field(batch, STR("__key__"))), 2));
+    released = 0;
+    batch_clear(batch);
+    assert_int_equal(released, 4);
+    batch_free(batch);
+    assert_int_equal(released, 4);
+}
+
+static void fields_are_set_replaced_and_removed(void **state)
+{
+    struct batch *batch = four_messages();
+    char name[8] = "n";
+
+    (void)state;
+    assert_true(batch_set(batch, str_of(name), numbers(batch)));
+    name[0] = 'x'; /* the name was copied */
+    assert_non_null(batch_field(batch, STR("n")));
+    assert_true(batch_set(batch, STR("__key__"), numbers(batch)));
+    assert_int_equal(batch->field_count, 3);
+    assert_int_equal(batch_field(batch, STR("__key__"))->builtin, -1);
+    assert_true(batch_remove(batch, STR("__key__")));
+    assert_false(batch_remove(batch, STR("__key__")));
+    assert_int_equal(batch->field_count, 2);
+    assert_true(str_is(batch->fields[1].name, "n"));
+    while (batch->field_count < BATCH_FIELDS_MAX) {
+        snprintf(name, sizeof(name), "f%u", batch->field_count);
+        assert_true(batch_set(batch, str_of(name), batch->fields[1].column));
+    }
+    assert_false(batch_set(batch, STR("one more"), batch->fields[1].column));
+    batch_free(batch);
+}
+
+static void a_row_leaves_once(void **state)
+{
+    struct batch *batch = four_messages();
+
+    (void)state;
+    batch_fail(batch, 1, STR("c"), "bad value: %d", 5);
+    batch_fail(batch, 1, STR("c"), "again");
+    batch_drop(batch, 1);
+    batch_drop(batch, 3);
+    batch_dirty(batch, 3, STR_NONE, STR("late"));
+    assert_true(batch_row_gone(batch, 1));
+    assert_false(batch_row_gone(batch, 0));
+    batch_sweep(batch);
+    assert_int_equal(batch->selected, 2);
+    assert_int_equal(batch->selection[0], 0);
+    assert_int_equal(batch->selection[1], 2);
+    assert_int_equal(batch->dirty_count, 1);
+    assert_int_equal(batch->filtered_count, 1);
+    assert_true(str_is(batch->dirty->reason, "bad value: 5"));
+    assert_true(str_is(batch->dirty->column, "c"));
+    assert_string_equal(batch->dirty->stage, "s");
+    assert_null(batch->dirty->next);
+    batch_fail(batch, 2, STR_NONE, "second");
+    batch_sweep(batch);
+    assert_int_equal(batch->selected, 1);
+    assert_true(str_is(batch->dirty->next->reason, "second"));
+    batch_free(batch);
+}
+
+static void when_error_says_what_becomes_of_a_row(void **state)
+{
+    struct batch *batch = four_messages();
+
+    (void)state;
+    batch->when_error = WHEN_ERROR_DROP;
+    batch_fail(batch, 0, STR_NONE, "x");
+    assert_int_equal(batch->filtered_count, 1);
+    assert_int_equal(batch->dirty_count, 0);
+    batch->when_error = WHEN_ERROR_STOP;
+    batch_fail(batch, 1, STR("price"), "why");
+    batch_fail(batch, 2, STR("price"), "other");
+    assert_true(batch->stopped);
+    assert_string_equal(batch->stop_error.text, "partition 3 offset 102: column price: why");
+    batch_free(batch);
+}
+
+static void keep_filters_by_a_mask(void **state)
+{
+    struct batch *batch = four_messages();
+    struct column *mask = column_try_new(&batch->arena, TYPE_OF(TYPE_BOOLEAN), 4, true);
+    struct error error;
+
+    (void)state;
+    memset(mask->boolean, 1, 4);
+    mask->boolean[0] = 0;
+    mask->null[2] = 1;
+    batch_fail(batch, 1, STR_NONE, "gone before");
+    assert_true(batch_keep(batch, mask, &error));
+    assert_int_equal(batch->selected, 1);
+    assert_int_equal(batch->selection[0], 3);
+    assert_int_equal(batch->filtered_count, 2);
+    assert_int_equal(batch->selected + batch->filtered_count + batch->dirty_count, 4);
+    assert_false(batch_keep(batch, numbers(batch), &error));
+    assert_int_equal(error.kind, ERROR_SCRIPT);
+    batch_free(batch);
+}
+
+static void expansion_keeps_identities_and_counts(void **state)
+{
+    static const uint32_t source[] = {0, 0, 3}, again[] = {0, 1, 1, 2};
+    struct batch *batch = four_messages();
+
+    (void)state;
+    assert_true(batch_set(batch, STR("n"), numbers(batch)));
+    batch_fail(batch, 1, STR_NONE, "dirty before"); /* row 2 is named by nobody: filtered */
+    assert_true(batch_expand(batch, source, 3));
+    assert_int_equal(batch->row_count, 3);
+    assert_int_equal(batch->selected, 3);
+    assert_int_equal(batch->filtered_count, 1);
+    assert_int_equal(batch->expanded_count, 1);
+    assert_int_equal(batch_field(batch, STR("n"))->column->bigint[2], 3);
+    assert_int_equal(batch_message(batch, 2)->offset, 106);
+    assert_int_equal(batch_column(batch, batch_field(batch, STR("__offset__")))->bigint[1], 100);
+    assert_int_equal(batch->row_index[0], 0);
+    assert_int_equal(batch->row_index[1], 1);
+    assert_int_equal(batch->row_index[2], 0);
+    /* A second expansion gives indexes that the record's rows never had. */
+    assert_true(batch_expand(batch, again, 4));
+    assert_int_equal(batch->expanded_count, 2);
+    assert_int_equal(batch->row_index[0], 2);
+    assert_int_equal(batch->row_index[2], 4);
+    batch_fail(batch, 3, STR_NONE, "dirty behind");
+    assert_int_equal(batch->dirty->next->message, 3);
+    batch_sweep(batch);
+    assert_int_equal(4 + batch->expanded_count, batch->selected + batch->filtered_count + batch->dirty_count);
+    assert_true(batch_expand(batch, source, 0));
+    assert_int_equal(batch->selected, 0);
+    assert_int_equal(4 + batch->expanded_count, batch->filtered_count + batch->dirty_count);
+    batch_free(batch);
+}
+
+static void a_full_arena_is_told(void **state)
+{
+    struct batch *batch = batch_new(1000);
+    struct message message = {.value = STR("v")};
+
+    (void)state;
+    batch_add_message(batch, &message, NULL);
+    assert_false(batch_begin(batch, 0));
+    batch_free(batch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(source_fields_are_made_when_asked_for),
+        cmocka_unit_test(fields_are_set_replaced_and_removed),
+        cmocka_unit_test(a_row_leaves_once),
+        cmocka_unit_test(when_error_says_what_becomes_of_a_row),
+        cmocka_unit_test(keep_filters_by_a_mask),
+        cmocka_unit_test(expansion_keeps_identities_and_counts),
+        cmocka_unit_test(a_full_arena_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,301 @@
+/* chain_test.c: stages in order, their options' places, the probe; and the example stages that ship with the project. */
+#include "support/script_support.h"
+
+#include "stages/chain.h"
+
+static struct tree_node *scalar(const char *text, unsigned line)
+{
+    struct tree_node *node = xcalloc(1, sizeof(*node));
+
+    node->kind = TREE_SCALAR;
+    node->text = (struct str){xstrdup(text), strlen(text)};
+    node->at = (struct location){"job.yaml", line, 5};
+    node->width = (unsigned)strlen(text);
+    return node;
+}
+
+static struct tree_node *map_new(unsigned line)
+{
+    struct tree_node *node = xcalloc(1, sizeof(*node));
+
+    node->kind = TREE_MAP;
+    node->at = (struct location){"job.yaml", line, 3};
+    node->width = 1;
+    return node;
+}
+
+static void map_add(struct tree_node *map, const char *key, struct tree_node *value)
+{
+    map->entries = xrealloc(map->entries, (map->count + 1) * sizeof(*map->entries));
+    map->entries[map->count++] = (struct tree_entry){{xstrdup(key), strlen(key)}, value->at, value};
+}
+
+static void list_add(struct tree_node *list, struct tree_node *value)
+{
+    list->kind = TREE_LIST;
+    list->items = xrealloc(list->items, (list->count + 1) * sizeof(struct tree_node *));
+    list->items[list->count++] = value;
+}
+
+static struct tree_node *json_column(const char *name, const char *path, const char *type, unsigned line)
+{
+    struct tree_node *map = map_new(line);
+
+    map_add(map, "name", scalar(name, line));
+    map_add(map, "path", scalar(path, line));
+    map_add(map, "type", scalar(type, line));
+    map_add(map, "required", scalar("true", line));
+    return map;
+}
+
+struct chain_bed {
+    struct job job;
+    struct job_stage stages[3];
+    struct log *log;
+    struct report *report;
+    struct chain *chain;
+    struct error error;
+};
+
+static void chain_bed_init(struct chain_bed *bed)
+{
+    memset(bed, 0, sizeof(*bed));
+    bed->job.stages = bed->stages;
+    bed->job.runtime.lua_memory_max = 32 << 20;
+    bed->job.runtime.lua_instructions_max = 10000000;
+    bed->job.source.fields = (1u << BUILTIN_COUNT) - 1;
+    bed->job.time_zone = (char *)"+08:00";
+    bed->log = log_new(NULL, "test");
+    bed->report = report_new();
+}
+
+static void chain_bed_release(struct chain_bed *bed)
+{
+    chain_free(bed->chain);
+    for (size_t i = 0; i < bed->job.stage_count; i++)
+        tree_free(bed->stages[i].options);
+    report_free(bed->report);
+    log_free(bed->log);
+}
+
+static void add_stage(struct chain_bed *bed, const char *name, const char *kind, const char *file, struct tree_node *options)
+{
+    size_t index = bed->job.stage_count++;
+
+    bed->stages[index] = (struct job_stage){
+        .name = (char *)name,
+        .kind = (char *)kind,
+        .file = (char *)file,
+        .options = options,
+        .at = {"job.yaml", 10 * (unsigned)(index + 1), 1},
+        .width = 3,
+    };
+}
+
+static struct tree_node *order_options(const char *amount_type)
+{
+    struct tree_node *options = map_new(2), *columns = map_new(3);
+
+    list_add(columns, json_column("id", "$.id", "bigint", 4));
+    list_add(columns, json_column("amount", "$.amount", amount_type, 5));
+    list_add(columns, json_column("flag", "$.flag", "boolean", 6));
+    map_add(options, "name", scalar("parse", 2));
+    map_add(options, "kind", scalar("json", 2));
+    map_add(options, "columns", columns);
+    return options;
+}
+
+static void open_or_fail(struct chain_bed *bed)
+{
+    if (!chain_open(&bed->chain, &bed->job, bed->report, bed->log, &bed->error))
+        fail_msg("%s", bed->error.text);
+}
+
+static const char *report_text(struct chain_bed *bed, struct buffer *text)
+{
+    buffer_init(text, 0);
+    report_print(bed->report, text);
+    return buffer_text(text);
+}
+
+/* The job `columns` of the benchmark: json and then level_by_amount.lua. */
+static void test_orders(void **test_state)
+{
+    static const char *const values[] = {
+        "{\"id\":1,\"amount\":\"100.00\",\"flag\":true}",  "{\"id\":2,\"amount\":\"100.01\",\"flag\":true}",
+        "{\"id\":3,\"amount\":\"500.00\",\"flag\":false}", "{\"id\":4,\"amount\":\"400.01\",\"flag\":true}",
+        "{\"id\":5,\"amount\":\"800.00\",\"flag\":true}",  "{\"id\":6,\"amount\":\"800.01\",\"flag\":true}",
+        "{\"id\":7,\"amount\":\"800.015\",\"flag\":true}", "no json",
+    };
+    struct chain_bed bed;
+    struct stage_bed show = {0};
+    char text[400];
+
+    (void)test_state;
+    chain_bed_init(&bed);
+    add_stage(&bed, "parse", "json", NULL, order_options("decimal(10,2)"));
+    add_stage(&bed, "level", "lua", TEST_SOURCE_DIR "/scripts/examples/level_by_amount.lua", NULL);
+    open_or_fail(&bed);
+    show.batch = batch_new(16 << 20);
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        struct message message = {.value = str_of(values[i]), .offset = (int64_t)i};
+
+        batch_add_message(show.batch, &message, NULL);
+    }
+    assert_true(batch_begin(show.batch, 1u << BUILTIN_VALUE));
+    assert_true(chain_process(bed.chain, show.batch, &bed.error));
+    assert_string_equal(bed_show(&show, "id", text), "2|4|5|6");
+    assert_string_equal(bed_show(&show, "level", text), "bronze|silver|silver|gold");
+    assert_int_equal(show.batch->dirty_count, 2);
+    assert_string_equal(show.batch->dirty->stage, "parse");
+    bed_check_counts(&show);
+    assert_false(chain_keeps_state(bed.chain));
+    assert_non_null(chain_state(bed.chain));
+    batch_free(show.batch);
+    chain_bed_release(&bed);
+}
+
+static void test_wrong_options_have_their_places(void **test_state)
+{
+    struct chain_bed bed;
+    struct tree_node *options = order_options("decimel(10,2)");
+    struct buffer text;
+    const char *printed;
+
+    (void)test_state;
+    chain_bed_init(&bed);
+    list_add(tree_get(options, "columns"), json_column("x", "$.[", "string", 7));
+    add_stage(&bed, "parse", "json", NULL, options);
+    add_stage(&bed, "own", "lua", TEST_SOURCE_DIR "/no_such_file.lua", NULL);
+    assert_false(chain_open(&bed.chain, &bed.job, bed.report, bed.log, &bed.error));
+    assert_int_equal(report_mistakes(bed.report), 3);
+    printed = report_text(&bed, &text);
+    assert_non_null(strstr(printed, "job.yaml:5:5: stage parse: columns[2].type"));
+    assert_non_null(strstr(printed, "job.yaml:7:5: stage parse: columns[4].path"));
+    assert_non_null(strstr(printed, "job.yaml:20:1: stage own: cannot read"));
+    assert_non_null(strstr(bed.error.text, "stage parse: columns[2].type"));
+    buffer_release(&text);
+    bed.chain = NULL;
+    chain_bed_release(&bed);
+}
+
+static void test_probe(void **test_state)
+{
+    struct chain_bed bed;
+    struct batch *batch = batch_new(4 << 20);
+    struct buffer text;
+
+    (void)test_state;
+    chain_bed_init(&bed);
+    add_stage(&bed, "parse", "json", NULL, order_options("decimal(10,2)"));
+    add_stage(&bed, "level", "lua", TEST_SOURCE_DIR "/scripts/examples/level_by_amount.lua", NULL);
+    open_or_fail(&bed);
+    assert_true(chain_probe(bed.chain, &bed.job, batch, bed.report, &bed.error));
+    assert_non_null(batch_field(batch, STR("level")));
+    assert_int_equal(batch_field(batch, STR("level"))->column->type.kind, TYPE_STRING);
+    assert_int_equal(batch_field(batch, STR("amount"))->column->type.kind, TYPE_DECIMAL);
+    chain_free(bed.chain);
+    bed.chain = NULL;
+
+    /* Without the json stage there is no field amount. */
+    bed.job.stages++;
+    bed.job.stage_count--;
+    assert_true(chain_open(&bed.chain, &bed.job, bed.report, bed.log, &bed.error));
+    assert_false(chain_probe(bed.chain, &bed.job, batch, bed.report, &bed.error));
+    assert_int_equal(report_mistakes(bed.report), 1);
+    assert_non_null(strstr(report_text(&bed, &text), "job.yaml:20:1: stage level: level_by_amount.lua:"));
+    assert_non_null(strstr(buffer_text(&text), "there is no field \"amount\""));
+    buffer_release(&text);
+    bed.job.stages--;
+    bed.job.stage_count++;
+    batch_free(batch);
+    chain_bed_release(&bed);
+}
+
+static void test_stop_names_stage_and_row(void **test_state)
+{
+    struct chain_bed bed;
+    struct batch *batch = batch_new(4 << 20);
+    struct message message = {.value = STR("no json"), .offset = 77};
+
+    (void)test_state;
+    chain_bed_init(&bed);
+    add_stage(&bed, "parse", "json", NULL, order_options("decimal(10,2)"));
+    bed.stages[0].when_error = WHEN_ERROR_STOP;
+    open_or_fail(&bed);
+    batch_add_message(batch, &message, NULL);
+    assert_true(batch_begin(batch, 1u << BUILTIN_VALUE));
+    assert_false(chain_process(bed.chain, batch, &bed.error));
+    assert_non_null(strstr(bed.error.text, "stage parse: partition"));
+    assert_non_null(strstr(bed.error.text, "offset 77"));
+    batch_free(batch);
+    chain_bed_release(&bed);
+}
+
+static struct script_module *open_example(struct stage_bed *bed, const char *name, const struct tree_node *options)
+{
+    struct script_source source = {.stage = "s", .options = options};
+    struct script_module *module = NULL;
+    char path[300];
+
+    snprintf(path, sizeof(path), "%s/scripts/examples/%s.lua", TEST_SOURCE_DIR, name);
+    source.path = path;
+    if (!script_module_open(bed->state, &source, &module, &bed->error))
+        fail_msg("%s: %s", name, bed->error.text);
+    return module;
+}
+
+static void test_examples(void **test_state)
+{
+    struct stage_bed bed;
+    struct tree_node *cities = map_new(1), *list = map_new(1), *from = map_new(1), *tenants = map_new(1), *known = map_new(1);
+    struct column *columns[1];
+    size_t count;
+    char text[400];
+
+    (void)test_state;
+    bed_init(&bed, 16 << 20, 1000000);
+    list_add(list, scalar("BEIJING", 1));
+    map_add(cities, "cities", list);
+    bed_fill(&bed);
+    assert_true(script_process(open_example(&bed, "check_rows", cities), bed.batch, &bed.error));
+    assert_string_equal(bed_show(&bed, "city", text), "Shanghai|BEIJING");
+    assert_int_equal(bed.batch->dirty_count, 3);
+
+    map_add(from, "from", scalar("city", 1));
+    bed_fill(&bed);
+    bed_column(&bed, "city", TYPE_OF(TYPE_STRING));
+    for (int i = 0; i < 5; i++) {
+        static const char *const names[] = {"Ada Lovelace", "Plato", "Johann Sebastian Bach ", "", NULL};
+
+        batch_field(bed.batch, STR("city"))->column->text[i] = str_of(names[i]);
+        batch_field(bed.batch, STR("city"))->column->null[i] = !names[i];
+    }
+    assert_true(script_process(open_example(&bed, "split_name", from), bed.batch, &bed.error));
+    assert_string_equal(bed_show(&bed, "first_name", text), "Ada|NULL|Johann Sebastian|NULL|NULL");
+    assert_string_equal(bed_show(&bed, "last_name", text), "Lovelace|Plato|Bach||NULL");
+
+    list_add(known, scalar("acme", 1));
+    map_add(tenants, "tenants", known);
+    bed_fill(&bed);
+    assert_true(script_partition(open_example(&bed, "route_by_tenant", tenants), bed.batch, columns, 1, &count, &bed.error));
+    assert_int_equal(count, 1);
+    assert_true(str_is(columns[0]->text[0], "acme"));
+    tree_free(cities);
+    tree_free(from);
+    tree_free(tenants);
+    bed_release(&bed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_wrong_options_have_their_places),
+        cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_stop_names_stage_and_row),
+        cmocka_unit_test(test_examples),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,562 @@
+/* client_test.c: the HTTP client against scripted answers. Time is ours: it jumps to the next deadline, so backoffs take none. */
+#include "maxcompute/client.h"
+#include "maxcompute/service_error.h"
+#include "support/fake_server.c" /* not part of the core library */
+#include "util/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+enum { REAL_MS_MAX = 20000 };
+
+#define ANSWER(code, text) {.status = (code), .body = (text)}
+#define REFUSAL(status_code, name) {.status = (status_code), .body = "{\"Code\":\"" name "\",\"Message\":\"m\"}"}
+
+static const int64_t wall_ms = INT64_C(1704164645000); /* Tue, 02 Jan 2024 03:04:05 GMT */
+
+struct fixture {
+    struct fake_server *server;
+    struct http *http;
+    struct client *client;
+    int64_t now_ms;
+    char endpoint[64];
+};
+
+static void fixture_start(struct fixture *fixture, const struct fake_answer *answers, size_t count, const char *region,
+                          bool discover, size_t response_bytes_max)
+{
+    struct http_options http_options = {.response_bytes_max = response_bytes_max};
+    struct client_options options = {.project = "p", .access_id = "id", .access_key = "very-secret", .region = region,
+                                     .jitter_seed = 7};
+
+    memset(fixture, 0, sizeof(*fixture));
+    fixture->server = fake_server_new(answers, count);
+    fixture->http = http_new(&http_options);
+    snprintf(fixture->endpoint, sizeof(fixture->endpoint), "http://127.0.0.1:%u/api", fake_server_port(fixture->server));
+    options.endpoint = fixture->endpoint;
+    options.tunnel_endpoint = discover ? NULL : fixture->endpoint;
+    options.quota = discover ? "gold" : NULL;
+    fixture->client = client_new(fixture->http, &options);
+}
+
+static void fixture_stop(struct fixture *fixture)
+{
+    client_free(fixture->client);
+    http_free(fixture->http);
+    fake_server_free(fixture->server);
+}
+
+/* One turn: work, and when nothing is due at once, time jumps. */
+static void turn(struct fixture *fixture)
+{
+    int64_t deadline;
+
+    client_step(fixture->client, fixture->now_ms, wall_ms);
+    deadline = client_deadline(fixture->client);
+    if (deadline != INT64_MAX && deadline > fixture->now_ms)
+        fixture->now_ms = deadline;
+    else if (deadline == INT64_MAX)
+        http_wait(fixture->http, NULL, 0, 20);
+}
+
+static struct client_call *run(struct fixture *fixture, struct client_call *call)
+{
+    int64_t end_ms = clock_monotonic_ms() + REAL_MS_MAX;
+    struct client_call *finished;
+
+    client_send(fixture->client, call, fixture->now_ms);
+    while (!(finished = client_next(fixture->client))) {
+        assert_true(clock_monotonic_ms() < end_ms);
+        turn(fixture);
+    }
+    assert_ptr_equal(finished, call);
+    return call;
+}
+
+static struct client_call *get(struct fixture *fixture, enum client_end end)
+{
+    struct client_call *call = client_call_new(end, "GET", xstrdup("/projects/p/tables/t?uploadid=a%20b"));
+
+    call->repeat_safe = true;
+    return run(fixture, call);
+}
+
+#define START(answers, region, discover) fixture_start(&fixture, answers, COUNT_OF(answers), region, discover, 0)
+
+static void test_get_is_signed(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {{.status = 200, .body = "yes"}, {.status = 200, .body = "v4"}};
+    const struct fake_request *request;
+    struct client_call *call;
+    struct fixture fixture;
+
+    START(answers, NULL, false);
+    call = get(&fixture, CLIENT_TUNNEL);
+    assert_true(call->ok);
+    assert_true(str_is(call->response, "yes"));
+    request = fake_server_request(fixture.server, 0);
+    assert_string_equal(request->target, "/api/projects/p/tables/t?uploadid=a%20b");
+    assert_non_null(strstr(request->headers, "Date: Tue, 02 Jan 2024 03:04:05 GMT\r\n"));
+    assert_non_null(strstr(request->headers, "Authorization: ODPS id:"));
+    assert_non_null(strstr(request->headers, "x-odps-tunnel-version: 6\r\n"));
+    assert_non_null(strstr(request->headers, "User-Agent: luaduct/"));
+    assert_null(strstr(request->headers, "Content-Type"));
+    assert_null(strstr(request->headers, "Expect"));
+    client_call_free(call);
+    fixture_stop(&fixture);
+
+    START(answers, "cn-hangzhou", false);
+    call = get(&fixture, CLIENT_CONTROL);
+    request = fake_server_request(fixture.server, 0);
+    assert_non_null(strstr(request->headers, "Authorization: ODPS id/20240102/cn-hangzhou/odps/aliyun_v4_request:"));
+    assert_null(strstr(request->headers, "x-odps-tunnel-version"));
+    client_call_free(call);
+    fixture_stop(&fixture);
+}
+
+static void test_discovery_is_cached(void **state UNUSED)
+{
+    struct fake_answer answers[] = {ANSWER(500, "oh"), {.status = 200}, ANSWER(200, "one"), ANSWER(200, "two")};
+    struct client_call *call;
+    struct fixture fixture;
+    char host[64];
+
+    START(answers, NULL, true);
+    snprintf(host, sizeof(host), "127.0.0.1:%u\n", fake_server_port(fixture.server));
+    answers[1].body = host;
+    for (size_t i = 0; i < 2; i++) {
+        call = get(&fixture, CLIENT_TUNNEL);
+        assert_true(call->ok);
+        client_call_free(call);
+    }
+    assert_string_equal(fake_server_request(fixture.server, 0)->target, "/api/projects/p/tunnel?service&quotaName=gold");
+    assert_string_equal(fake_server_request(fixture.server, 2)->target, "/projects/p/tables/t?uploadid=a%20b&quotaName=gold");
+    assert_int_equal(fake_server_count(fixture.server), 4);
+    fixture_stop(&fixture);
+}
+
+static void test_discovery_refuses_no_host(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {{.status = 200, .body = "<html>log in</html>"}};
+    struct client_call *call;
+    struct fixture fixture;
+
+    START(answers, NULL, true);
+    call = get(&fixture, CLIENT_TUNNEL);
+    assert_false(call->ok);
+    assert_int_equal(call->error.kind, ERROR_FATAL);
+    assert_non_null(strstr(call->error.text, "no host name"));
+    client_call_free(call);
+    fixture_stop(&fixture);
+}
+
+static void test_throttling_is_waited_out(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {{.status = 429}, {.status = 429}, {.status = 308}, {.status = 429},
+                                                 {.status = 429}, {.status = 429}, {.status = 429}, {.status = 429},
+                                                 {.status = 429}, {.status = 429}, {.status = 200}};
+    struct client_call *call;
+    struct fixture fixture;
+
+    START(answers, NULL, false);
+    call = client_call_new(CLIENT_TUNNEL, "POST", xstrdup("/projects/p/tables/t?uploadid=a"));
+    run(&fixture, call);
+    assert_true(call->ok);
+    assert_int_equal(call->attempts, 11);
+    /* 1, 2, 4, 8, 16, 32, 64, 64, 64, 64 s, or half of each. */
+    assert_in_range(fixture.now_ms, 319000 / 2, 319000);
+    assert_int_equal(client_stats(fixture.client)->throttled, 9);
+    client_call_free(call);
+    fixture_stop(&fixture);
+}
+
+static void test_the_service_says_how_long_to_wait(void **state UNUSED)
+{
+    static const struct {
+        struct fake_answer answer;
+        int64_t wait_ms;
+    } cases[] = {
+        {{.status = 429, .headers = "Retry-After: 30\r\n", .body = "{\"Code\":\"FlowExceeded\",\"Message\":\"slow\"}"}, 30000},
+        {ANSWER(429, "{\"Code\":\"SlotExceeded\",\"Message\":\"m\",\"HoldClientMillis\":\"50000\"}"), 50000},
+        {ANSWER(503, "{\"Code\":\"ServiceUnavailable\",\"Message\":\"m\",\"HoldClientMillis\":7000}"), 7000},
+        {{.status = 429, .headers = "Retry-After: 3600\r\n"}, 64000}, /* never longer than our own longest */
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fake_answer answers[] = {cases[i].answer, {.status = 200}};
+        struct client_call *call;
+        struct fixture fixture;
+
+        START(answers, NULL, false);
+        call = get(&fixture, CLIENT_TUNNEL);
+        assert_true(call->ok);
+        assert_int_equal(fixture.now_ms, cases[i].wait_ms);
+        client_call_free(call);
+        fixture_stop(&fixture);
+    }
+}
+
+static void test_server_errors_end_after_seven_retries(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {{.status = 500}, {.status = 502}, {.status = 503}, {.status = 408},
+                                                 {.status = 500}, {.status = 500}, {.status = 500},
+                                                 {.status = 503, .headers = "x-odps-request-id: r8\r\n",
+                                                  .body = "{\"Code\":\"ServiceUnavailable\",\"Message\":\"down\"}"},
+                                                 {.status = 200}};
+    struct client_call *call;
+    struct fixture fixture;
+
+    START(answers, NULL, false);
+    call = get(&fixture, CLIENT_TUNNEL);
+    assert_false(call->ok);
+    assert_int_equal(call->error.kind, ERROR_RETRY);
+    assert_int_equal(call->attempts, 8);
+    assert_non_null(strstr(call->error.text, "HTTP 503 ServiceUnavailable: down (request id r8)"));
+    client_call_free(call);
+    fixture_stop(&fixture);
+
+    START(answers, NULL, false); /* retry_unlimited gets to the ninth */
+    call = client_call_new(CLIENT_TUNNEL, "GET", xstrdup("/projects/p/tables/t"));
+    call->repeat_safe = call->retry_unlimited = true;
+    run(&fixture, call);
+    assert_true(call->ok);
+    client_call_free(call);
+    fixture_stop(&fixture);
+}
+
+static void test_lost_answers(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {{.cut = FAKE_CUT_ANSWER},
+                                                 {.status = 200, .body = "half an answer", .cut = FAKE_CUT_BODY},
+                                                 ANSWER(200, "whole"), {.status = 200, .body = "half", .cut = FAKE_CUT_BODY}};
+    struct client_call *call;
+    struct fixture fixture;
+
+    START(answers, NULL, false);
+    call = get(&fixture, CLIENT_TUNNEL);
+    assert_true(call->ok);
+    assert_true(str_is(call->response, "whole"));
+    assert_int_equal(call->attempts, 3);
+    client_call_free(call);
+    /* What may not be repeated comes back at once. */
+    call = client_call_new(CLIENT_TUNNEL, "POST", xstrdup("/projects/p/tables/t?uploadid=a"));
+    call->retry_unlimited = true;
+    run(&fixture, call);
+    assert_false(call->ok);
+    assert_int_equal(call->status, 0);
+    assert_int_equal(call->attempts, 1);
+    assert_int_equal(call->error.kind, ERROR_RETRY);
+    client_call_free(call);
+    assert_int_equal(fake_server_count(fixture.server), 4);
+    fixture_stop(&fixture);
+}
+
+/* Nobody listens: a call that never gives up goes on, one with limits ends. */
+static void test_an_end_that_is_down(void **state UNUSED)
+{
+    struct client_call *call;
+    struct fixture fixture;
+
+    fixture_start(&fixture, NULL, 0, NULL, false, 0);
+    fake_server_free(fixture.server);
+    fixture.server = NULL;
+    call = get(&fixture, CLIENT_TUNNEL);
+    assert_int_equal(call->error.kind, ERROR_RETRY);
+    assert_int_equal(call->attempts, 8);
+    assert_non_null(strstr(call->error.text, "tunnel endpoint 127.0.0.1"));
+    client_call_free(call);
+    call = client_call_new(CLIENT_TUNNEL, "GET", xstrdup("/projects/p"));
+    call->repeat_safe = call->retry_unlimited = true;
+    client_send(fixture.client, call, fixture.now_ms);
+    while (call->attempts < 12)
+        turn(&fixture);
+    assert_null(client_next(fixture.client));
+    fixture_stop(&fixture);
+}
+
+static void test_a_kept_connection_that_died_does_not_repeat_a_post(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {ANSWER(200, "kept"), {.cut = FAKE_CUT_ANSWER}, {.status = 200}};
+    struct client_call *call;
+    struct fixture fixture;
+
+    START(answers, NULL, false);
+    client_call_free(get(&fixture, CLIENT_TUNNEL));
+    call = client_call_new(CLIENT_TUNNEL, "POST", xstrdup("/projects/p/tables/t?uploadid=a"));
+    run(&fixture, call);
+    assert_false(call->ok);
+    assert_int_equal(fake_server_count(fixture.server), 2);
+    client_call_free(call);
+    fixture_stop(&fixture);
+}
+
+static void test_errors_say_what_to_check(void **state UNUSED)
+{
+    static const struct {
+        const char *what;
+        struct fake_answer answer;
+        const char *text;
+    } cases[] = {
+        {"an unknown key in JSON", REFUSAL(403, "InvalidAccessKeyId"), "check access_id and access_key"},
+        {"a wrong signature in XML",
+         ANSWER(401, "<?xml version=\"1.0\"?>"
+                     "<Error><Code>SignatureNotMatch</Code><Message><![CDATA[a <b> c]]></Message></Error>"),
+         "SignatureNotMatch: a <b> c; check access_id and access_key"},
+        {"a code inside the message", ANSWER(400, "<Error><Code>X</Code><Message>ODPS-0410051: invalid</Message></Error>"),
+         "access_key"},
+        {"a wrong clock", ANSWER(403, "{\"Code\":\"RequestTimeTooSkewed\",\"Message\":\"late\"}"), "clock"},
+        {"no permission", REFUSAL(403, "NoPermission"), "lacks a permission"},
+        {"a bare 403", {.status = 403}, "HTTP 403; check access_id"},
+        {"a missing project", REFUSAL(404, "NoSuchProject"), "check project"},
+        {"half JSON", {.status = 400, .body = "{\"Code\":\"Inva"}, "HTTP 400: {\"Code\":\"Inva"},
+        {"half XML", {.status = 400, .body = "<Error><Code>Inva"}, "HTTP 400: <Error><Code>Inva"},
+        {"wrong types", {.status = 400, .body = "{\"Code\":7,\"Message\":[],\"HoldClientMillis\":{}}"}, "HTTP 400"},
+        {"control characters", ANSWER(400, "{\"Code\":\"A\",\"Message\":\"a\\r\\nb\\u0000\xff\"}"), "HTTP 400"},
+        {"an entity of its own", ANSWER(400, "<!DOCTYPE e [<!ENTITY a \"b\">]><Error><Code>&a;</Code></Error>"),
+         "HTTP 400: <!DOCTYPE"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct client_call *call;
+        struct fixture fixture;
+
+        fixture_start(&fixture, &cases[i].answer, 1, NULL, false, 0);
+        call = get(&fixture, CLIENT_CONTROL);
+        assert_false(call->ok);
+        assert_int_equal(call->error.kind, ERROR_FATAL);
+        if (!strstr(call->error.text, cases[i].text))
+            fail_msg("%s: %s", cases[i].what, call->error.text);
+        assert_non_null(strstr(call->error.text, "control endpoint 127.0.0.1"));
+        assert_null(strstr(call->error.text, "very-secret"));
+        for (const char *c = call->error.text; *c; c++)
+            assert_true((unsigned char)*c >= 0x20);
+        client_call_free(call);
+        fixture_stop(&fixture);
+    }
+}
+
+static void test_an_oversized_answer_fails(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {{.status = 200, .body = "0123456789012345678901234567890123456789"}};
+    struct client_call *call;
+    struct fixture fixture;
+
+    fixture_start(&fixture, answers, 1, NULL, false, 32);
+    call = get(&fixture, CLIENT_TUNNEL);
+    assert_false(call->ok);
+    assert_int_equal(call->error.kind, ERROR_FATAL);
+    assert_non_null(strstr(call->error.text, "larger than the limit of 32 bytes"));
+    client_call_free(call);
+    fixture_stop(&fixture);
+}
+
+static void test_calls_can_be_cancelled(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {{.status = 500}};
+    struct client_call *call, *other;
+    struct fixture fixture;
+
+    START(answers, NULL, false);
+    call = client_call_new(CLIENT_TUNNEL, "GET", xstrdup("/projects/p"));
+    other = client_call_new(CLIENT_TUNNEL, "GET", xstrdup("/projects/q"));
+    client_send(fixture.client, call, 0);
+    client_step(fixture.client, 0, wall_ms);
+    client_send(fixture.client, other, 0);
+    client_call_free(call); /* flies */
+    client_call_free(other); /* waits */
+    assert_null(client_next(fixture.client));
+    call = client_call_new(CLIENT_TUNNEL, "GET", xstrdup("/projects/p"));
+    client_send(fixture.client, call, 0);
+    client_step(fixture.client, 0, wall_ms);
+    fixture_stop(&fixture); /* takes what still flies along */
+}
+
+static void test_resources(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {{.status = 200}};
+    struct client_options options = {.endpoint = "http://h/api", .project = "p", .schema_name = "s", .access_id = "i",
+                                     .access_key = "k"};
+    struct client *client;
+    struct buffer text;
+    struct fixture fixture;
+
+    START(answers, NULL, false);
+    client = client_new(fixture.http, &options);
+    buffer_init(&text, 0);
+    client_table_resource(client, CLIENT_TUNNEL, "t", &text);
+    client_resource_add(&text, "uploads", NULL);
+    client_resource_add(&text, "partition", "ds=1,hh=a b");
+    assert_string_equal(buffer_text(&text), "/projects/p/schemas/s/tables/t?uploads&partition=ds%3D1%2Chh%3Da%20b");
+    buffer_clear(&text);
+    client_table_resource(client, CLIENT_CONTROL, "t", &text);
+    client_resource_add(&text, "extended", NULL);
+    assert_string_equal(buffer_text(&text), "/projects/p/tables/t?curr_schema=s&extended");
+    buffer_release(&text);
+    client_free(client);
+    fixture_stop(&fixture);
+}
+
+/* Follows a statement to its end; gives client_sql_state. */
+static int run_sql(struct fixture *fixture, const char *text, struct error *error)
+{
+    struct client_sql *sql = client_sql_start(fixture->client, text, "{\"a\":\"<b>\"}", fixture->now_ms);
+    int64_t end_ms = clock_monotonic_ms() + REAL_MS_MAX;
+    int result;
+
+    while ((result = client_sql_state(sql, error)) == 0) {
+        struct client_call *call;
+
+        assert_true(clock_monotonic_ms() < end_ms);
+        client_step(fixture->client, fixture->now_ms, wall_ms);
+        while ((call = client_next(fixture->client)))
+            assert_true(client_sql_take(sql, call, fixture->now_ms));
+        if (client_sql_deadline(sql) != INT64_MAX)
+            fixture->now_ms = int64_max(fixture->now_ms, client_sql_deadline(sql));
+        client_sql_step(sql, fixture->now_ms);
+        turn(fixture);
+    }
+    client_sql_free(sql);
+    return result;
+}
+
+#define STATUS(s) \
+    "<Instance><Status>Running</Status><Tasks><Task Type=\"SQL\"><Name>n</Name><Status>" s "</Status></Task></Tasks></Instance>"
+#define CREATED {.status = 201, .headers = "Location: http://other/api/projects/p/instances/2024abc\r\n"}
+
+static void test_sql_is_followed(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {CREATED, ANSWER(200, "<Instance><Status>Running</Status></Instance>"),
+                                                 ANSWER(200, STATUS("Running")), ANSWER(200, STATUS("Success"))};
+    const struct fake_request *request;
+    struct error error = {0};
+    struct fixture fixture;
+
+    START(answers, NULL, false);
+    assert_int_equal(run_sql(&fixture, "SELECT ']]>'", &error), 1);
+    request = fake_server_request(fixture.server, 0);
+    assert_string_equal(request->method, "POST");
+    assert_string_equal(request->target, "/api/projects/p/instances?curr_project=p");
+    assert_non_null(strstr(request->headers, "Content-Type: application/xml\r\n"));
+    assert_non_null(strstr(request->body, "<Query><![CDATA[SELECT ']]]]><![CDATA[>';]]></Query>"));
+    assert_non_null(strstr(request->body, "<Value>{\"a\":\"&lt;b&gt;\"}</Value>"));
+    request = fake_server_request(fixture.server, 3);
+    assert_string_equal(request->target, "/api/projects/p/instances/2024abc?taskstatus&curr_project=p");
+    assert_true(fixture.now_ms >= 100 + 200 + 400);
+    fixture_stop(&fixture);
+}
+
+static void test_sql_failures(void **state UNUSED)
+{
+    static const struct {
+        const char *what;
+        struct fake_answer answers[3];
+        size_t count;
+        enum error_kind kind;
+        const char *text;
+    } cases[] = {
+        {"the result's text is decoded",
+         {CREATED, {.status = 200, .body = STATUS("Failed")},
+          {.status = 200, .body = "<Instance><Tasks><Task Type=\"SQL\"><Name>n</Name><Result Transform=\"Base64\" "
+                                  "Format=\"text\"><![CDATA[T0RQUy0wMTMwMTYxOiBwYXJzZQ==]]></Result></Task></Tasks></Instance>"}},
+         3, ERROR_FATAL, "Failed (instance 2024abc): ODPS-0130161: parse"},
+        {"the service's own trouble may pass",
+         {CREATED, {.status = 200, .body = STATUS("Failed")},
+          ANSWER(200, "<Instance><Tasks><Task><Result>ODPS-0010000: internal</Result></Task></Tasks></Instance>")},
+         3, ERROR_RETRY, "ODPS-0010000"},
+        {"a broken result", {CREATED, ANSWER(200, STATUS("Cancelled")), ANSWER(200, "<Instance><Tas")}, 3, ERROR_FATAL,
+         "Cancelled (instance 2024abc): the service gives no reason"},
+        {"a broken state", {CREATED, ANSWER(200, "<Instance><Status>Run")}, 2, ERROR_FATAL, "cannot be read"},
+        {"an id that is none", {{.status = 201, .headers = "Location: http://h/instances/..%2fx\r\n"}}, 1, ERROR_FATAL,
+         "no instance id"},
+        {"no Location", {{.status = 201}}, 1, ERROR_FATAL, "named no instance"},
+        {"refused", {ANSWER(400, "<Error><Code>InvalidArgument</Code><Message>bad</Message></Error>")}, 1, ERROR_FATAL,
+         "InvalidArgument"},
+        {"200 with a failure",
+         {ANSWER(200, "<Instance><Tasks><Task><Result>ODPS-0130161: parse</Result></Task></Tasks></Instance>")}, 1, ERROR_FATAL,
+         "ODPS-0130161"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct error error = {0};
+        struct fixture fixture;
+
+        fixture_start(&fixture, cases[i].answers, cases[i].count, NULL, false, 0);
+        assert_int_equal(run_sql(&fixture, "X;", &error), -1);
+        if (!strstr(error.text, cases[i].text) || error.kind != cases[i].kind)
+            fail_msg("%s: kind %d: %s", cases[i].what, (int)error.kind, error.text);
+        fixture_stop(&fixture);
+    }
+}
+
+static void test_xml(void **state UNUSED)
+{
+    static const struct {
+        const char *what, *document, *path;
+        enum xml_result result;
+        const char *text; /* NULL: the text is malformed */
+    } cases[] = {
+        {"CDATA", "<?xml version='1.0'?><!-- c --><T><S a='>'><![CDATA[ <x> ]]></S></T>", "T/S", XML_FOUND, " <x> "},
+        {"references", "<T>&lt;&#65;&#x42;&amp;&quot;&apos;&#x20AC;</T>", "T", XML_FOUND, "<AB&\"'\xE2\x82\xAC"},
+        {"an unknown reference", "<T>&evil;</T>", "T", XML_FOUND, NULL},
+        {"a surrogate", "<T>&#xD800;</T>", "T", XML_FOUND, NULL},
+        {"a reference without end", "<T>&lt</T>", "T", XML_FOUND, NULL},
+        {"an empty element", "<T><S/></T>", "T/S", XML_FOUND, ""},
+        {"the first of two", "<T><A><S>no</S></A><S>1</S><S>2</S></T>", "T/S", XML_FOUND, "1"},
+        {"a second branch", "<T><A><X/></A><A><S>1</S></A></T>", "T/A/S", XML_FOUND, "1"},
+        {"absent", "<T><A/></T>", "T/S", XML_ABSENT, ""},
+        {"a deeper one does not count", "<T><A><S>1</S></A></T>", "T/S", XML_ABSENT, ""},
+        {"cut", "<T><S>1</S>", "T/S", XML_BROKEN, ""},
+        {"cut inside a tag", "<T><S", "T/S", XML_BROKEN, ""},
+        {"crossed tags", "<T><S></T></S>", "T/S", XML_BROKEN, ""},
+        {"no XML", "hello", "T", XML_BROKEN, ""},
+        {"nothing", "", "T", XML_BROKEN, ""},
+        {"open CDATA", "<T><![CDATA[x</T>", "T", XML_BROKEN, ""},
+        {"DOCTYPE", "<!DOCTYPE T><T/>", "T", XML_BROKEN, ""},
+    };
+    struct buffer deep;
+    struct str inner;
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buffer text;
+        enum xml_result result = xml_find(str_of(cases[i].document), cases[i].path, &inner, NULL);
+
+        buffer_init(&text, 0);
+        if (result != cases[i].result)
+            fail_msg("%s: result %d", cases[i].what, (int)result);
+        if (result == XML_FOUND && xml_text(inner, &text) != (cases[i].text != NULL))
+            fail_msg("%s: text", cases[i].what);
+        if (result == XML_FOUND && cases[i].text && !str_is(buffer_str(&text), cases[i].text))
+            fail_msg("%s: \"%s\"", cases[i].what, buffer_text(&text));
+        buffer_release(&text);
+    }
+    buffer_init(&deep, 0);
+    for (size_t i = 0; i < 1000; i++)
+        buffer_append_str(&deep, STR("<T>"));
+    assert_int_equal(xml_find(buffer_str(&deep), "T/T", &inner, NULL), XML_BROKEN);
+    buffer_release(&deep);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_get_is_signed),
+        cmocka_unit_test(test_discovery_is_cached),
+        cmocka_unit_test(test_discovery_refuses_no_host),
+        cmocka_unit_test(test_throttling_is_waited_out),
+        cmocka_unit_test(test_the_service_says_how_long_to_wait),
+        cmocka_unit_test(test_server_errors_end_after_seven_retries),
+        cmocka_unit_test(test_lost_answers),
+        cmocka_unit_test(test_an_end_that_is_down),
+        cmocka_unit_test(test_a_kept_connection_that_died_does_not_repeat_a_post),
+        cmocka_unit_test(test_errors_say_what_to_check),
+        cmocka_unit_test(test_an_oversized_answer_fails),
+        cmocka_unit_test(test_calls_can_be_cancelled),
+        cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_sql_is_followed),
+        cmocka_unit_test(test_sql_failures),
+        cmocka_unit_test(test_xml),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

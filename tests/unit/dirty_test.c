@@ -1,0 +1,263 @@
+/* dirty_test.c: lines, files and their limits, reasons. */
+#include "dirty/dirty.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* 2023-11-14 22:13:20.123 */
+static const int64_t now = 1700000000123;
+
+static char *make_folder(void)
+{
+    char name[] = "/tmp/luaduct-dirty-XXXXXX";
+
+    assert_non_null(mkdtemp(name));
+    return xstrdup(name);
+}
+
+/* All files of the folder one after the other by name, each with a leading <; removes them. Returns their number. */
+static unsigned read_folder(const char *folder, struct buffer *text)
+{
+    struct dirent **entries;
+    int count = scandir(folder, &entries, NULL, alphasort);
+    unsigned files = 0;
+
+    assert_true(count >= 0);
+    buffer_clear(text);
+    for (int i = 0; i < count; i++) {
+        char *path = xasprintf("%s/%s", folder, entries[i]->d_name);
+
+        if (entries[i]->d_name[0] != '.') {
+            FILE *file = fopen(path, "r");
+            int c;
+
+            assert_non_null(file);
+            buffer_append_char(text, '<');
+            while ((c = getc(file)) != EOF)
+                buffer_append_char(text, (char)c);
+            fclose(file);
+            assert_int_equal(unlink(path), 0);
+            files++;
+        }
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    return files;
+}
+
+static void lines_hold_all_that_is_needed_to_run_them_again(void **state)
+{
+    static const struct dirty_origin origin = {"job \"x\"", "orders", NULL};
+    struct batch *batch = batch_new(4 << 20);
+    struct message messages[] = {
+        {.key = STR("k"), .value = STR("{\"a\":\"\n\"}"), .offset = 40, .timestamp_ms = 5},
+        {.key = STR_NONE, .value = {"\xFFz", 2}, .headers = STR("[[\"h\",\"1\"]]"), .offset = 41, .timestamp_ms = 6},
+        {.key = STR(""), .value = STR_NONE, .offset = 42, .timestamp_ms = 7},
+    };
+    static const char *const wanted[] = {
+        ",\"topic\":\"orders\",\"topic_id\":null,\"partition\":9,\"offset\":40,\"index\":0,\"timestamp\":5,\"stage\":\"parse\",\"column\":\"a\","
+        "\"reason\":\"bad \\\"x\\\"\",\"key\":\"k\",\"value\":\"{\\\"a\\\":\\\"\\n\\\"}\"}\n",
+        "\"offset\":41,\"index\":0,\"timestamp\":6,\"stage\":\"parse\",\"column\":null,\"reason\":\"r\",\"key\":null,"
+        "\"value\":{\"base64\":\"/3o=\"},\"headers\":[[\"h\",\"1\"]]}\n",
+        "\"offset\":42,\"index\":0,\"timestamp\":7,\"stage\":\"parse\",\"column\":null,\"reason\":\"r\",\"key\":\"\",\"value\":null}\n",
+    };
+    struct buffer lines;
+
+    (void)state;
+    buffer_init(&lines, 0);
+    batch->partition = 9;
+    for (size_t i = 0; i < 3; i++)
+        batch_add_message(batch, &messages[i], NULL);
+    assert_true(batch_begin(batch, 0));
+    batch->stage = "parse";
+    batch_fail(batch, 0, STR("a"), "bad \"x\"");
+    batch_fail(batch, 1, STR_NONE, "r");
+    batch_fail(batch, 2, STR_NONE, "r");
+    dirty_format(batch, &origin, now, &lines);
+    assert_memory_equal(lines.data, "{\"time\":\"2023-11-14T22:13:20.123Z\",\"job\":\"job \\\"x\\\"\",\"version\":\"", 62);
+    for (size_t i = 0; i < 3; i++)
+        assert_non_null(strstr(buffer_text(&lines), wanted[i]));
+    buffer_release(&lines);
+    batch_free(batch);
+}
+
+static void files_are_rotated_and_counted(void **state)
+{
+    char *folder = make_folder(), *below = xasprintf("%s/a/b", folder);
+    struct dirty_options options = {.directory = below, .file_bytes_max = 10, .bytes_max = 100};
+    struct dirty_store *store;
+    struct error error;
+    struct buffer text;
+
+    (void)state;
+    buffer_init(&text, 0);
+    assert_true(dirty_store_open(&store, &options, &error));
+    assert_true(dirty_sync(store, &error));
+    assert_true(dirty_append(store, STR("1234\n"), now, &error));
+    assert_true(dirty_append(store, STR("5678\n"), now, &error));
+    assert_true(dirty_append(store, STR("9\n"), now, &error));
+    assert_true(dirty_append(store, STR("a line longer than a file\n"), now, &error));
+    assert_true(dirty_append(store, STR(""), now, &error));
+    assert_true(dirty_sync(store, &error));
+    assert_int_equal(dirty_bytes(store), 38);
+    dirty_store_close(store);
+    /* Opened again: what is there counts, and the same time and process find another name. */
+    options.bytes_max = 40;
+    assert_true(dirty_store_open(&store, &options, &error));
+    assert_int_equal(dirty_bytes(store), 38);
+    assert_true(dirty_append(store, STR("b\n"), now, &error));
+    assert_false(dirty_append(store, STR("c\n"), now, &error));
+    assert_int_equal(error.kind, ERROR_FATAL);
+    assert_non_null(strstr(error.text, "dirty.bytes_max"));
+    dirty_store_close(store);
+    assert_int_equal(read_folder(below, &text), 4);
+    assert_string_equal(buffer_text(&text), "<1234\n5678\n<9\n<a line longer than a file\n<b\n");
+    buffer_release(&text);
+    assert_int_equal(rmdir(below), 0);
+    below[strlen(below) - 2] = '\0';
+    assert_int_equal(rmdir(below), 0);
+    assert_int_equal(rmdir(folder), 0);
+    free(below);
+    free(folder);
+}
+
+static void names_tell_time_and_process(void **state)
+{
+    char *folder = make_folder(), *path = xasprintf("%s/dirty-20231114T221320123-%ld.ndjson", folder, (long)getpid());
+    struct dirty_options options = {.directory = folder, .file_bytes_max = 1 << 20};
+    struct dirty_store *store;
+    struct error error;
+    struct stat status;
+
+    (void)state;
+    assert_true(dirty_store_open(&store, &options, &error));
+    assert_true(dirty_append(store, STR("1\n"), now, &error));
+    dirty_store_close(store);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07, 0); /* it holds records: not for everybody */
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    free(path);
+    free(folder);
+}
+
+static void a_full_disk_leaves_whole_lines(void **state)
+{
+    char *folder = make_folder();
+    struct dirty_options options = {.directory = folder, .file_bytes_max = 1 << 20};
+    struct rlimit before, limit;
+    struct dirty_store *store;
+    struct error error;
+    struct buffer text;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    bool first, second, third;
+
+    (void)state;
+    buffer_init(&text, 0);
+    assert_true(dirty_store_open(&store, &options, &error));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = 10;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    first = dirty_append(store, STR("123456\n"), now, &error);
+    second = dirty_append(store, STR("789012\n"), now, &error);
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_true(first);
+    assert_false(second);
+    assert_int_equal(error.kind, ERROR_FATAL);
+    assert_non_null(strstr(error.text, folder));
+    assert_non_null(strstr(error.text, "cannot be written"));
+    assert_int_equal(dirty_bytes(store), 7);
+    third = dirty_append(store, STR("x\n"), now, &error);
+    assert_true(third);
+    assert_true(dirty_sync(store, &error));
+    dirty_store_close(store);
+    assert_int_equal(read_folder(folder, &text), 1);
+    assert_string_equal(buffer_text(&text), "<123456\nx\n");
+    buffer_release(&text);
+    assert_int_equal(rmdir(folder), 0);
+    free(folder);
+    signal(SIGXFSZ, handler);
+}
+
+static void a_folder_that_cannot_be_is_found_at_start(void **state)
+{
+    struct dirty_options options = {.directory = "/dev/null/dirty", .file_bytes_max = 10};
+    struct dirty_store *store;
+    struct error error;
+
+    (void)state;
+    assert_false(dirty_store_open(&store, &options, &error));
+    assert_int_equal(error.kind, ERROR_FATAL);
+    assert_non_null(strstr(error.text, "/dev/null"));
+    dirty_store_close(NULL);
+}
+
+static void reasons_are_counted_without_their_values(void **state)
+{
+    struct dirty_reasons *reasons = dirty_reasons_new(), *other = dirty_reasons_new();
+    struct batch *batch = batch_new(4 << 20);
+    struct buffer text;
+
+    (void)state;
+    buffer_init(&text, 0);
+    for (int i = 0; i < 400; i++)
+        batch_add_message(batch, &(struct message){.value = STR("v"), .offset = i}, NULL);
+    assert_true(batch_begin(batch, 0));
+    batch->stage = "parse";
+    batch_fail(batch, 0, STR("b"), "missing");
+    for (uint32_t i = 1; i < 4; i++)
+        batch_fail(batch, i, STR("a"), "not a number: \"%u\"", i);
+    batch_fail(batch, 4, STR_NONE, "\"quoted\" is odd");
+    dirty_reasons_add(reasons, batch);
+    dirty_reasons_print(reasons, 2, &text);
+    assert_string_equal(buffer_text(&text), "3 times parse (a): not a number; 1 times parse (b): missing; 1 times other reasons");
+    dirty_reasons_merge(other, reasons);
+    dirty_reasons_merge(other, reasons);
+    buffer_clear(&text);
+    dirty_reasons_print(other, 9, &text);
+    assert_string_equal(buffer_text(&text),
+                        "6 times parse (a): not a number; 2 times parse (b): missing; 2 times parse: \"quoted\" is odd");
+    dirty_reasons_clear(other);
+    for (uint32_t i = 5; i < 400; i++)
+        batch_fail(batch, i, STR_NONE, "kind %u", i);
+    dirty_reasons_add(other, batch);
+    buffer_clear(&text);
+    dirty_reasons_print(other, 1, &text);
+    /* 3 kinds before, 253 of the 395 new ones; the rest are others as well. */
+    assert_string_equal(buffer_text(&text), "3 times parse (a): not a number; 397 times other reasons");
+    buffer_clear(&text);
+    dirty_reasons_clear(other);
+    dirty_reasons_print(other, 1, &text);
+    assert_int_equal(text.size, 0);
+    buffer_release(&text);
+    batch_free(batch);
+    dirty_reasons_free(reasons);
+    dirty_reasons_free(other);
+    dirty_reasons_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_hold_all_that_is_needed_to_run_them_again),
+        cmocka_unit_test(files_are_rotated_and_counted),
+        cmocka_unit_test(names_tell_time_and_process),
+        cmocka_unit_test(a_full_disk_leaves_whole_lines),
+        cmocka_unit_test(a_folder_that_cannot_be_is_found_at_start),
+        cmocka_unit_test(reasons_are_counted_without_their_values),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

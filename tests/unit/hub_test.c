@@ -1,0 +1,602 @@
+/* hub_test.c: the hub, workers, gather and epochs together, against a scripted source and a sink that decodes what it gets.
+ * Also run under the thread sanitizer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "dirty/dirty.h"
+#include "pipeline/hub.h"
+#include "pipeline/work.h"
+#include "route/route.h"
+#include "stages/chain.h"
+#include "support/scripted.h"
+#include "util/clock.h"
+
+static const char datasources[] = "kafka:\n  k: {brokers: \"127.0.0.1:9\"}\n"
+                                  "maxcompute:\n  m: {endpoint: \"http://127.0.0.1:9/api\", project: p, access_id: i, access_key: kkkkkkkk}\n";
+static const char job_text[] = "name: j\n"
+                               "source: {kafka: k, topic: t}\n"
+                               "stages:\n"
+                               "  - name: parse\n"
+                               "    kind: json\n"
+                               "    columns:\n"
+                               "      - {name: n, path: $.n, type: bigint, required: true}\n"
+                               "      - {name: part, path: $.part, type: string, required: true}\n"
+                               "%s"
+                               "target:\n"
+                               "  maxcompute: m\n"
+                               "  table: t\n"
+                               "  create: if_missing\n"
+                               "  columns: [{name: n, type: bigint}]\n"
+                               "  partition: [{name: part, kind: field, from: part}]\n"
+                               "  partitions_open_max: %d\n"
+                               "dirty: {directory: dirty, max: %s}\n"
+                               "runtime: {workers: %d, batch_rows: %d, flush_interval: %dms, flush_bytes: 64KiB}\n";
+
+struct setup {
+    const char *stages;
+    int open_max;
+    const char *dirty_max;
+    int workers, batch_rows, flush_ms;
+    const char *table;
+    int64_t memory_max;
+    int64_t (*monotonic_ms)(void);
+    int64_t records_max; /* 0: no bound */
+    const char *lua;     /* stage.lua beside the job */
+};
+
+struct run {
+    char folder[64];
+    struct job *job;
+    struct report *report;
+    struct log *log;
+    struct chain *chain;
+    struct batch *probe;
+    struct metrics *metrics;
+    struct stats stats;
+    struct http *http;
+    struct dirty_store *dirty;
+    struct scripted_source *source;
+    struct checked_sink *sink;
+    struct hub *hub;
+    int64_t now_ms;
+    struct error error;
+    bool ok;
+};
+
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static struct run *open_run(const struct setup *setup, int64_t records)
+{
+    struct run *run = xcalloc(1, sizeof(*run));
+    struct http_options http = {0};
+    struct dirty_options dirty = {.file_bytes_max = 1 << 20, .bytes_max = 1 << 24};
+    struct mc_schema schema;
+    struct hub_options options;
+    char text[2048], path[128];
+
+    strcpy(run->folder, "/tmp/luaduct-hub-XXXXXX");
+    assert_non_null(mkdtemp(run->folder));
+    write_file(run->folder, "datasources.yaml", datasources);
+    snprintf(text, sizeof(text), job_text, setup->stages ? setup->stages : "", setup->open_max ? setup->open_max : 32,
+             setup->dirty_max ? setup->dirty_max : "unlimited", setup->workers, setup->batch_rows ? setup->batch_rows : 100,
+             setup->flush_ms ? setup->flush_ms : 60000);
+    write_file(run->folder, "job.yaml", text);
+    if (setup->lua)
+        write_file(run->folder, "stage.lua", setup->lua);
+    snprintf(path, sizeof(path), "%s/job.yaml", run->folder);
+    run->report = report_new();
+    if (!job_load(&run->job, path, NULL, run->report)) {
+        struct buffer mistakes;
+
+        buffer_init(&mistakes, 0);
+        report_print(run->report, &mistakes);
+        fail_msg("%s", buffer_text(&mistakes));
+    }
+    if (setup->memory_max) /* below what a file may say, so that a test is quick */
+        run->job->runtime.memory_max = setup->memory_max;
+    run->log = log_new(NULL, "j");
+    if (!chain_open(&run->chain, run->job, run->report, run->log, &run->error))
+        fail_msg("%s", run->error.text);
+    run->probe = batch_new(1 << 20);
+    assert_true(chain_probe(run->chain, run->job, run->probe, run->report, &run->error));
+    assert_true(route_create_schema(run->job, run->probe, &schema, run->report));
+    run->metrics = metrics_new("j");
+    stats_init(&run->stats, run->metrics);
+    run->http = http_new(&http);
+    dirty.directory = run->job->dirty.directory;
+    assert_true(dirty_store_open(&run->dirty, &dirty, &run->error));
+    run->source = scripted_source_new(records);
+    run->sink = checked_sink_new(&schema);
+    options = (struct hub_options){
+        .job = run->job,
+        .probe = run->probe,
+        .http = run->http,
+        .source = &run->source->base,
+        .sink = &run->sink->base,
+        .dirty = run->dirty,
+        .stats = &run->stats,
+        .table = setup->table ? setup->table : "p.t",
+        .records_max = setup->records_max ? setup->records_max : -1,
+        .monotonic_ms = setup->monotonic_ms ? setup->monotonic_ms : clock_monotonic_ms,
+        .wall_ms = clock_wall_ms,
+        .log = run->log,
+    };
+    run->hub = hub_new(&options);
+    return run;
+}
+
+static void go(struct run *run)
+{
+    run->ok = hub_run(run->hub, run->report, &run->error);
+}
+
+static void expect_ok(const struct run *run)
+{
+    if (!run->ok)
+        fail_msg("%s", run->error.text);
+}
+
+static unsigned dirty_files(const struct run *run)
+{
+    DIR *folder = opendir(run->job->dirty.directory);
+    unsigned count = 0;
+    struct dirent *entry;
+
+    while (folder && (entry = readdir(folder)))
+        count += strstr(entry->d_name, ".ndjson") != NULL;
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+static void close_run(struct run *run)
+{
+    char command[256];
+
+    hub_free(run->hub);
+    run->source->base.ops->free(&run->source->base);
+    run->sink->base.ops->free(&run->sink->base);
+    http_free(run->http);
+    dirty_store_close(run->dirty);
+    metrics_free(run->metrics);
+    chain_free(run->chain);
+    batch_free(run->probe);
+    snprintf(command, sizeof(command), "rm -r %s", run->folder);
+    assert_int_equal(system(command), 0);
+    log_free(run->log);
+    job_free(run->job);
+    report_free(run->report);
+    free(run);
+}
+
+static void expect_each_once(const struct run *run, int64_t count)
+{
+    assert_int_equal(run->sink->rows, count);
+    for (int64_t n = 0; n < count; n++)
+        assert_int_equal(run->sink->seen[n], 1);
+    assert_false(run->sink->wrong_partition);
+}
+
+static void every_number_arrives_once_with_any_number_of_workers(void **state UNUSED)
+{
+    static const int workers[] = {0, 1, 2, 5};
+
+    for (size_t i = 0; i < COUNT_OF(workers); i++) {
+        struct run *run = open_run(&(struct setup){.workers = workers[i]}, 2000);
+        const struct counts *counts = hub_counts(run->hub);
+
+        go(run);
+        expect_ok(run);
+        counts = hub_counts(run->hub);
+        expect_each_once(run, 2000 * SCRIPT_PARTITIONS);
+        assert_int_equal(counts->read, 2000 * SCRIPT_PARTITIONS);
+        assert_int_equal(counts->written, counts->read);
+        for (int p = 0; p < SCRIPT_PARTITIONS; p++) {
+            assert_int_equal(run->source->committed[p], 2000);
+            assert_non_null(strstr(run->source->metadata[p], " read=2000 written=2000 filtered=0 dirty=0"));
+        }
+        close_run(run);
+    }
+}
+
+static void a_partition_that_was_read_goes_on_where_it_was_and_its_ledger_too(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 1}, 500);
+    struct run *again = open_run(&(struct setup){.workers = 1}, 800);
+
+    go(run);
+    expect_ok(run);
+    for (int p = 0; p < SCRIPT_PARTITIONS; p++) {
+        again->source->committed[p] = run->source->committed[p];
+        strcpy(again->source->metadata[p], run->source->metadata[p]);
+    }
+    go(again);
+    expect_ok(again);
+    assert_int_equal(again->sink->rows, 300 * SCRIPT_PARTITIONS);
+    for (int p = 0; p < SCRIPT_PARTITIONS; p++)
+        assert_non_null(strstr(again->source->metadata[p], " read=800 written=800 "));
+    close_run(run);
+    close_run(again);
+}
+
+static void a_refused_commit_is_sent_again(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 1}, 200);
+
+    run->source->refuse_commits = 2; /* the first one is an anchor */
+    go(run);
+    expect_ok(run);
+    expect_each_once(run, 200 * SCRIPT_PARTITIONS);
+    assert_int_equal(run->source->commits, 4);
+    close_run(run);
+}
+
+static void a_position_of_another_table_is_refused(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 1}, 200);
+    struct run *foreign = open_run(&(struct setup){.workers = 1, .table = "p.other"}, 200);
+
+    go(run);
+    expect_ok(run);
+    for (int p = 0; p < SCRIPT_PARTITIONS; p++)
+        foreign->source->committed[p] = 0;
+    strcpy(foreign->source->metadata[1], run->source->metadata[1]);
+    go(foreign);
+    assert_false(foreign->ok);
+    assert_non_null(strstr(foreign->error.text, "another table"));
+    assert_int_equal(foreign->sink->rows, 0);
+    close_run(run);
+    close_run(foreign);
+}
+
+static void a_revoked_partition_is_flushed_before_it_is_given_back(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 2}, 1000);
+
+    run->source->revoke_after = 400;
+    go(run);
+    expect_ok(run);
+    assert_true(run->source->released);
+    /* What was given out of it is written and committed; not a row more. */
+    for (int64_t offset = 0; offset < 1000; offset++)
+        assert_int_equal(run->sink->seen[offset * SCRIPT_PARTITIONS], offset < run->source->committed[0] ? 1 : 0);
+    for (int p = 1; p < SCRIPT_PARTITIONS; p++)
+        assert_int_equal(run->source->committed[p], 1000);
+    close_run(run);
+}
+
+static void a_lost_partition_moves_no_offset(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 1}, 1000);
+
+    run->source->revoke_after = 400;
+    run->source->revoke_lost = true;
+    go(run);
+    expect_ok(run);
+    assert_true(run->source->released);
+    assert_int_equal(run->source->committed[0], 0);
+    for (int p = 1; p < SCRIPT_PARTITIONS; p++)
+        assert_int_equal(run->source->committed[p], 1000);
+    close_run(run);
+}
+
+static void the_flush_interval_closes_epochs(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 1, .flush_ms = 100}, 20000);
+
+    go(run);
+    expect_ok(run);
+    expect_each_once(run, 20000 * SCRIPT_PARTITIONS);
+    close_run(run);
+}
+
+static void too_many_open_partitions_close_the_epoch_early(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 1, .open_max = 2}, 1000);
+
+    go(run);
+    expect_ok(run);
+    expect_each_once(run, 1000 * SCRIPT_PARTITIONS);
+    assert_true(metric_get(run->stats.early_partitions) > 0);
+    assert_true(run->sink->commits > 6);
+    close_run(run);
+}
+
+static void dirty_rows_are_kept_and_counted(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 1}, 100);
+
+    run->source->fixed_value = "not json";
+    go(run);
+    expect_ok(run);
+    assert_int_equal(hub_counts(run->hub)->dirty, 100 * SCRIPT_PARTITIONS);
+    assert_int_equal(run->sink->sessions_opened, 0);
+    assert_int_equal(dirty_files(run), 1);
+    assert_int_equal(run->source->committed[0], 100);
+    close_run(run);
+}
+
+static void the_dirty_limit_stops_the_job_and_no_offset_moves(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 2, .dirty_max = "10"}, 500);
+
+    run->source->fixed_value = "not json";
+    go(run);
+    assert_false(run->ok);
+    assert_int_equal(run->error.kind, ERROR_FATAL);
+    assert_non_null(strstr(run->error.text, "dirty.max (10)"));
+    assert_int_equal(run->source->committed[0], 0);
+    assert_int_equal(dirty_files(run), 1);
+    close_run(run);
+}
+
+/* A clock on which every look is 5 s later, so that a dead minute takes a dozen turns. */
+static int64_t fast_ms;
+
+static int64_t fast_clock(void)
+{
+    return fast_ms += 5000;
+}
+
+static void a_dead_target_holds_the_source_back(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 0, .memory_max = 1 << 20, .flush_ms = 1000, .monotonic_ms = fast_clock}, 20000);
+
+    run->job->runtime.compression = JOB_COMPRESSION_NONE; /* so that the little there is fills the memory */
+    run->sink->encoding = STR("");
+    run->sink->hold_until_ms = fast_ms + 60 * 1000;
+    run->sink->watched = run->stats.fetched;
+    go(run);
+    expect_ok(run);
+    assert_in_range(run->source->pauses, 1, 3);
+    /* Some was taken in the dead minute, then no more: far from all. */
+    assert_in_range(run->sink->watched_when_woken, 2000, 40000);
+    expect_each_once(run, 20000 * SCRIPT_PARTITIONS);
+    close_run(run);
+}
+
+static void a_gap_ends_the_job_or_is_stepped_over(void **state UNUSED)
+{
+    static const struct {
+        int on_gap;
+        const char *error;
+        int64_t goes_on; /* at this offset */
+    } cases[] = {
+        {ON_GAP_FAIL, "no longer has offsets 100..149", 500},
+        {ON_GAP_EARLIEST, NULL, 150},
+        {ON_GAP_LATEST, NULL, 500},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct run *run = open_run(&(struct setup){.workers = 1}, 500);
+
+        run->job->source.on_gap = cases[i].on_gap;
+        run->source->gap_at = 100;
+        run->source->gap_end = 150;
+        run->source->gap_log_end = 500;
+        go(run);
+        assert_int_equal(run->ok, cases[i].error == NULL);
+        if (cases[i].error) {
+            assert_int_equal(run->error.kind, ERROR_FATAL);
+            assert_non_null(strstr(run->error.text, cases[i].error));
+            assert_in_range(run->source->committed[0], 0, 100);
+        } else {
+            for (int64_t offset = 0; offset < 500; offset++)
+                assert_int_equal(run->sink->seen[offset * SCRIPT_PARTITIONS], offset < 100 || offset >= cases[i].goes_on);
+            assert_int_equal(run->source->committed[1], 500);
+        }
+        close_run(run);
+    }
+}
+
+static void a_log_that_was_made_anew_is_told_as_what_it_is(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 1}, 500);
+
+    run->source->gap_at = 100;
+    run->source->gap_log_end = 50;
+    go(run);
+    assert_false(run->ok);
+    assert_non_null(strstr(run->error.text, "ends at offset 50, before the position 100"));
+    close_run(run);
+}
+
+static void a_stop_while_opening_ends_at_once(void **state UNUSED)
+{
+    for (int sink_ready = 0; sink_ready < 2; sink_ready++) {
+        struct run *run = open_run(&(struct setup){.workers = 1}, 100);
+
+        run->sink->never_ready = !sink_ready;
+        run->source->hold_start = true;
+        hub_stop(run->hub);
+        go(run);
+        expect_ok(run);
+        assert_int_equal(hub_counts(run->hub)->read, 0);
+        assert_int_equal(run->source->commits, 0);
+        close_run(run);
+    }
+}
+
+static void a_stop_flushes_and_commits_what_was_read(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 2, .records_max = 1500}, 1000);
+    int64_t committed = 0;
+
+    go(run);
+    expect_ok(run);
+    for (int p = 0; p < SCRIPT_PARTITIONS; p++)
+        committed += run->source->committed[p];
+    assert_int_equal(committed, 1500);
+    assert_int_equal(run->sink->rows, 1500);
+    assert_int_equal(hub_counts(run->hub)->written, 1500);
+    close_run(run);
+}
+
+static void a_stage_with_state_sees_each_partition_in_order(void **state UNUSED)
+{
+    static const char lua[] = "local stage, last = {state = 'partition'}, {}\n"
+                              "function stage.process(batch)\n"
+                              "  for row in batch:rows() do\n"
+                              "    local p, offset = row.__partition__, row.__offset__\n"
+                              "    if offset ~= (last[p] or -1) + 1 then row:dirty('out of order') end\n"
+                              "    last[p] = offset\n"
+                              "  end\n"
+                              "end\n"
+                              "return stage\n";
+    struct run *run = open_run(&(struct setup){.workers = 3, .lua = lua, .stages = "  - {name: order, kind: lua, file: stage.lua}\n"},
+                               3000);
+
+    go(run);
+    expect_ok(run);
+    assert_int_equal(hub_counts(run->hub)->dirty, 0);
+    expect_each_once(run, 3000 * SCRIPT_PARTITIONS);
+    close_run(run);
+}
+
+/* A clock on which every look is a tenth of a second later. */
+static int64_t slow_ms;
+
+static int64_t slow_clock(void)
+{
+    return slow_ms += 100;
+}
+
+static void a_lone_record_is_not_held_up_by_busy_partitions(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 0, .flush_ms = 100, .monotonic_ms = slow_clock}, 20000);
+
+    run->source->last_records = 1;
+    go(run);
+    expect_ok(run);
+    assert_int_equal(run->source->committed[SCRIPT_PARTITIONS - 1], 1);
+    assert_in_range(run->source->first_at_last, 0, 15000);
+    close_run(run);
+}
+
+static void batches_that_fill_do_not_pass_the_memory_ceiling(void **state UNUSED)
+{
+    enum { MEMORY = 4 << 20, VALUE = 1000, FETCH_ROOM = 1024, RECORDS = 2000 };
+    struct run *run = open_run(&(struct setup){.workers = 0, .batch_rows = 2048, .memory_max = MEMORY, .monotonic_ms = slow_clock},
+                               RECORDS);
+    char value[VALUE + 1] = "";
+
+    memset(value, 'x', VALUE); /* four batches that are not full yet are more than the hub may hold */
+    run->sink->restless = true;
+    run->source->fixed_value = value;
+    scripted_outstanding_most = 0;
+    go(run);
+    expect_ok(run);
+    assert_int_equal(hub_counts(run->hub)->dirty, RECORDS * SCRIPT_PARTITIONS);
+    /* Messages may be a quarter of the memory, and what one fetch brings on top. */
+    assert_in_range(scripted_outstanding_most, FETCH_ROOM, MEMORY / 4 / VALUE + 1 + FETCH_ROOM);
+    assert_int_equal(run->source->pauses, 0); /* and they are worked on at once, not after a pause */
+    close_run(run);
+    assert_int_equal(atomic_load(&scripted_outstanding), 0);
+}
+
+static void small_pieces_that_fill_the_memory_are_flushed_early(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 0, .memory_max = 1 << 20, .monotonic_ms = slow_clock}, 20000);
+
+    run->sink->restless = true;
+    run->job->runtime.flush_bytes = 1 << 20; /* three table partitions pass the ceiling before one of them has a block's worth */
+    go(run);
+    expect_ok(run);
+    expect_each_once(run, 20000 * SCRIPT_PARTITIONS);
+    assert_int_equal(run->source->pauses, 0); /* the flush interval is a minute */
+    close_run(run);
+}
+
+/* A clock on which every look is a minute later; an endless wait ends the test. */
+static int64_t leaping_ms;
+
+static int64_t leaping_clock(void)
+{
+    assert_in_range(leaping_ms, 0, 1000 * 60000);
+    return leaping_ms += 60000;
+}
+
+static void an_idle_source_is_still_asked(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 0, .monotonic_ms = leaping_clock}, 100);
+
+    run->source->idle_fetches = 10;
+    run->sink->restless = true;
+    go(run);
+    expect_ok(run);
+    assert_int_equal(run->source->idle_fetches, 0);
+    close_run(run);
+}
+
+static void a_hub_that_is_held_back_sleeps(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 0, .memory_max = 1 << 20, .flush_ms = 100}, 20000);
+
+    run->job->runtime.compression = JOB_COMPRESSION_NONE;
+    run->sink->encoding = STR("");
+    run->source->says_more = true;
+    run->sink->hold_until_ms = clock_monotonic_ms() + 500;
+    go(run);
+    expect_ok(run);
+    assert_in_range(run->sink->held_steps, 1, 1000);
+    close_run(run);
+}
+
+static void rows_of_a_lost_partition_leave_no_handle_behind(void **state UNUSED)
+{
+    struct run *run = open_run(&(struct setup){.workers = 3}, 1000);
+
+    run->source->revoke_after = 400;
+    run->source->revoke_lost = true;
+    go(run);
+    expect_ok(run);
+    close_run(run);
+    assert_int_equal(atomic_load(&scripted_outstanding), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_number_arrives_once_with_any_number_of_workers),
+        cmocka_unit_test(a_partition_that_was_read_goes_on_where_it_was_and_its_ledger_too),
+        cmocka_unit_test(a_refused_commit_is_sent_again),
+        cmocka_unit_test(a_position_of_another_table_is_refused),
+        cmocka_unit_test(a_revoked_partition_is_flushed_before_it_is_given_back),
+        cmocka_unit_test(a_lost_partition_moves_no_offset),
+        cmocka_unit_test(the_flush_interval_closes_epochs),
+        cmocka_unit_test(too_many_open_partitions_close_the_epoch_early),
+        cmocka_unit_test(dirty_rows_are_kept_and_counted),
+        cmocka_unit_test(the_dirty_limit_stops_the_job_and_no_offset_moves),
+        cmocka_unit_test(a_dead_target_holds_the_source_back),
+        cmocka_unit_test(a_gap_ends_the_job_or_is_stepped_over),
+        cmocka_unit_test(a_log_that_was_made_anew_is_told_as_what_it_is),
+        cmocka_unit_test(a_stop_while_opening_ends_at_once),
+        cmocka_unit_test(a_stop_flushes_and_commits_what_was_read),
+        cmocka_unit_test(a_stage_with_state_sees_each_partition_in_order),
+        cmocka_unit_test(a_lone_record_is_not_held_up_by_busy_partitions),
+        cmocka_unit_test(batches_that_fill_do_not_pass_the_memory_ceiling),
+        cmocka_unit_test(small_pieces_that_fill_the_memory_are_flushed_early),
+        cmocka_unit_test(an_idle_source_is_still_asked),
+        cmocka_unit_test(a_hub_that_is_held_back_sleeps),
+        cmocka_unit_test(rows_of_a_lost_partition_leave_no_handle_behind),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,581 @@
+/* upload_test.c: the sink for append tables, and the null sink, against scripted answers. Time is ours: it jumps to the next
+ * deadline. */
+#include "sink/null.h"
+#include "sink/upload.h"
+#include "support/fake_server.c" /* not part of the core library */
+#include "util/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+enum { REAL_MS_MAX = 20000 };
+
+#define ANSWER(code, text) {.status = (code), .body = (text)}
+#define REFUSAL(status_code, name) {.status = (status_code), .body = "{\"Code\":\"" name "\",\"Message\":\"m\"}"}
+#define COLUMNS "[{\"name\":\"k\",\"type\":\"bigint\"},{\"name\":\"v\",\"type\":\"string\"}]"
+#define PARTITIONS "[{\"name\":\"dt\",\"type\":\"string\"}]"
+#define SCHEMA "\"columns\":" COLUMNS ",\"partitionKeys\":" PARTITIONS
+#define TABLE_XML                                                                      \
+    "<?xml version=\"1.0\"?><Table><Name>t</Name><Project>p</Project><Schema format=\"Json\">" \
+    "<![CDATA[{" SCHEMA "}]]></Schema><Comment/></Table>"
+#define TABLE {.status = 200, .body = TABLE_XML}
+#define SESSION_JSON(state_name, blocks) \
+    "{\"UploadID\":\"u 1\",\"Status\":\"" state_name "\",\"Schema\":{" SCHEMA "},\"UploadedBlockList\":[" blocks "]}"
+#define SESSION(state_name, blocks) {.status = 200, .body = SESSION_JSON(state_name, blocks)}
+#define CREATED {.status = 201, .body = SESSION_JSON("normal", "")}
+#define OK {.status = 200}
+#define BLOCK(id) "{\"BlockID\":" #id ",\"CreateTime\":1}"
+#define ONE_BLOCK SESSION("normal", BLOCK(0))
+#define TWO_BLOCKS SESSION("normal", BLOCK(1) "," BLOCK(0))
+#define CLOSED SESSION("closed", BLOCK(0))
+#define LOST {.cut = FAKE_CUT_ANSWER}
+#define INSTANCE {.status = 201, .headers = "Location: http://h/api/projects/p/instances/i1\r\n"}
+#define ENDED(state_name) \
+    {.status = 200,                                                                        \
+     .body = "<Instance><Status>Terminated</Status><Tasks><Task><Status>" state_name "</Status></Task></Tasks></Instance>"}
+#define SUCCESS ENDED("Success")
+#define NO_TABLE {.status = 404, .body = "<Error><Code>NoSuchTable</Code><Message>none</Message></Error>"}
+#define NO_PARTITION {.status = 404, .body = "{\"Code\":\"NoSuchPartition\",\"Message\":\"none\"}"}
+
+struct fixture {
+    struct fake_server *server;
+    struct http *http;
+    struct client *client;
+    struct sink *sink;
+    struct mc_schema schema; /* for creation */
+    int64_t now_ms;
+    struct error error; /* of SINK_FAILED */
+};
+
+static void fixture_start(struct fixture *fixture, const struct fake_answer *answers, size_t count, bool create)
+{
+    struct http_options http_options = {0};
+    struct client_options options = {.project = "p", .access_id = "id", .access_key = "very-secret", .jitter_seed = 7};
+    struct upload_options upload_options = {.table = "t", .create_if_missing = create, .uploads_max = 1,
+                                            .content_encoding = "deflate", .create_comment = "made", .lifecycle_days = 7};
+    struct error error;
+    char endpoint[64];
+
+    memset(fixture, 0, sizeof(*fixture));
+    fixture->server = fake_server_new(answers, count);
+    fixture->http = http_new(&http_options);
+    snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u", fake_server_port(fixture->server));
+    options.endpoint = options.tunnel_endpoint = endpoint;
+    fixture->client = client_new(fixture->http, &options);
+    assert_true(mc_schema_parse(&fixture->schema, STR("{\"columns\":" COLUMNS ",\"partitionKeys\":" PARTITIONS "}"), &error));
+    upload_options.client = fixture->client;
+    upload_options.create_schema = &fixture->schema;
+    fixture->sink = upload_new(&upload_options);
+    fixture->sink->ops->start(fixture->sink, 0);
+}
+
+static void fixture_stop(struct fixture *fixture)
+{
+    fixture->sink->ops->free(fixture->sink);
+    mc_schema_release(&fixture->schema);
+    client_free(fixture->client);
+    http_free(fixture->http);
+    fake_server_free(fixture->server);
+}
+
+#define START(create) fixture_start(&fixture, answers, COUNT_OF(answers), create)
+
+/* The next event; time jumps over all waiting. */
+static struct sink_event run(struct fixture *fixture)
+{
+    const struct sink_ops *ops = fixture->sink->ops;
+    int64_t end_ms = clock_monotonic_ms() + REAL_MS_MAX;
+    struct sink_event event;
+
+    for (;;) {
+        int64_t deadline;
+
+        assert_true(clock_monotonic_ms() < end_ms);
+        ops->step(fixture->sink, fixture->now_ms, INT64_C(1704164645000));
+        if (ops->next(fixture->sink, &event))
+            break;
+        deadline = ops->deadline(fixture->sink);
+        if (deadline == INT64_MAX)
+            http_wait(fixture->http, NULL, 0, 20);
+        else
+            fixture->now_ms = int64_max(fixture->now_ms, deadline);
+    }
+    if (event.kind == SINK_FAILED)
+        fixture->error = event.error;
+    return event;
+}
+
+static void expect(struct fixture *fixture, enum sink_event_kind kind, const struct sink_session *session)
+{
+    struct sink_event event = run(fixture);
+
+    if (event.kind != kind)
+        fail_msg("event %d instead of %d: %s", (int)event.kind, (int)kind, event.error.text);
+    assert_ptr_equal(event.session, session);
+}
+
+static void expect_failure(struct fixture *fixture, const char *text)
+{
+    struct sink_event event = run(fixture);
+
+    assert_int_equal(event.kind, SINK_FAILED);
+    assert_int_equal(event.error.kind, ERROR_FATAL);
+    if (!strstr(event.error.text, text))
+        fail_msg("\"%s\" is not in: %s", text, event.error.text);
+    assert_null(strstr(event.error.text, "very-secret"));
+}
+
+static struct block *block_of(const char *text, void *user)
+{
+    struct block *block = xcalloc(1, sizeof(*block));
+
+    block->data = xstrdup(text);
+    block->size = strlen(text);
+    block->rows = 10;
+    block->user = user;
+    return block;
+}
+
+static struct sink_session *open_session(struct fixture *fixture, void *user)
+{
+    return fixture->sink->ops->session_open(fixture->sink, STR("dt=2024,hh=1"), user, fixture->now_ms);
+}
+
+static void put(struct fixture *fixture, struct sink_session *session, const char *text)
+{
+    fixture->sink->ops->block_put(fixture->sink, session, block_of(text, session), fixture->now_ms);
+}
+
+/* A session with one acknowledged block, sealed and asked to commit. */
+static struct sink_session *commit_one(struct fixture *fixture)
+{
+    struct sink_session *session;
+
+    expect(fixture, SINK_READY, NULL);
+    session = open_session(fixture, NULL);
+    put(fixture, session, "block");
+    expect(fixture, SINK_BLOCK_ACKED, session);
+    fixture->sink->ops->session_seal(fixture->sink, session, fixture->now_ms);
+    expect(fixture, SINK_SESSION_SEALED, session);
+    fixture->sink->ops->session_commit(fixture->sink, session, fixture->now_ms);
+    return session;
+}
+
+/* Whether request number index is this one. */
+static void request_is(struct fixture *fixture, size_t index, const char *method, const char *target)
+{
+    const struct fake_request *request = fake_server_request(fixture->server, index);
+
+    assert_non_null(request);
+    assert_string_equal(request->method, method);
+    assert_string_equal(request->target, target);
+}
+
+#define T "/projects/p/tables/t"
+#define P "&partition=dt%3D2024%2Chh%3D1"
+
+static void test_happy_path(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {TABLE, CREATED, OK, OK, TWO_BLOCKS, CLOSED};
+    struct sink_session *session;
+    struct sink_event event;
+    struct fixture fixture;
+    int mine;
+
+    START(false);
+    expect(&fixture, SINK_READY, NULL);
+    assert_int_equal(fixture.sink->schema.column_count, 2);
+    session = open_session(&fixture, &mine);
+    assert_ptr_equal(sink_session_user(session), &mine);
+    put(&fixture, session, "first");
+    put(&fixture, session, "second");
+    assert_int_equal(fixture.sink->uploads_in_flight, 2);
+    assert_int_equal(fixture.sink->bytes_in_flight, 11);
+    fixture.sink->ops->session_seal(fixture.sink, session, 0); /* waits for both */
+    event = run(&fixture);
+    assert_int_equal(event.kind, SINK_BLOCK_ACKED);
+    assert_int_equal(event.block->rows, 10);
+    assert_ptr_equal(event.block->user, session);
+    expect(&fixture, SINK_BLOCK_ACKED, session);
+    assert_int_equal(fixture.sink->uploads_in_flight, 0);
+    assert_int_equal(fixture.sink->bytes_in_flight, 0);
+    expect(&fixture, SINK_SESSION_SEALED, session);
+    fixture.sink->ops->session_commit(fixture.sink, session, 0);
+    expect(&fixture, SINK_SESSION_COMMITTED, session);
+    request_is(&fixture, 0, "GET", T "?curr_project=p");
+    request_is(&fixture, 1, "POST", T "?uploads" P);
+    request_is(&fixture, 2, "PUT", T "?uploadid=u%201" P "&blockid=0");
+    request_is(&fixture, 3, "PUT", T "?uploadid=u%201" P "&blockid=1");
+    request_is(&fixture, 4, "GET", T "?uploadid=u%201" P "&getblockid=true");
+    request_is(&fixture, 5, "POST", T "?uploadid=u%201" P);
+    assert_string_equal(fake_server_request(fixture.server, 3)->body, "second");
+    assert_non_null(strstr(fake_server_request(fixture.server, 2)->headers, "Content-Encoding: deflate\r\n"));
+    assert_non_null(strstr(fake_server_request(fixture.server, 2)->headers, "Content-Type: application/octet-stream\r\n"));
+    assert_non_null(strstr(fake_server_request(fixture.server, 2)->headers, "Content-Length: 5\r\n"));
+    fixture_stop(&fixture);
+}
+
+static void test_a_session_without_blocks_needs_no_request(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {TABLE};
+    struct sink_session *session;
+    struct fixture fixture;
+
+    START(false);
+    expect(&fixture, SINK_READY, NULL);
+    session = open_session(&fixture, NULL);
+    fixture.sink->ops->session_seal(fixture.sink, session, 0);
+    expect(&fixture, SINK_SESSION_SEALED, session);
+    fixture.sink->ops->session_commit(fixture.sink, session, 0);
+    expect(&fixture, SINK_SESSION_COMMITTED, session);
+    assert_int_equal(fake_server_count(fixture.server), 1);
+    fixture_stop(&fixture);
+}
+
+/* A lost answer, a storm of 5xx beyond any limit, throttling, and a connection that breaks inside the body: the same id again. */
+static void test_a_block_keeps_its_id(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {
+        TABLE, CREATED, LOST, {.status = 500}, {.status = 500}, {.status = 500}, {.status = 500}, {.status = 503},
+        {.status = 503}, {.status = 503}, {.status = 503}, {.status = 503}, {.status = 429, .headers = "Retry-After: 64\r\n"},
+        {.cut = FAKE_CUT_REQUEST}, {.status = 200, .body = "half an answer", .cut = FAKE_CUT_BODY}, OK, ONE_BLOCK, CLOSED};
+    struct sink_session *session;
+    struct fixture fixture;
+
+    START(false);
+    session = commit_one(&fixture);
+    expect(&fixture, SINK_SESSION_COMMITTED, session);
+    for (size_t i = 2; i <= 15; i++)
+        request_is(&fixture, i, "PUT", T "?uploadid=u%201" P "&blockid=0");
+    assert_string_equal(fake_server_request(fixture.server, 15)->body, "block");
+    assert_true(fixture.now_ms >= 64000 * 2);
+    fixture_stop(&fixture);
+}
+
+static void test_a_large_block_is_sent_again_whole(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {TABLE, CREATED, {.cut = FAKE_CUT_REQUEST}, OK};
+    size_t size = 3 << 20;
+    char *text = xmalloc(size + 1);
+    struct sink_session *session;
+    struct fixture fixture;
+
+    for (size_t i = 0; i < size; i++)
+        text[i] = (char)('a' + i % 23);
+    text[size] = '\0';
+    START(false);
+    expect(&fixture, SINK_READY, NULL);
+    session = open_session(&fixture, NULL);
+    put(&fixture, session, text);
+    expect(&fixture, SINK_BLOCK_ACKED, session);
+    assert_int_equal(fake_server_request(fixture.server, 3)->body_size, size);
+    assert_memory_equal(fake_server_request(fixture.server, 3)->body, text, size);
+    assert_null(strstr(fake_server_request(fixture.server, 3)->headers, "Expect"));
+    fixture_stop(&fixture);
+    free(text);
+}
+
+/* After the answers of TABLE, CREATED, block and list: what follows the commit, and how many commits were sent. */
+static void test_commit_in_doubt(void **state UNUSED)
+{
+    static const struct {
+        const char *what;
+        struct fake_answer answers[9];
+        size_t count;
+        unsigned posts;
+        const char *failure; /* NULL: committed */
+    } cases[] = {
+        {"a lost answer of a commit that worked", {LOST, CLOSED}, 2, 1, NULL},
+        {"a body cut short", {{.status = 200, .body = SESSION_JSON("closed", ""), .cut = FAKE_CUT_BODY}, CLOSED}, 2, 1, NULL},
+        {"a 5xx of a commit that worked", {{.status = 500}, CLOSED}, 2, 1, NULL},
+        {"a lost answer of a commit that never arrived", {LOST, ONE_BLOCK, CLOSED}, 3, 2, NULL},
+        {"the question is lost too", {LOST, LOST, {.status = 503}, CLOSED}, 4, 1, NULL},
+        {"closing takes its time", {LOST, SESSION("CLOSING", ""), SESSION("committing", ""), CLOSED}, 4, 1, NULL},
+        {"the commit itself says closing", {SESSION("closing", ""), CLOSED}, 2, 1, NULL},
+        {"half JSON as the commit's answer", {{.status = 200, .body = "{\"Status\":\"clo"}, CLOSED}, 2, 1, NULL},
+        {"throttled commits are sent again", {{.status = 429}, {.status = 429}, CLOSED}, 3, 3, NULL},
+        {"another transaction was faster", {REFUSAL(400, "MetaTransactionFailed"), ONE_BLOCK, CLOSED}, 3, 2, NULL},
+        {"a conflict because it is closed", {REFUSAL(409, "StatusConflict"), CLOSED}, 2, 1, NULL},
+        {"a storm", {LOST, ONE_BLOCK, {.status = 500}, ONE_BLOCK, LOST, ONE_BLOCK, {.status = 500}, CLOSED}, 8, 4, NULL},
+        {"expired", {LOST, SESSION("expired", "")}, 2, 1, "now says that the session is expired"},
+        {"canceled", {LOST, SESSION("CANCELED", "")}, 2, 1, "session is CANCELED"},
+        {"critical", {LOST, SESSION("critical", "")}, 2, 1, "session is critical"},
+        {"a state nobody knows", {LOST, SESSION("odd", "")}, 2, 1, "not known: \"odd\""},
+        {"not found", {LOST, REFUSAL(404, "NoSuchUpload")}, 2, 1, "does not know the session any more"},
+        {"half JSON as the state", {LOST, {.status = 200, .body = "{\"Status\":"}}, 2, 1, "broken JSON"},
+        {"refused for good", {REFUSAL(400, "TableModified"), ONE_BLOCK}, 2, 1, "none of its rows are in the table"},
+        {"the key was revoked", {REFUSAL(403, "NoPermission")}, 1, 1, "lacks a permission"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fake_answer answers[4 + 9] = {TABLE, CREATED, OK, ONE_BLOCK};
+        struct sink_session *session;
+        struct sink_event event;
+        struct fixture fixture;
+        unsigned posts = 0;
+
+        memcpy(answers + 4, cases[i].answers, sizeof(cases[i].answers));
+        fixture_start(&fixture, answers, 4 + cases[i].count, false);
+        session = commit_one(&fixture);
+        event = run(&fixture);
+        if (cases[i].failure ? event.kind != SINK_FAILED || !strstr(event.error.text, cases[i].failure) :
+                               event.kind != SINK_SESSION_COMMITTED || event.session != session)
+            fail_msg("%s: event %d: %s", cases[i].what, (int)event.kind, event.error.text);
+        if (cases[i].failure)
+            assert_non_null(strstr(event.error.text, "table t, partition dt=2024,hh=1: upload session u 1 (1 blocks, 10 rows)"));
+        for (size_t k = 4; k < fake_server_count(fixture.server); k++)
+            posts += strcmp(fake_server_request(fixture.server, k)->method, "POST") == 0;
+        if (posts != cases[i].posts || fake_server_count(fixture.server) != 4 + cases[i].count)
+            fail_msg("%s: %u commits, %zu requests", cases[i].what, posts, fake_server_count(fixture.server) - 4);
+        fixture_stop(&fixture);
+    }
+}
+
+static void test_the_block_list_must_fit(void **state UNUSED)
+{
+    static const struct {
+        const char *what;
+        struct fake_answer answer;
+        const char *text;
+    } cases[] = {
+        {"a block is missing", SESSION("normal", ""), "block 0 is missing"},
+        {"a block too many", SESSION("normal", BLOCK(0) "," BLOCK(7)), "lists block 7, which was never sent"},
+        {"a negative id", SESSION("normal", BLOCK(-1)), "without a BlockID"},
+        {"an id that is no number", SESSION("normal", "{\"BlockID\":\"0\"}"), "without a BlockID"},
+        {"not even objects", SESSION("normal", "0"), "without a BlockID"},
+        {"no list", {.status = 200, .body = "{\"Status\":\"normal\"}"}, "no UploadedBlockList"},
+        {"half an answer", {.status = 200, .body = "{\"UploadedBlockList\":[{\"BlockID\":0}"}, "broken JSON"},
+        {"the session is gone", REFUSAL(404, "NoSuchUpload"), "NoSuchUpload"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fake_answer answers[] = {TABLE, CREATED, OK, cases[i].answer};
+        struct sink_session *session;
+        struct fixture fixture;
+
+        START(false);
+        expect(&fixture, SINK_READY, NULL);
+        session = open_session(&fixture, NULL);
+        put(&fixture, session, "block");
+        expect(&fixture, SINK_BLOCK_ACKED, session);
+        fixture.sink->ops->session_seal(fixture.sink, session, fixture.now_ms);
+        expect_failure(&fixture, cases[i].text);
+        fixture_stop(&fixture);
+    }
+}
+
+static void test_the_table_is_created(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {NO_TABLE, INSTANCE, SUCCESS, NO_TABLE, TABLE};
+    struct fixture fixture;
+
+    START(true);
+    expect(&fixture, SINK_READY, NULL);
+    request_is(&fixture, 1, "POST", "/projects/p/instances?curr_project=p");
+    assert_non_null(strstr(fake_server_request(fixture.server, 1)->body, "CREATE TABLE IF NOT EXISTS p.`t` ("));
+    assert_non_null(strstr(fake_server_request(fixture.server, 1)->body, "LIFECYCLE 7;]]>"));
+    fixture_stop(&fixture);
+}
+
+static void test_tables_that_cannot_be_used(void **state UNUSED)
+{
+    static const struct {
+        const char *what;
+        struct fake_answer answer;
+        const char *text;
+    } cases[] = {
+        {"missing", NO_TABLE, "there is no such table"},
+        {"no project", ANSWER(404, "<Error><Code>NoSuchProject</Code><Message>m</Message></Error>"), "NoSuchProject"},
+        {"wrong credentials", ANSWER(401, "<Error><Code>InvalidAccessKeyId</Code><Message>m</Message></Error>"),
+         "control endpoint 127.0.0.1"},
+        {"half XML", {.status = 200, .body = "<Table><Schema format=\"Json\"><![CDATA[{\"col"}, "broken XML"},
+        {"half JSON", ANSWER(200, "<Table><Schema><![CDATA[{\"columns\":[]]></Schema></Table>"), "broken JSON"},
+        {"no schema", {.status = 200, .body = "<Table><Name>t</Name></Table>"}, "no schema"},
+        {"wrong types", ANSWER(200, "<Table><Schema>{\"columns\":{\"a\":1}}</Schema></Table>"), "table t"},
+        {"a view", {.status = 200, .body = "<Table><Schema>{\"columns\":" COLUMNS ",\"isVirtualView\":true}</Schema></Table>"},
+         "view"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fixture fixture;
+
+        fixture_start(&fixture, &cases[i].answer, 1, false);
+        expect_failure(&fixture, cases[i].text);
+        fixture_stop(&fixture);
+    }
+}
+
+/* Two sessions of one new partition: one statement, both wait for it. */
+static void test_a_partition_is_added_once(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {TABLE, NO_PARTITION, INSTANCE, SUCCESS, CREATED, CREATED, OK, OK};
+    struct sink_session *a, *b;
+    struct sink_event first;
+    struct fixture fixture;
+    unsigned statements = 0;
+
+    START(false);
+    expect(&fixture, SINK_READY, NULL);
+    a = open_session(&fixture, NULL);
+    put(&fixture, a, "a");
+    while (fake_server_count(fixture.server) < 3) { /* until the statement is under way */
+        fixture.sink->ops->step(fixture.sink, fixture.now_ms, 0);
+        http_wait(fixture.http, NULL, 0, 5);
+    }
+    b = open_session(&fixture, NULL);
+    put(&fixture, b, "b");
+    first = run(&fixture); /* both go their way at once, so either may be answered first */
+    assert_int_equal(first.kind, SINK_BLOCK_ACKED);
+    assert_true(first.session == a || first.session == b);
+    expect(&fixture, SINK_BLOCK_ACKED, first.session == a ? b : a);
+    for (size_t i = 0; i < fake_server_count(fixture.server); i++)
+        statements += strstr(fake_server_request(fixture.server, i)->body, "ADD IF NOT EXISTS PARTITION (dt='2024',") != NULL;
+    assert_int_equal(statements, 1);
+    fixture_stop(&fixture);
+}
+
+static void test_a_partition_that_cannot_be_added(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {
+        TABLE, NO_PARTITION, INSTANCE,
+        ENDED("Failed"),
+        ANSWER(200, "<Instance><Tasks><Task><Result>ODPS-0130161: bad value</Result></Task></Tasks></Instance>")};
+    struct fixture fixture;
+
+    START(false);
+    expect(&fixture, SINK_READY, NULL);
+    put(&fixture, open_session(&fixture, NULL), "a");
+    expect_failure(&fixture, "partition dt=2024,hh=1 could not be added");
+    assert_non_null(strstr(fixture.error.text, "bad value"));
+    fixture_stop(&fixture);
+}
+
+static void test_sessions_that_cannot_be_used(void **state UNUSED)
+{
+    static const struct {
+        const char *what;
+        struct fake_answer answer;
+        const char *text;
+    } cases[] = {
+        {"no id", {.status = 200, .body = "{\"Status\":\"normal\"}"}, "no usable UploadID"},
+        {"an id that is no text", ANSWER(200, "{\"UploadID\":7,\"Status\":\"normal\"}"), "no usable UploadID"},
+        {"half JSON", {.status = 200, .body = "{\"UploadID\":\"a"}, "broken JSON"},
+        {"not an object", {.status = 200, .body = "[]"}, "no JSON object"},
+        {"empty", {.status = 200}, "broken JSON"},
+        {"another state", {.status = 200, .body = "{\"UploadID\":\"a\",\"Status\":\"critical\"}"}, "\"critical\""},
+        {"no schema", {.status = 200, .body = "{\"UploadID\":\"a\",\"Status\":\"normal\"}"}, "no Schema"},
+        {"another schema",
+         ANSWER(200, "{\"UploadID\":\"a\",\"Status\":\"normal\","
+                     "\"Schema\":{\"columns\":[{\"name\":\"z\",\"type\":\"string\"}]}}"),
+         "start the job again"},
+        {"a wrong quota", {.status = 400, .body = "{\"Code\":\"NoSuchQuota\",\"Message\":\"gold\"}"}, "tunnel quota"},
+        {"a wrong key", REFUSAL(403, "SignatureDoesNotMatch"), "tunnel endpoint 127.0.0.1"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fake_answer answers[] = {TABLE, cases[i].answer};
+        struct fixture fixture;
+
+        START(false);
+        expect(&fixture, SINK_READY, NULL);
+        put(&fixture, open_session(&fixture, NULL), "a");
+        expect_failure(&fixture, cases[i].text);
+        fixture_stop(&fixture);
+    }
+}
+
+static void test_a_refused_block_ends_the_job(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {TABLE, CREATED, REFUSAL(400, "CorruptedDataStream")};
+    struct fixture fixture;
+
+    START(false);
+    expect(&fixture, SINK_READY, NULL);
+    put(&fixture, open_session(&fixture, NULL), "a");
+    expect_failure(&fixture, "block 0 was not taken");
+    fixture_stop(&fixture);
+}
+
+/* Dropping takes queued blocks, blocks under way and untold events along. */
+static void test_sessions_can_be_dropped(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {TABLE, CREATED, OK, {.status = 500}, {.status = 500}, {.status = 500}};
+    struct sink_session *session, *other;
+    struct fixture fixture;
+
+    START(false);
+    expect(&fixture, SINK_READY, NULL);
+    session = open_session(&fixture, NULL);
+    for (size_t i = 0; i < 3; i++)
+        put(&fixture, session, "block");
+    expect(&fixture, SINK_BLOCK_ACKED, session);
+    fixture.sink->ops->step(fixture.sink, fixture.now_ms, 0);
+    other = open_session(&fixture, NULL);
+    put(&fixture, other, "never sent");
+    fixture.sink->ops->session_drop(fixture.sink, session);
+    assert_int_equal(fixture.sink->uploads_in_flight, 1);
+    fixture.sink->ops->session_drop(fixture.sink, other);
+    assert_int_equal(fixture.sink->bytes_in_flight, 0);
+    other = open_session(&fixture, NULL);
+    fixture.sink->ops->session_seal(fixture.sink, other, fixture.now_ms);
+    fixture.sink->ops->session_drop(fixture.sink, other); /* its event was not told */
+    fixture.sink->ops->step(fixture.sink, fixture.now_ms, 0);
+    assert_false(fixture.sink->ops->next(fixture.sink, &(struct sink_event){0}));
+    open_session(&fixture, NULL); /* goes with the sink */
+    fixture_stop(&fixture);
+}
+
+static void test_null_sink(void **state UNUSED)
+{
+    static const enum sink_event_kind kinds[] = {SINK_READY, SINK_BLOCK_ACKED, SINK_SESSION_SEALED, SINK_SESSION_COMMITTED};
+    struct mc_schema schema = {0};
+    struct sink_session *session;
+    struct sink_event event;
+    struct sink *sink;
+    int mine;
+
+    sink = null_sink_new(&schema);
+    sink->ops->start(sink, 0);
+    session = sink->ops->session_open(sink, STR("dt=1"), &mine, 0);
+    assert_ptr_equal(sink_session_user(session), &mine);
+    sink->ops->block_put(sink, session, block_of("x", NULL), 0);
+    sink->ops->session_seal(sink, session, 0);
+    sink->ops->session_commit(sink, session, 0);
+    assert_int_equal(sink->ops->deadline(sink), 0);
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        assert_true(sink->ops->next(sink, &event));
+        assert_int_equal(event.kind, kinds[i]);
+    }
+    assert_false(sink->ops->next(sink, &event));
+    assert_true(sink->ops->deadline(sink) == INT64_MAX);
+    session = sink->ops->session_open(sink, STR(""), NULL, 0);
+    sink->ops->block_put(sink, session, block_of("x", NULL), 0);
+    sink->ops->session_drop(sink, session);
+    assert_false(sink->ops->next(sink, &event));
+    session = sink->ops->session_open(sink, STR(""), NULL, 0);
+    sink->ops->block_put(sink, session, block_of("x", NULL), 0);
+    sink->ops->free(sink);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_happy_path),
+        cmocka_unit_test(test_a_session_without_blocks_needs_no_request),
+        cmocka_unit_test(test_a_block_keeps_its_id),
+        cmocka_unit_test(test_a_large_block_is_sent_again_whole),
+        cmocka_unit_test(test_commit_in_doubt),
+        cmocka_unit_test(test_the_block_list_must_fit),
+        cmocka_unit_test(test_the_table_is_created),
+        cmocka_unit_test(test_tables_that_cannot_be_used),
+        cmocka_unit_test(test_a_partition_is_added_once),
+        cmocka_unit_test(test_a_partition_that_cannot_be_added),
+        cmocka_unit_test(test_sessions_that_cannot_be_used),
+        cmocka_unit_test(test_a_refused_block_ends_the_job),
+        cmocka_unit_test(test_sessions_can_be_dropped),
+        cmocka_unit_test(test_null_sink),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
