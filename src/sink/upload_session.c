@@ -154,10 +154,22 @@ static void session_send(struct upload_session *session, const char *method, con
     upload_call_send(session->upload, session->call, &session->owner, state != SESSION_COMMITTING, now_ms);
 }
 
+/* A commit that goes on and on is said once, so that a person who waits knows for what. */
+static void session_say_slow(const struct upload_session *session, unsigned tries, const char *state)
+{
+    enum { SLOW_TRIES = 4 };
+
+    if (tries == SLOW_TRIES && session->upload->log)
+        log_warn(session->upload->log,
+                 "table %s: partition %s: the session is still %s after its commit; asking again until it is closed",
+                 session->upload->table, session->spec[0] ? session->spec : "(none)", state);
+}
+
 static void session_ask_later(struct upload_session *session, int64_t now_ms)
 {
     session->state = SESSION_ASK_LATER;
     session->due_ms = now_ms + upload_backoff_ms(++session->ask_tries);
+    session_say_slow(session, session->ask_tries, "being closed");
 }
 
 static void session_committed(struct upload_session *session)
@@ -401,6 +413,7 @@ static void session_asked(struct upload_session *session, struct client_call *ca
         session->state = SESSION_COMMIT_LATER;
         session->due_ms = now_ms + (session->commit_tries ? upload_backoff_ms(session->commit_tries) : 0);
         session->commit_tries++;
+        session_say_slow(session, session->commit_tries, "open");
         break;
     case STATUS_CLOSING:
     case STATUS_UNKNOWN:
