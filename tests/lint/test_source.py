@@ -1,7 +1,6 @@
 """The shape of the source: layers, dead headers, banned functions, file and line sizes, words that must not be there."""
 import pathlib
 import re
-import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = sorted(p for p in (ROOT / "src").rglob("*.[ch]"))
@@ -92,7 +91,10 @@ def test_files_and_lines_have_bounds():
 
 
 def test_nothing_is_left_for_later():
-    words = "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX"])
-    found = subprocess.run(["git", "grep", "-nE", rf"\b({words})\b", "--", "src", "lua", "scripts", "tests", "config"], cwd=ROOT, capture_output=True,
-                           text=True).stdout
+    words = re.compile(r"\b(%s)\b" % "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX"]))
+    found = []
+    for folder in ("src", "lua", "scripts", "tests", "config"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".c", ".h", ".lua", ".py", ".yaml", ".txt", ".cmake"):
+                found += [f"{path.relative_to(ROOT)}:{n}" for n, line in enumerate(path.read_text(errors="replace").splitlines(), 1) if words.search(line)]
     assert not found, found
