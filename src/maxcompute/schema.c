@@ -198,6 +198,32 @@ static bool read_children(struct type_reader *reader, struct mc_type *type)
     return accept(reader, '>') || type_error(reader, "\">\" was expected");
 }
 
+/* A word that begins the text needs no place; one within the text is shown with the text around it. */
+static bool unknown_type(const struct type_reader *reader, struct str word)
+{
+    /* Names of other databases, some of which the edit distance would send to a wrong type or to none. */
+    static const char *const foreign[][2] = {
+        {"INTEGER", "INT"},      {"BOOL", "BOOLEAN"},  {"TEXT", "STRING"},     {"LONG", "BIGINT"},
+        {"NUMBER", "DECIMAL"},   {"NUMERIC", "DECIMAL"}, {"VARCHAR2", "VARCHAR"}, {"NVARCHAR", "STRING"},
+    };
+    const char *nearest = NULL;
+    struct str text = reader->text;
+    struct str shown = str_make(word.data, size_min(word.size, 60));
+
+    for (size_t i = 0; i < COUNT_OF(foreign) && !nearest; i++)
+        if (str_equal_ignore_case(word, str_of(foreign[i][0])))
+            nearest = foreign[i][1];
+    if (!nearest)
+        nearest = str_nearest(word, kind_names, COUNT_OF(kind_names));
+    text.size = size_min(text.size, 200);
+    if (reader->at == 0)
+        return error_set(reader->error, ERROR_CONFIG, "unknown type \"%.*s\"%s%s%s", STR_ARG(text),
+                         nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    return error_set(reader->error, ERROR_CONFIG, "type \"%.*s\": unknown type \"%.*s\" at character %zu%s%s%s", STR_ARG(text),
+                     STR_ARG(shown), reader->at + 1, nearest ? "; did you mean " : "", nearest ? nearest : "",
+                     nearest ? "?" : "");
+}
+
 static bool read_type(struct type_reader *reader, struct mc_type *type)
 {
     struct str word = read_word(reader);
@@ -207,16 +233,8 @@ static bool read_type(struct type_reader *reader, struct mc_type *type)
     while (kind < COUNT_OF(kind_names) && !str_equal_ignore_case(word, str_of(kind_names[kind])))
         kind++;
     if (kind == COUNT_OF(kind_names)) {
-        const char *nearest = str_nearest(word, kind_names, COUNT_OF(kind_names));
-        char what[160];
-
         reader->at -= word.size;
-        if (!word.size)
-            return type_error(reader, "a type name was expected");
-        word.size = size_min(word.size, 60);
-        snprintf(what, sizeof(what), "unknown type \"%.*s\"%s%s%s", STR_ARG(word),
-                 nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
-        return type_error(reader, what);
+        return word.size ? unknown_type(reader, word) : type_error(reader, "a type name was expected");
     }
     type->kind = (enum mc_kind)kind;
     switch (type->kind) {

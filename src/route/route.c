@@ -56,6 +56,46 @@ void route_free(struct route *route)
     free(route);
 }
 
+/* Legacy DECIMAL: a statement with today's types makes it DECIMAL(38,18). */
+static bool type_as_declared(const struct mc_type *declared, const struct mc_type *type)
+{
+    if (declared->kind == MC_DECIMAL && type->kind == MC_DECIMAL && declared->precision == 0)
+        return type->precision == 0 || (type->precision == 38 && type->scale == 18);
+    return mc_type_equal(declared, type);
+}
+
+/* Types under target.columns serve the making of a table; where there is one already, they only say what a person believes. */
+static void warn_of_other_types(const struct job *job, const struct mc_schema *schema, struct report *report)
+{
+    for (size_t i = 0; i < job->target.column_count; i++) {
+        const struct job_column *listed = &job->target.columns[i];
+        unsigned width = (unsigned)size_max(strlen(listed->name), 1);
+        int index = mc_schema_column(schema, str_of(listed->name));
+        struct buffer declared, actual;
+        struct mc_type type;
+        struct error error;
+
+        if (!listed->type || index < 0)
+            continue;
+        if (!mc_type_parse(&type, str_of(listed->type), &error)) {
+            report_warning(report, listed->at, width, "target.columns: %s: %s; the table's type counts", listed->name,
+                           error.text);
+            continue;
+        }
+        if (!type_as_declared(&type, &schema->columns[index].type)) {
+            buffer_init(&declared, 0);
+            buffer_init(&actual, 0);
+            mc_type_print(&type, &declared);
+            mc_type_print(&schema->columns[index].type, &actual);
+            report_warning(report, listed->at, width, "target.columns: %s is %s in the job and %s in the table; the table's type "
+                           "counts", listed->name, buffer_text(&declared), buffer_text(&actual));
+            buffer_release(&declared);
+            buffer_release(&actual);
+        }
+        mc_type_release(&type);
+    }
+}
+
 bool route_check(const struct job *job, const struct mc_schema *schema, const struct batch *probe, struct report *report)
 {
     struct complaints complaints = {.report = report};
@@ -66,6 +106,7 @@ bool route_check(const struct job *job, const struct mc_schema *schema, const st
 
     if (!open_zone(job, &zone, &error))
         complain(&complaints, job->target.table_at, (unsigned)strlen(job->target.table), "time_zone: %s", error.text);
+    warn_of_other_types(job, schema, report);
     mapping = mapping_new(job, schema, zone, &complaints);
     if (mapping)
         mapping_check(mapping, probe, &complaints);

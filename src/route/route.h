@@ -23,7 +23,8 @@ bool route_open(struct route **route_out, const struct job *job, const struct mc
 void route_free(struct route *route);
 
 /* Checks the job's mapping and partition rules against the fields of a probed batch (chain_probe) and the schema, before any row:
- * unknown fields, impossible conversions, two fields into one column, NOT NULL without source. Every mistake goes to report. */
+ * unknown fields, impossible conversions, two fields into one column, NOT NULL without source. Every mistake goes to report; a
+ * column whose type in the job is not the table's is a warning. */
 bool route_check(const struct job *job, const struct mc_schema *schema, const struct batch *probe,
                  struct report *report) MUST_USE;
 

@@ -1,6 +1,10 @@
 /* batch_view.c: the batch as Lua sees it: batch.NAME reads a field's column, methods change the batch. */
 #include "script/internal.h"
 
+#include <stdio.h>
+
+enum { FIELDS_SHOWN_MAX = 8, FIELD_LIST_SIZE = 300 };
+
 struct batch_box {
     uint32_t tag;
     uint64_t generation;
@@ -34,12 +38,58 @@ static struct str check_name(lua_State *L, int index)
     return name;
 }
 
-/* Throws, naming the nearest field. The names are copied with a zero at their end into memory of Lua's. */
-int throw_unknown_field(lua_State *L, struct str name)
+/* Some fields' names, those that stages made first; what else there is becomes "...". */
+static void list_fields(const struct batch *batch, char text[FIELD_LIST_SIZE])
+{
+    size_t size = 0;
+    unsigned shown = 0;
+
+    text[0] = '\0';
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < batch->field_count; i++) {
+            const struct field *field = &batch->fields[i];
+
+            if ((pass == 1) != (field->builtin >= 0))
+                continue;
+            if (shown == FIELDS_SHOWN_MAX || field->name.size + sizeof(", , ...") > FIELD_LIST_SIZE - size) {
+                snprintf(text + size, FIELD_LIST_SIZE - size, "%s...", shown ? ", " : "");
+                return;
+            }
+            size += (size_t)snprintf(text + size, FIELD_LIST_SIZE - size, "%s%.*s", shown ? ", " : "", STR_ARG(field->name));
+            shown++;
+        }
+    }
+}
+
+/* The method that a name may have been meant for: by the word that other libraries have for it, or by a slip of the pen behind
+ * the first letter (without that letter, "amount" would be near to "count"). NULL: none. */
+static const char *near_method(struct str name)
+{
+    static const char *const methods[] = {"keep", "drop", "map", "rows", "set", "add", "remove", "dirty", "count", "fields",
+                                          "has", "column"};
+    static const char *const words[][2] = {
+        {"filter", "keep"}, {"where", "keep"},   {"select", "keep"},  {"reject", "drop"},    {"each", "rows"},
+        {"foreach", "rows"}, {"iter", "rows"},   {"apply", "map"},    {"transform", "map"},  {"put", "set"},
+        {"assign", "set"},  {"delete", "remove"}, {"fail", "dirty"},  {"size", "count"},     {"length", "count"},
+        {"len", "count"},   {"columns", "fields"}, {"contains", "has"}, {"exists", "has"},   {"get", "column"},
+    };
+    const char *near;
+
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (str_equal_ignore_case(name, str_of(words[i][0])))
+            return words[i][1];
+    near = str_nearest(name, methods, COUNT_OF(methods));
+    return near && name.size && (name.data[0] | 0x20) == near[0] ? near : NULL;
+}
+
+/* Throws, naming the nearest field, or those there are. The names are copied with a zero at their end into memory of Lua's.
+ * or_method: a method was possible too. */
+static int throw_unknown(lua_State *L, struct str name, bool or_method)
 {
     struct batch *batch = run_batch_throws(L);
     const char **names = lua_newuserdatauv(L, (batch->field_count + 1) * sizeof(*names), 0);
-    const char *near;
+    const char *near, *method = or_method ? near_method(name) : NULL;
+    char list[FIELD_LIST_SIZE];
 
     luaL_checkstack(L, (int)batch->field_count + 8, NULL);
     for (uint32_t i = 0; i < batch->field_count; i++)
@@ -48,7 +98,15 @@ int throw_unknown_field(lua_State *L, struct str name)
     lua_pushlstring(L, name.data, name.size);
     if (near)
         return luaL_error(L, "there is no field \"%s\"; did you mean \"%s\"?", lua_tostring(L, -1), near);
-    return luaL_error(L, "there is no field \"%s\"; batch:fields() lists those there are", lua_tostring(L, -1));
+    list_fields(batch, list);
+    return luaL_error(L, "there is no field %s\"%s\"%s%s%s%s", or_method ? "or method " : "", lua_tostring(L, -1),
+                      method ? "; did you mean the method batch:" : "", method ? method : "",
+                      *list ? "; the fields are: " : "; the batch has no fields", list);
+}
+
+int throw_unknown_field(lua_State *L, struct str name)
+{
+    return throw_unknown(L, name, false);
 }
 
 struct field *field_check_throws(lua_State *L, struct batch *batch, struct str name)
@@ -101,13 +159,17 @@ static int push_field(lua_State *L, struct batch *batch, struct str name)
 static int batch_index(lua_State *L)
 {
     struct batch *batch;
+    struct str name;
 
     lua_settop(L, 2);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
         return 1;
     batch = check_batch(L);
-    return push_field(L, batch, check_name(L, 2));
+    name = check_name(L, 2);
+    if (!batch_field(batch, name))
+        return throw_unknown(L, name, true);
+    return push_field(L, batch, name);
 }
 
 static int batch_newindex(lua_State *L)

@@ -8,19 +8,44 @@
 
 enum { BUDGET_STEP = 10000 };
 
+static void budget_hook(lua_State *L, lua_Debug *ar);
+
+void script_place_note(struct script_state *state, lua_State *L)
+{
+    lua_Debug ar;
+
+    for (int level = 0; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline > 0) {
+            snprintf(state->place, sizeof(state->place), "%s:%d: ", ar.short_src, ar.currentline);
+            return;
+        }
+    }
+}
+
+/* The place is where the budget ended first: errors that come after a pcall repeat it. */
+static int throw_budget(lua_State *L)
+{
+    struct script_state *state = script_of(L);
+
+    if (!state->budget_hit)
+        script_place_note(state, L);
+    state->budget_hit = true;
+    lua_sethook(L, budget_hook, LUA_MASKCOUNT, 1);
+    lua_pushfstring(L, "%smore than %I instructions for one batch; is there an endless loop?", state->place,
+                    (LUAI_UACINT)state->limits.instructions_max);
+    return lua_error(L);
+}
+
 static void budget_hook(lua_State *L, lua_Debug *ar)
 {
     struct script_state *state = script_of(L);
 
+    (void)ar;
     state->instructions_left -= lua_gethookcount(L);
     if (LIKELY(state->instructions_left > 0))
         return;
-    state->budget_hit = true;
-    lua_sethook(L, budget_hook, LUA_MASKCOUNT, 1);
-    lua_getinfo(L, "Sl", ar);
-    lua_pushfstring(L, "%s:%d: more than %I instructions for one batch; is there an endless loop?", ar->short_src,
-                    ar->currentline, (LUAI_UACINT)state->limits.instructions_max);
-    lua_error(L);
+    throw_budget(L);
 }
 
 void script_budget_arm(struct script_state *state, lua_State *L, int count)
@@ -39,10 +64,7 @@ void script_budget_check_throws(lua_State *L)
 
     if (LIKELY(!state->budget_hit && state->instructions_left > 0))
         return;
-    state->budget_hit = true;
-    lua_sethook(L, budget_hook, LUA_MASKCOUNT, 1);
-    luaL_error(L, "more than %I instructions for one batch; is there an endless loop?",
-               (LUAI_UACINT)state->limits.instructions_max);
+    throw_budget(L);
 }
 
 /* The Lua functions above the one that failed, on one line. */
@@ -100,7 +122,7 @@ bool script_enter(struct script_state *state, lua_CFunction function, void *argu
     state->instructions_left = state->limits.instructions_max;
     state->budget_hit = state->memory_hit = false;
     state->failed_row_in_hand = state->closed_row_set = false;
-    state->text[0] = state->trace[0] = '\0';
+    state->text[0] = state->trace[0] = state->place[0] = '\0';
     script_budget_arm(state, L, BUDGET_STEP);
     lua_pushcfunction(L, note_error);
     lua_pushcfunction(L, function);
@@ -113,7 +135,8 @@ bool script_enter(struct script_state *state, lua_CFunction function, void *argu
             state->failed_row_in_hand = state->closed_row_set;
             state->failed_row = state->closed_row;
         }
-        snprintf(state->text, sizeof(state->text), "out of its memory limit of %zu MiB", state->limits.memory_max >> 20);
+        snprintf(state->text, sizeof(state->text), "%sout of its memory limit of %zu MiB", state->place,
+                 state->limits.memory_max >> 20);
     } else {
         state->memory_hit = false;
     }

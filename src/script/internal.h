@@ -53,6 +53,7 @@ struct script_state {
     bool closed_row_set;
     char text[640]; /* message of the error that ended the last entry, "file:line: message" */
     char trace[320];
+    char place[100]; /* "file:line: " where memory or budget ended, or empty */
 
     uint64_t generation;
     struct script_run run;
@@ -88,6 +89,9 @@ void script_budget_arm(struct script_state *state, lua_State *L, int count);
 /* Throws again when the budget is gone: for C functions that caught an error. */
 void script_budget_check_throws(lua_State *L);
 void script_budget_charge(struct script_state *state, int64_t instructions);
+/* Notes the line that L is at as the state's place; leaves the place as it is when no Lua function is running. Neither allocates
+ * nor throws. */
+void script_place_note(struct script_state *state, lua_State *L);
 
 /* state.c */
 void *script_alloc(void *arg, void *pointer, size_t old_size, size_t new_size);

@@ -410,13 +410,14 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
     struct snapshot snapshot;
     struct error failure;
     unsigned limit_hits = 0;
+    uint32_t limit_rows = 0; /* that failed alone, by memory or budget */
 
     batch_sweep(batch);
     if (!snapshot_init(&snapshot, batch))
         return error_set(error, ERROR_DATA, "the batch needs more memory than a batch may use");
     for (;;) {
         uint32_t row, message = 0, selected = batch->selected;
-        bool in_hand, whole_record;
+        bool in_hand, whole_record, limit_hit;
 
         snapshot_take(&snapshot, batch);
         if (run_once(module, batch, call, &failure)) {
@@ -439,7 +440,8 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
         if (in_hand)
             message = batch->row_message ? batch->row_message[row] : row;
         snapshot_restore(&snapshot, batch);
-        limit_hits += state->budget_hit || state->memory_hit;
+        limit_hit = state->budget_hit || state->memory_hit;
+        limit_hits += limit_hit;
         if (in_hand && limit_hits < LIMIT_HITS_MAX) {
             log_debug(state->log, "stage %s: a row failed: %s", module->stage, failure.text);
             fail_in_hand(batch, row, whole_record, message, state->text);
@@ -447,10 +449,13 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
         if (batch->stopped)
             break;
         /* The second check is for a row that had left already: it must not make this loop endless. */
-        if (in_hand && limit_hits < LIMIT_HITS_MAX && batch->selected < selected)
+        if (in_hand && limit_hits < LIMIT_HITS_MAX && batch->selected < selected) {
+            limit_rows += limit_hit ? selected - batch->selected : 0;
             continue;
+        }
         if (selected)
-            log_error(state->log, "stage %s: %s; %u rows fail", module->stage, failure.text, (unsigned)batch->selected);
+            log_error(state->log, "stage %s: %s; %u rows fail", module->stage, failure.text,
+                      (unsigned)(batch->selected + (limit_hit ? limit_rows : 0)));
         for (uint32_t i = 0; i < batch->selected && !batch->stopped; i++)
             batch_fail(batch, batch->selection[i], STR_NONE, "%s", state->text);
         batch_sweep(batch);

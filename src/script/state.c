@@ -65,6 +65,17 @@ static void give_piece(struct script_state *state, void *pointer, size_t rounded
     }
 }
 
+/* Lua answers NULL by one full collection and a second try, then by an error without a line, so the line is noted here. While
+ * Lua 5.4.6 and later move the stack, the pointers into it are offsets: with them nothing is looked at while a piece grows, which
+ * may be the stack. */
+static void *refuse(struct script_state *state, const void *pointer)
+{
+    state->memory_hit = true;
+    if (state->lua && (!pointer || LUA_VERSION_RELEASE_NUM < 50406))
+        script_place_note(state, state->lua);
+    return NULL;
+}
+
 void *script_alloc(void *arg, void *pointer, size_t old_size, size_t new_size)
 {
     struct script_state *state = arg;
@@ -94,10 +105,8 @@ void *script_alloc(void *arg, void *pointer, size_t old_size, size_t new_size)
     if (old_rounded == new_rounded)
         return pointer;
     room = state->limits.memory_max - size_min(state->memory, state->limits.memory_max);
-    if (new_rounded > old_rounded && new_rounded - old_rounded > room) {
-        state->memory_hit = true;
-        return NULL;
-    }
+    if (new_rounded > old_rounded && new_rounded - old_rounded > room)
+        return refuse(state, pointer);
     if (pointer && old_rounded > SIZE_CLASSES * SIZE_CLASS_BYTES && new_rounded > SIZE_CLASSES * SIZE_CLASS_BYTES) {
         moved = realloc(pointer, new_rounded);
         if (!moved && new_rounded < old_rounded)
@@ -112,8 +121,9 @@ void *script_alloc(void *arg, void *pointer, size_t old_size, size_t new_size)
             give_piece(state, pointer, old_rounded);
         }
     }
-    if (moved)
-        state->memory += new_rounded - old_rounded;
+    if (!moved)
+        return refuse(state, pointer);
+    state->memory += new_rounded - old_rounded;
     return moved;
 }
 

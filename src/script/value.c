@@ -99,11 +99,16 @@ const char *value_kind_name(lua_State *L, int index)
     return luaL_typename(L, index);
 }
 
-/* "cannot be a string "abc…"": what was wrong with the value, for text values with their beginning. */
+/* What was wrong with the value: texts by their beginning, numbers and decimals whole, all others by their type. */
 static bool refuse(lua_State *L, int index, struct type type, const char *why, struct error *error)
 {
-    char name[TYPE_NAME_MAX];
+    const struct decimal_box *box = box_get(L, index, BOX_DECIMAL);
+    char name[TYPE_NAME_MAX], digits[DECIMAL_TEXT_MAX];
 
+    if (box)
+        return error_set(error, ERROR_DATA, "decimal %.*s cannot become %s%s%s",
+                         (int)decimal_print(decimal_get(box), box->scale, digits), digits, type_print(type, name),
+                         *why ? ": " : "", why);
     if (lua_type(L, index) == LUA_TSTRING)
         return error_set(error, ERROR_DATA, "\"%.40s\" cannot become %s%s%s", lua_tostring(L, index), type_print(type, name),
                          *why ? ": " : "", why);
@@ -148,6 +153,13 @@ static bool take_decimal(lua_State *L, int index, struct type type, int128 *valu
     }
     if (status == DECIMAL_OK && !decimal_fits(*value_out, type.precision))
         status = DECIMAL_PRECISION;
+    if (status == DECIMAL_SCALE) {
+        char why[128];
+
+        snprintf(why, sizeof(why), "%s; %s:round(%u) rounds it", decimal_reason(status),
+                 box ? "value" : "luaduct.decimal(value)", type.scale);
+        return refuse(L, index, type, why, error);
+    }
     return status == DECIMAL_OK || refuse(L, index, type, decimal_reason(status), error);
 }
 

@@ -204,7 +204,7 @@ static void test_probe(void **test_state)
     assert_false(chain_probe(bed.chain, &bed.job, batch, bed.report, &bed.error));
     assert_int_equal(report_mistakes(bed.report), 1);
     assert_non_null(strstr(report_text(&bed, &text), "job.yaml:20:1: stage level: level_by_amount.lua:"));
-    assert_non_null(strstr(buffer_text(&text), "there is no field \"amount\""));
+    assert_non_null(strstr(buffer_text(&text), "there is no field or method \"amount\"; the fields are: __"));
     buffer_release(&text);
     bed.job.stages--;
     bed.job.stage_count++;

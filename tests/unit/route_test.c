@@ -580,6 +580,40 @@ static void test_check(void **state)
     setup_free(setup);
 }
 
+/* A type in the job that is not the table's is told and is no mistake. */
+static void test_check_of_listed_types(void **state)
+{
+    struct setup *setup = setup_new(0);
+    struct buffer text = {0};
+
+    (void)state;
+    add_column(setup, "id", "bigint");
+    add_column(setup, "amount", "bigint");
+    add_column(setup, "price", "decimal(38,18)");
+    add_column(setup, "size", "bigint");
+    add_numbers(setup, "id", NULL);
+    add_numbers(setup, "amount", NULL);
+    add_numbers(setup, "price", NULL);
+    add_numbers(setup, "size", NULL);
+    setup->listed[0] = (struct job_column){.name = (char *)"id", .type = (char *)"BIGINT"};
+    setup->listed[1] = (struct job_column){.name = (char *)"Amount", .type = (char *)"decimal(10, 2)", .at = {"job.yaml", 7, 9}};
+    setup->listed[2] = (struct job_column){.name = (char *)"price", .type = (char *)"DECIMAL"};
+    setup->listed[3] = (struct job_column){.name = (char *)"size", .type = (char *)"LONG", .at = {"job.yaml", 9, 9}};
+    setup->job.target.column_count = 4;
+    assert_true(route_check(&setup->job, &setup->schema, setup->batch, setup->report));
+    assert_int_equal(report_mistakes(setup->report), 0);
+    report_print(setup->report, &text);
+    if (report_warnings(setup->report) != 2 ||
+        !strstr(buffer_text(&text), "target.columns: Amount is DECIMAL(10,2) in the job and BIGINT in the table; "
+                                    "the table's type counts") ||
+        !strstr(buffer_text(&text), "target.columns: size: unknown type \"LONG\"; did you mean BIGINT?; "
+                                    "the table's type counts") ||
+        !strstr(buffer_text(&text), "job.yaml:7:9"))
+        fail_msg("%s", buffer_text(&text));
+    buffer_release(&text);
+    setup_free(setup);
+}
+
 static void test_create(void **state)
 {
     struct setup *setup = setup_new(0);
@@ -641,7 +675,7 @@ int main(void)
         cmocka_unit_test(test_wire_values),  cmocka_unit_test(test_large_text),   cmocka_unit_test(test_mapping),
         cmocka_unit_test(test_time_levels),  cmocka_unit_test(test_time_sources), cmocka_unit_test(test_field_values),
         cmocka_unit_test(test_many_groups),  cmocka_unit_test(test_lua),          cmocka_unit_test(test_check),
-        cmocka_unit_test(test_create),       cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_check_of_listed_types), cmocka_unit_test(test_create),       cmocka_unit_test(test_describe),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,8 +68,10 @@ static void test_bad_types(void **state)
 {
     static const char *const cases[][2] = {
         {"", "a type name was expected at character 1"},
-        {"strin", "unknown type \"strin\"; did you mean STRING? at character 1"},
-        {"array<bigit>", "did you mean BIGINT? at character 7"},
+        {"strin", "unknown type \"strin\"; did you mean STRING?"},
+        {"array<bigit>", "type \"array<bigit>\": unknown type \"bigit\" at character 7; did you mean BIGINT?"},
+        {"array<integer>", "unknown type \"integer\" at character 7; did you mean INT?"},
+        {"VARCHAR2(20)", "unknown type \"VARCHAR2(20)\"; did you mean VARCHAR?"},
         {"varchar", "length in parentheses"},
         {"varchar()", "whole number"},
         {"varchar(0)", "from 1 to 65535"},
@@ -110,6 +112,29 @@ static void test_bad_types(void **state)
         if (!strstr(error.text, cases[i][1]))
             fail_msg("\"%s\" does not say \"%s\"", error.text, cases[i][1]);
         assert_null(type.children);
+    }
+}
+
+static void test_foreign_types(void **state)
+{
+    static const char *const cases[][2] = {
+        {"INTEGER", "unknown type \"INTEGER\"; did you mean INT?"},
+        {"Bool", "unknown type \"Bool\"; did you mean BOOLEAN?"},
+        {"text", "unknown type \"text\"; did you mean STRING?"},
+        {"LONG", "unknown type \"LONG\"; did you mean BIGINT?"},
+        {"NUMBER", "unknown type \"NUMBER\"; did you mean DECIMAL?"},
+        {"NUMERIC", "unknown type \"NUMERIC\"; did you mean DECIMAL?"},
+        {"NVARCHAR", "unknown type \"NVARCHAR\"; did you mean STRING?"},
+        {"zzzzzzzzz", "unknown type \"zzzzzzzzz\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct mc_type type;
+        struct error error = {0};
+
+        assert_false(mc_type_parse(&type, str_of(cases[i][0]), &error));
+        assert_string_equal(error.text, cases[i][1]);
     }
 }
 
@@ -215,7 +240,7 @@ static void test_bad_schemas(void **state)
         {"{\"columns\":[{\"type\":\"int\"}]}", "\"name\""},
         {"{\"columns\":[{\"name\":\"a\\u0000b\",\"type\":\"int\"}]}", "\"name\""},
         {"{\"columns\":[{\"name\":\"a\"}]}", "column a: \"type\""},
-        {"{\"columns\":[{\"name\":\"a\",\"type\":\"integer\"}]}", "column a: type \"integer\""},
+        {"{\"columns\":[{\"name\":\"a\",\"type\":\"integer\"}]}", "column a: unknown type \"integer\"; did you mean INT?"},
         {"{\"columns\":[{\"name\":\"a\",\"type\":\"int\",\"nullable\":1}]}", "\"nullable\""},
         {"{\"columns\":[{\"name\":\"a\",\"type\":\"int\",\"isNullable\":\"maybe\"}]}", "\"nullable\""},
         {"{\"columns\":[{\"name\":\"a\",\"type\":\"int\"},{\"name\":\"A\",\"type\":\"int\"}]}",
@@ -381,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_bad_types),
+        cmocka_unit_test(test_foreign_types),
         cmocka_unit_test(test_type_equality),
         cmocka_unit_test(test_schema_of_the_tunnel),
         cmocka_unit_test(test_schema_of_the_control_plane),

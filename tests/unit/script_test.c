@@ -59,7 +59,12 @@ static const struct process_case cases[] = {
      "for row in batch:rows() do row.amount = row.id == 1 and 7 or row.id == 2 and '8.25' or luaduct.decimal('9.5') end", "amount",
      "700|825|950|950|950", 0, 0, NULL},
     {"digits that would be lost fail the row", "for row in batch:rows() do if row.id == 3 then row.amount = '0.125' end end", "id", "1|2|4|5", 0,
-     1, "field \"amount\": \"0.125\" cannot become decimal(10,2): it has too many digits after the point"},
+     1, "field \"amount\": \"0.125\" cannot become decimal(10,2): it has too many digits after the point; "
+     "luaduct.decimal(value):round(2) rounds it"},
+    {"a decimal of map that is too fine is shown with the way out",
+     "batch:map({'amount'}, {'x decimal(10,2)'}, function(a) return a and a > 800 and luaduct.decimal('1.125') or a end)", "id",
+     "1|2|3|5", 0, 1,
+     "decimal 1.125 cannot become decimal(10,2): it has too many digits after the point; value:round(2) rounds it"},
     {"an error in a row fails that row, and the others keep their results",
      "for row in batch:rows() do row.id = row.id * 2 if row.city == nil then error('no city') end row.ratio = 1 end", "id", "2|4|6|10", 0, 1,
      ".lua:3: no city"},
@@ -71,6 +76,16 @@ static const struct process_case cases[] = {
     {"an error outside of rows fails all", "batch:set('id', batch.id * 2) error('all')", "id", "", 0, 5, ".lua:3: all"},
     {"an error after a loop that was left fails all", "for row in batch:rows() do break end error('all')", "id", "", 0, 5, "all"},
     {"an unknown field names the nearest", "batch:set('x', batch.amuont + 1)", "id", "", 0, 5, "there is no field \"amuont\"; did you mean \"amount\"?"},
+    {"without a near one the fields are listed, those of stages first", "batch:set('x', batch.price)", "id", "", 0, 5,
+     "there is no field or method \"price\"; the fields are: id, amount, flag, city, ratio, __"},
+    {"not more than eight fields are listed", "batch:set('x', batch.price)", "id", "", 0, 5, ", ..."},
+    {"a method by another library's word", "batch:filter(batch.flag)", "id", "", 0, 5,
+     "there is no field or method \"filter\"; did you mean the method batch:keep; the fields are: id"},
+    {"a method with a slip", "batch:dorp(batch.flag)", "id", "", 0, 5, "did you mean the method batch:drop"},
+    {"a field is not taken for a method that ends like it", "batch:remove('amount') batch:set('x', batch.amount)", "id", "", 0, 5,
+     "no field or method \"amount\"; the fields are: id, flag"},
+    {"rows list the fields too", "for row in batch:rows() do local x = row.price end", "id", "", 0, 5,
+     "there is no field \"price\"; the fields are: id"},
     {"writing an unknown field tells of batch:add", "for row in batch:rows() do row.level = 1 end", "id", "", 0, 5,
      "batch:add(\"level\", \"bigint\")"},
     {"a field is added and filled", "batch:add('x', 'string') for row in batch:rows() do if row.id > 3 then row.x = 'y' end end", "x",
@@ -293,13 +308,85 @@ static void test_restarts_give_memory_back(void **test_state)
     bed_release(&bed);
 }
 
+/* Memory and budget end with the line at which the script was, wherever they are noticed. */
+static void test_limits_name_the_line(void **test_state)
+{
+    static const struct {
+        const char *about, *body, *want;
+    } limit_cases[] = {
+        {"a table grows", "local t = {}\nfor i = 1, 1e9 do\nt[i] = {i}\nend", ".lua:5: out of its memory limit of 4 MiB"},
+        {"an array grows", "local t = {}\nfor i = 1, 1e9 do\nt[i] = i\nend", ".lua:5: out of its memory limit of 4 MiB"},
+        {"a text grows", "local s = 'x'\nwhile true do\ns = s .. s end", ".lua:5: out of its memory limit of 4 MiB"},
+        {"memory ends inside of a row's function",
+         "batch:map({'id'}, {'x'}, function(i)\nlocal t = {}\nfor k = 1, 1e9 do\nt[k] = {} end end)",
+         ".lua:6: out of its memory"},
+        {"one large piece, in a tail call", "return ('x'):rep(1 << 30)", ".lua:3: out of its memory limit of 4 MiB"},
+        {"an endless loop", "local i = 0\nwhile true do local k = i end", ".lua:4: more than 10000000 instructions"},
+        {"an endless loop in map, which is a tail call", "return batch:map({'id'}, {'x'}, function(i)\nwhile true do end end)",
+         ".lua:4: more than 10000000 instructions"},
+        {"an endless loop around a pcall", "while true do\npcall(function()\nwhile true do end end) end",
+         ".lua:5: more than 10000000 instructions"},
+    };
+    struct stage_bed bed;
+
+    (void)test_state;
+    bed_init(&bed, 4 << 20, 10000000);
+    for (size_t i = 0; i < COUNT_OF(limit_cases); i++) {
+        char text[400], *reason;
+        struct script_module *module;
+
+        snprintf(text, sizeof(text), "return {\nprocess = function(batch)\n%s\nend}", limit_cases[i].body);
+        module = bed_open(&bed, text);
+        bed_fill(&bed);
+        assert_true(script_process(module, bed.batch, &bed.error));
+        assert_int_equal(bed.batch->dirty_count, 5);
+        reason = str_dup(bed.batch->dirty->reason);
+        if (!strstr(reason, limit_cases[i].want))
+            fail_msg("%s: %s", limit_cases[i].about, reason);
+        free(reason);
+    }
+    bed_release(&bed);
+}
+
+/* The log counts the row that cost the first limit as well. */
+static void test_limits_count_all_rows(void **test_state)
+{
+    char log_path[] = "/tmp/stage_log_XXXXXX", text[4000];
+    struct stage_bed bed;
+    struct script_module *module;
+    int file = mkstemp(log_path);
+    FILE *log;
+    size_t size;
+
+    (void)test_state;
+    assert_true(file >= 0);
+    close(file);
+    bed_init(&bed, 16 << 20, 1000000);
+    assert_true(log_start(LOG_INFO, log_path, &bed.error));
+    module = bed_open(&bed, "return {process = function(batch) for row in batch:rows() do while true do end end end}");
+    bed_fill(&bed);
+    assert_true(script_process(module, bed.batch, &bed.error));
+    assert_int_equal(bed.batch->dirty_count, 5);
+    log_stop();
+    log = fopen(log_path, "rb");
+    assert_non_null(log);
+    size = fread(text, 1, sizeof(text) - 1, log);
+    text[size] = '\0';
+    fclose(log);
+    unlink(log_path);
+    if (!strstr(text, "; 5 rows fail"))
+        fail_msg("%s", text);
+    bed_release(&bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_process),         cmocka_unit_test(test_when_error),
         cmocka_unit_test(test_columns_die_with_their_batch), cmocka_unit_test(test_partition),
         cmocka_unit_test(test_open_errors),     cmocka_unit_test(test_probe),
-        cmocka_unit_test(test_restarts_give_memory_back),
+        cmocka_unit_test(test_restarts_give_memory_back), cmocka_unit_test(test_limits_name_the_line),
+        cmocka_unit_test(test_limits_count_all_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
