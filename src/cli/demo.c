@@ -173,7 +173,7 @@ int cli_demo(int argc, char **argv)
         goto out;
     }
     started_ms = clock_monotonic_ms();
-    status = run_engine(&demo.engine, &counts);
+    status = run_engine(&demo.engine, &counts, NULL);
     if (status == EXIT_OK)
         print_result(&demo, &counts, clock_monotonic_ms() - started_ms);
 out:

@@ -9,7 +9,8 @@ static const char usage[] =
     "luaduct: from a Kafka topic through Lua into a MaxCompute table\n"
     "\n"
     "  luaduct check JOB.yaml [--connect]   is the job right? all mistakes at once; --connect asks both ends as well\n"
-    "  luaduct run JOB.yaml                 run it in the foreground; Ctrl-C flushes and commits what was read\n"
+    "  luaduct run JOB.yaml                 run it in the foreground; Ctrl-C flushes and commits what was read;\n"
+    "                                       failures that may heal restart it (--no-restart: they do not)\n"
     "  luaduct demo [JOB.yaml]              run it against an embedded Kafka and an embedded MaxCompute endpoint\n"
     "  luaduct local                        the embedded MaxCompute endpoint alone, on loopback\n"
     "  luaduct help config                  every key of the job file and of the data sources file\n"
@@ -17,7 +18,8 @@ static const char usage[] =
     "  luaduct version                      this release and the libraries in it\n"
     "\n"
     "run and check take --datasources FILE; the default is datasources.yaml beside the job file.\n"
-    "Exit status: 0 done, 1 failed at run time, 2 a mistake in a file or on the command line.\n";
+    "Exit status: 0 done, 1 failed at run time, 2 a mistake in a file or on the command line; run --no-restart and\n"
+    "run --records also end with 75: failed, and starting it again may help.\n";
 
 static const char lua_page[] =
     "A Lua stage is a file that returns a table. All functions but process are optional; helpers are local functions.\n"

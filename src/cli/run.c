@@ -1,4 +1,4 @@
-/* run.c: `luaduct run JOB`: one job in the foreground. */
+/* run.c: `luaduct run JOB`: one job in the foreground, under the small parent that restarts it (supervisor.h). */
 #include "cli/run.h"
 
 #include <inttypes.h>
@@ -11,14 +11,32 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "pipeline/work.h"
+#include "supervisor/supervisor.h"
 #include "util/clock.h"
+
+struct run {
+    const char *job_path, *datasources_path;
+    int64_t records_max;
+};
 
 static void stop_hub(void *arg)
 {
     hub_stop(arg);
 }
 
-int run_engine(struct engine *engine, struct counts *counts_out)
+/* The other side may come back, another owner may go, and a stuck script may have met a rare record beside other work; all else
+ * needs a person. */
+static int failure_status(const struct error *error, bool stuck, char *reason)
+{
+    if (error->kind == ERROR_CONFIG)
+        return EXIT_CONFIG;
+    if (!reason)
+        return EXIT_FAILED;
+    snprintf(reason, SUPERVISOR_REASON_MAX, "%s", error->text);
+    return stuck || error->kind == ERROR_RETRY || error->kind == ERROR_FENCED ? EXIT_RECOVERABLE : EXIT_FAILED;
+}
+
+int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
 {
     enum { LEAVE_MS = 5000 };
     struct progress *progress;
@@ -33,14 +51,14 @@ int run_engine(struct engine *engine, struct counts *counts_out)
     signals_end();
     *counts_out = *hub_counts(engine->hub);
     if (!ok) {
-        status = error.kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
+        status = failure_status(&error, hub_stuck(engine->hub), reason);
         (void)engine_report(engine);
         log_error(engine->log, "the job failed: %s", error.text);
     }
     if (hub_stuck(engine->hub)) {
         /* A thread that cannot be joined: nothing may be freed under it. */
         log_stop();
-        _exit(EXIT_FAILED);
+        _exit(status ? status : EXIT_FAILED);
     }
     log_info(engine->log, "%s read=%" PRId64 " written=%" PRId64 " filtered=%" PRId64 " dirty=%" PRId64 " expanded=%" PRId64,
              !ok                ? "stopped"
@@ -53,16 +71,73 @@ int run_engine(struct engine *engine, struct counts *counts_out)
     return status;
 }
 
-static const char usage[] = "usage: luaduct run JOB.yaml [--datasources FILE] [--records N]\n";
-
-int cli_run(int argc, char **argv)
+/* The job itself: in the supervisor's child, or in the only process there is. */
+static int job_run(void *arg, char *reason)
 {
-    const char *job_path = NULL, *datasources_path = NULL;
-    int64_t records_max = -1;
+    const struct run *run = arg;
     struct engine engine;
     struct counts counts;
     struct error error = {0};
     int status;
+
+    signals_block();
+    if (!engine_load(&engine, run->job_path, run->datasources_path)) {
+        status = engine_report(&engine);
+        engine_free(&engine);
+        return status ? status : EXIT_CONFIG;
+    }
+    (void)engine_report(&engine); /* warnings */
+    if (engine_open(&engine, run->records_max, &error)) {
+        status = run_engine(&engine, &counts, reason);
+    } else {
+        log_error(engine.log, "%s", error.text);
+        status = failure_status(&error, false, reason);
+    }
+    engine_free(&engine);
+    return status;
+}
+
+/* Reads from the job what the parent has to know, and lets go of the rest. Mistakes that are seen here end it without a fork; the
+ * job's process reads the files again, at every start. */
+static int job_supervise(struct run *run)
+{
+    struct engine engine = {.report = report_new()}; /* for its report and its log only */
+    struct supervisor_options options = {.monotonic_ms = clock_monotonic_ms};
+    struct error error = {0};
+    int status = EXIT_CONFIG;
+
+    if (!job_load(&engine.job, run->job_path, run->datasources_path, engine.report)) {
+        (void)engine_report(&engine);
+        goto out;
+    }
+    if (!log_start((enum log_level)engine.job->log.level, engine.job->log.file, &error)) {
+        report_mistake(engine.report, (struct location){engine.job->path, 0, 0}, 1, "%s", error.text);
+        (void)engine_report(&engine);
+        goto out;
+    }
+    engine.log = log_new(NULL, engine.job->name);
+    options.failover_max = engine.job->failover.max;
+    options.failover_window_ms = engine.job->failover.window_ms;
+    options.log = engine.log;
+    job_free(engine.job);
+    report_free(engine.report);
+    engine.job = NULL;
+    engine.report = NULL;
+    status = supervisor_run(&options, job_run, run);
+out:
+    engine_free(&engine);
+    return status;
+}
+
+static const char usage[] =
+    "usage: luaduct run JOB.yaml [--datasources FILE] [--no-restart] [--records N]\n"
+    "  --no-restart  without the parent that restarts a job after a failure that may heal; exit status 75 tells such a one\n"
+    "  --records N   ends after N records; never restarted, since a new start would count from 0\n";
+
+int cli_run(int argc, char **argv)
+{
+    struct run run = {.records_max = -1};
+    bool restart = true;
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -70,39 +145,33 @@ int cli_run(int argc, char **argv)
             return EXIT_OK;
         }
         if (strcmp(argv[i], "--datasources") == 0 && i + 1 < argc) {
-            datasources_path = argv[++i];
+            run.datasources_path = argv[++i];
+        } else if (strcmp(argv[i], "--no-restart") == 0) {
+            restart = false;
         } else if (strcmp(argv[i], "--records") == 0 && i + 1 < argc) {
             char *end;
 
-            records_max = strtoll(argv[++i], &end, 10);
-            if (*end || records_max < 1) {
+            run.records_max = strtoll(argv[++i], &end, 10);
+            if (*end || run.records_max < 1) {
                 fprintf(stderr, "luaduct run: --records takes a number of records from 1, not \"%s\"\n", argv[i]);
                 return EXIT_CONFIG;
             }
-        } else if (argv[i][0] != '-' && !job_path) {
-            job_path = argv[i];
+            restart = false;
+        } else if (argv[i][0] != '-' && !run.job_path) {
+            run.job_path = argv[i];
         } else {
             fprintf(stderr, "luaduct run: \"%s\" is not understood\n%s", argv[i], usage);
             return EXIT_CONFIG;
         }
     }
-    if (!job_path) {
+    if (!run.job_path) {
         fprintf(stderr, "luaduct run: which job?\n%s", usage);
         return EXIT_CONFIG;
     }
-    signals_block();
-    if (!engine_load(&engine, job_path, datasources_path)) {
-        status = engine_report(&engine);
-        engine_free(&engine);
-        return status ? status : EXIT_CONFIG;
+    if (!restart) {
+        char reason[SUPERVISOR_REASON_MAX];
+
+        return job_run(&run, reason);
     }
-    (void)engine_report(&engine); /* warnings */
-    if (engine_open(&engine, records_max, &error)) {
-        status = run_engine(&engine, &counts);
-    } else {
-        log_error(engine.log, "%s", error.text);
-        status = error.kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
-    }
-    engine_free(&engine);
-    return status;
+    return job_supervise(&run);
 }

@@ -4,7 +4,8 @@
 
 #include "cli/engine.h"
 
-/* Returns the exit status. */
-int run_engine(struct engine *engine, struct counts *counts_out);
+/* Returns the exit status; with reason (SUPERVISOR_REASON_MAX bytes) it may be EXIT_RECOVERABLE, and reason gets why the run
+ * failed. reason NULL: nobody will restart it, so that status does not occur. */
+int run_engine(struct engine *engine, struct counts *counts_out, char *reason);
 
 #endif

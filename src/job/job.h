@@ -150,6 +150,11 @@ struct job {
     } runtime;
 
     struct {
+        unsigned max;      /* restarts of a job that failed and may heal, within the window */
+        int64_t window_ms;
+    } failover;
+
+    struct {
         char *listen;      /* "127.0.0.1:9464", NULL: off */
     } metrics;
     struct {

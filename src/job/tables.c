@@ -720,7 +720,15 @@ static const struct option runtime_rows[] = {
     FOREIGN("tasks.max", "use \"workers\""),
     FOREIGN("memory", "use \"memory_max\""),
     LATER("auto", "until then set the values that differ from the defaults"),
-    LATER("failover", "until then a failed job ends with exit status 1 and is started again from outside"),
+    FOREIGN("failover", "it belongs to the top level of the job"),
+    END,
+};
+
+static const struct option failover_rows[] = {
+    {.name = "max", .type = OPTION_INTEGER, .fallback = "3", .minimum = 0, .maximum = 100, OPTION_FIELD(struct job, failover.max),
+     .sentence = "Restarts within the window; one more failure ends the job. 0 never restarts it."},
+    {.name = "window", .type = OPTION_DURATION, .fallback = "30m", .minimum = SECONDS(60), .maximum = SECONDS(86400),
+     OPTION_FIELD(struct job, failover.window_ms), .sentence = "The time in which restarts are counted."},
     END,
 };
 
@@ -759,6 +767,8 @@ const struct option job_options[] = {
      OPTION_FIELD(struct job, delivery), .sentence = "What is promised: the position moves only when the table has the rows."},
     {.name = "dirty", .type = OPTION_MAP, .rows = dirty_rows, .sentence = "What becomes of rows that cannot be handled."},
     {.name = "runtime", .type = OPTION_MAP, .rows = runtime_rows, .sentence = "Speed, memory and time."},
+    {.name = "failover", .type = OPTION_MAP, .rows = failover_rows,
+     .sentence = "How often a job that failed and may heal is restarted by itself."},
     {.name = "metrics", .type = OPTION_MAP, .rows = metrics_rows, .sentence = "Counters for a monitoring system."},
     {.name = "log", .type = OPTION_MAP, .rows = log_rows, .sentence = "What the agent says of itself."},
     FOREIGN("sink", "use \"target\""),
