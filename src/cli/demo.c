@@ -1,6 +1,6 @@
 /* demo.c: `luaduct demo`: a job against an embedded Kafka and an embedded MaxCompute endpoint, both in this process, on loopback.
- * The job's data sources name them by ${env:…}, which this command sets; everything else of the job is as it stands in its file.
- */
+ * The job's data sources name them by ${env:…}, which this command sets; everything else of the job is as it stands in its
+ * file. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

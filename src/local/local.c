@@ -355,8 +355,8 @@ static void exchange_close(void *user, struct MHD_Connection *connection, void *
     *state = NULL;
 }
 
-/* Who is not let in, is known before the body comes; the body is then read and thrown away, so that the client sees the answer.
- */
+/* Who is not let in, is known before the body comes; the body is then read and thrown away, so that the client sees
+ * the answer. */
 static void exchange_begin(struct exchange *exchange, struct MHD_Connection *connection, const char *method)
 {
     struct request *request = &exchange->request;

@@ -39,8 +39,8 @@ static unsigned cells(uint32_t code)
     return 1;
 }
 
-/* Appends the text, cut and padded to `width` cells unless width is 0; returns the cells that it needs (at most CELL_WIDTH_MAX).
- */
+/* Appends the text, cut and padded to `width` cells unless width is 0; returns the cells that it needs (at most
+ * CELL_WIDTH_MAX). */
 static unsigned print_cell(struct buffer *output, const char *text, unsigned width)
 {
     unsigned used = 0;

@@ -228,11 +228,6 @@ int64_t epochs_committed(const struct epochs *epochs, int32_t partition)
     return held ? held->next : -1;
 }
 
-size_t epochs_held(const struct epochs *epochs)
-{
-    return epochs->held_count;
-}
-
 /* --- the OffsetCommit --- */
 
 /* Adds one partition's offset and idle record. The texts stay in `texts` until the commit is sent; data is set afterwards, since

@@ -45,7 +45,6 @@ bool epochs_accepts(const struct epochs *epochs, int32_t partition);
 bool epochs_source_committed(struct epochs *epochs, const struct error *result, int64_t now_ms, struct error *error) MUST_USE;
 /* The next offset that is committed, or -1 when the partition is not held. */
 int64_t epochs_committed(const struct epochs *epochs, int32_t partition);
-size_t epochs_held(const struct epochs *epochs);
 
 /* --- work --- */
 /* Marks a batch as out: it belongs to the epoch that fills now. */

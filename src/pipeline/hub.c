@@ -400,8 +400,7 @@ static void watch_memory(struct hub *hub)
     } else if (hub->memory_short && bytes < high - high / 4) {
         hub->memory_short = false;
     }
-    /* Nothing is on its way that would free memory: what is gathered in small pieces has to go before the flush interval is over.
-     */
+    /* Nothing is on its way that would free memory: what is gathered in small pieces has to go before the interval is over. */
     if (hub->memory_short && !packed && !hub->batches_out && !hub->ready_count && !hub->options.sink->bytes_in_flight)
         epochs_flush(hub->epochs);
     metric_set(hub->options.stats->memory, (int64_t)bytes);

@@ -45,8 +45,8 @@ bool json_extractor_new(struct json_extractor **extractor_out, const struct json
 void json_extractor_free(struct json_extractor *extractor);
 
 /* Adds the columns to the batch. A NULL source value gives NULL everywhere (required: the row fails); a source value that is no
- * JSON object (or array, where paths start with [) fails the row. False only for faults of the batch (no such field, arena full).
- */
+ * JSON object (or array, where paths start with [) fails the row. False only for faults of the batch (no such field, arena
+ * full). */
 bool json_extract(struct json_extractor *extractor, struct batch *batch, struct error *error) MUST_USE;
 
 #endif
