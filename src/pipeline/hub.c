@@ -125,7 +125,7 @@ void hub_free(struct hub *hub)
 void hub_stop(struct hub *hub)
 {
     atomic_store(&hub->stop_wanted, true);
-    http_wake(hub->options.http); /* a write to an eventfd: allowed in a signal handler */
+    http_wake(hub->options.http);
 }
 
 bool hub_stuck(const struct hub *hub)
