@@ -1,6 +1,6 @@
 /* dirty.h: rows that cannot be handled, kept as JSON lines in rotated files, never deleted by luaduct.
  * A worker formats lines (dirty_format) while the batch is alive; the hub appends them (dirty_append) and makes them durable
- * (dirty_sync: fsync of file and folder) before offsets move.
+ * (dirty_sync, and dirty_durable until it says so) before offsets move.
  * Line:
  * {"time","job","version","topic","topic_id","partition","offset","index","timestamp","stage","column","reason","key","value"}
  * with key and value as text when UTF-8, else as {"base64": ...}; NULL is null; headers too when the source read them.
@@ -24,7 +24,10 @@ struct dirty_options {
 bool dirty_store_open(struct dirty_store **store_out, const struct dirty_options *options, struct error *error) MUST_USE;
 void dirty_store_close(struct dirty_store *store);
 bool dirty_append(struct dirty_store *store, struct str lines, int64_t wall_ms, struct error *error) MUST_USE;
+/* Begins to make durable what was appended; done when dirty_durable says so. Files: fsync, done at once. */
 bool dirty_sync(struct dirty_store *store, struct error *error) MUST_USE;
+/* Whether all that was appended before the last dirty_sync is durable. Asked again in every turn of the loop; never blocks. */
+bool dirty_durable(struct dirty_store *store, bool *durable_out, struct error *error) MUST_USE;
 int64_t dirty_bytes(const struct dirty_store *store);
 
 struct dirty_origin {

@@ -217,6 +217,12 @@ bool dirty_sync(struct dirty_store *store, struct error *error)
     return true;
 }
 
+bool dirty_durable(struct dirty_store *store, bool *durable_out, struct error *error UNUSED)
+{
+    *durable_out = !store->unsynced && !store->folder_unsynced;
+    return true;
+}
+
 int64_t dirty_bytes(const struct dirty_store *store)
 {
     return store->bytes;

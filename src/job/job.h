@@ -10,7 +10,7 @@
 #include "util/tree.h"
 
 enum start_kind { START_COMMITTED, START_EARLIEST, START_LATEST, START_TIME };
-enum delivery { DELIVERY_AT_LEAST_ONCE }; /* exactly_once comes next */
+enum delivery { DELIVERY_AT_LEAST_ONCE, DELIVERY_EXACTLY_ONCE };
 enum create_table { CREATE_NEVER, CREATE_IF_MISSING };
 enum partition_kind { PARTITION_TIME, PARTITION_FIELD, PARTITION_LUA };
 enum job_compression { JOB_COMPRESSION_DEFLATE, JOB_COMPRESSION_NONE };

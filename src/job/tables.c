@@ -762,9 +762,10 @@ const struct option job_options[] = {
      .rows = stage_rows, .sentence = "What is done with the records, in this order."},
     {.name = "target", .type = OPTION_MAP, .flags = OPTION_REQUIRED, .rows = target_rows,
      .sentence = "The MaxCompute table that is written."},
-    {.name = "delivery", .type = OPTION_CHOICE, .choices = "at_least_once", .later = "exactly_once",
-     .later_answer = "until then at_least_once loses nothing and may repeat rows after a crash", .fallback = "at_least_once",
-     OPTION_FIELD(struct job, delivery), .sentence = "What is promised: the position moves only when the table has the rows."},
+    {.name = "delivery", .type = OPTION_CHOICE, .choices = "at_least_once|exactly_once", .fallback = "at_least_once",
+     OPTION_FIELD(struct job, delivery),
+     .sentence = "What is promised: at_least_once loses nothing and may repeat the rows of the last flush after a crash; exactly_once "
+                 "neither loses nor repeats one, or stops and asks."},
     {.name = "dirty", .type = OPTION_MAP, .rows = dirty_rows, .sentence = "What becomes of rows that cannot be handled."},
     {.name = "runtime", .type = OPTION_MAP, .rows = runtime_rows, .sentence = "Speed, memory and time."},
     {.name = "failover", .type = OPTION_MAP, .rows = failover_rows,

@@ -122,13 +122,16 @@ bool epochs_offer(struct epochs *epochs, const struct source_partition *partitio
         const struct source_partition *offered = &partitions[i];
         struct held *held = held_of(epochs, offered->partition);
         enum position_status status;
+        struct position position;
 
         if (!held) {
             XGROW(epochs->held, epochs->held_count, epochs->held_capacity);
             held = &epochs->held[epochs->held_count++];
         }
         *held = (struct held){.partition = offered->partition, .next = offered->offset};
-        status = position_parse(offered->metadata, &epochs->options.owner, &held->ledger, error);
+        status = position_parse(offered->metadata, &epochs->options.owner, &position, error);
+        held->ledger = position.ledger;
+        position_release(&position);
         if (status == POSITION_FOREIGN || status == POSITION_UNKNOWN)
             return error_wrap(error, "partition %d", offered->partition);
         if (status == POSITION_NONE && offered->committed)
@@ -237,7 +240,7 @@ static void commit_add(struct epochs *epochs, struct source_partition *partition
 {
     size_t start = texts->size;
 
-    position_print(&epochs->options.owner, ledger, texts);
+    position_print(&epochs->options.owner, &(struct position){.ledger = *ledger}, texts);
     *partition = (struct source_partition){.partition = number, .offset = offset, .metadata = {NULL, texts->size - start}};
 }
 
@@ -577,6 +580,7 @@ bool epochs_sink_event(struct epochs *epochs, const struct sink_event *event, st
         target->session = NULL;
         epoch->committed++;
         break;
+    case SINK_SESSION_UNKNOWN:
     case SINK_FAILED:
         *error = event->error;
         return false;

@@ -198,7 +198,7 @@ static bool open_epochs(struct hub *hub, struct error *error)
         .dirty = options->dirty,
         .stats = options->stats,
         .owner = {options->job->name, source->cluster_id, source->topic_id[0] ? source->topic_id : options->job->source.topic,
-                  options->table},
+                  options->table, options->sink->table_id},
         .revoke_ms_max = revoke_ms_max(options->job),
         .log = options->log,
     };

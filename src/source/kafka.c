@@ -412,8 +412,10 @@ void kafka_commit_done(struct kafka_source *kafka, const struct error *error)
 {
     struct kafka_event *event = kafka_event_push(kafka, SOURCE_COMMITTED, kafka->commit, kafka->commit_count);
 
-    if (error)
+    if (error) {
+        event->event.result = COMMIT_REFUSED;
         event->event.error = *error;
+    }
     commit_forget(kafka);
 }
 

@@ -28,15 +28,25 @@ enum source_event_kind {
     SOURCE_ASSIGN,    /* partitions[count] are offered */
     SOURCE_REVOKE,    /* partitions[count] are asked back: call release when settled */
     SOURCE_LOST,      /* partitions[count] are gone already: forget their work, call release at once */
-    SOURCE_COMMITTED, /* the answer to commit: error.kind NONE, RETRY (unknown or refused: read back before going on), FENCED */
+    SOURCE_COMMITTED, /* the answer to commit: `result`; error when it is not COMMIT_STORED */
     SOURCE_GAP,   /* partitions[0] stands at gap_first, which does not exist; the log begins at gap_end (below gap_first when it
                    * was made anew) and ends at partitions[0].offset */
     SOURCE_ERROR, /* error: FATAL or CONFIG ends the job; RETRY is only news (broker down) and is told once */
     SOURCE_END,   /* a bounded source has given everything */
 };
 
+/* What became of a commit (design.md, epochs, rules 5 and 6). */
+enum commit_result {
+    COMMIT_STORED,
+    COMMIT_REFUSED, /* nothing of it was stored, and nothing of it can be stored later */
+    /* All, some or nothing of it is stored, or will be by a copy of the request that is still on its way. Only with exactly-once
+     * delivery; otherwise the source has read back what is stored, and answers one of the two above. */
+    COMMIT_UNKNOWN,
+};
+
 struct source_event {
     enum source_event_kind kind;
+    enum commit_result result; /* COMMITTED */
     const struct source_partition *partitions;
     size_t count;
     int64_t gap_first, gap_end;
@@ -69,6 +79,10 @@ struct source_ops {
     void (*resume)(struct source *source);
     void (*seek)(struct source *source, int32_t partition, int64_t offset); /* rewind after a dropped epoch */
     void (*commit)(struct source *source, const struct source_partition *partitions, size_t count);
+    /* Leaves the group and joins it anew as another member, so that whatever commit of ours is still on its way is refused by the
+     * group. All partitions are told as SOURCE_LOST (not those that were lost before) and later offered again, with what is
+     * stored then. Nothing may be committed until they are. */
+    void (*rejoin)(struct source *source);
     size_t (*lag)(const struct source *source, struct source_lag *lags_out, size_t max); /* count of entries */
     void (*step)(struct source *source, int64_t now_ms);
     int64_t (*deadline)(const struct source *source);

@@ -44,7 +44,7 @@ def test_terminate_drains_and_the_next_run_goes_on(broker, endpoint, tmp_path, n
     read = committed(broker, "luaduct-" + name, name)
     assert read == len(endpoint.rows(name)), "what was read is written and committed"
     for offset, metadata in broker.committed("luaduct-" + name, name).values():
-        assert metadata.startswith("luaduct/1 job=" + name), "the idle record stands beside offset %d" % offset
+        assert metadata.startswith("luaduct/2 job=" + name), "the idle record stands beside offset %d" % offset
     produce(broker, name, COUNT, 1000)
     status, stderr = run_job(path, "--records", COUNT + 1000 - read)
     assert status == 0, stderr

@@ -230,10 +230,12 @@ static inline void scripted_commit(struct source *source, const struct source_pa
     event = scripted_push(script, SOURCE_COMMITTED);
     if (script->refuse_commits) {
         script->refuse_commits--;
+        event->result = COMMIT_REFUSED;
         error_set(&event->error, ERROR_RETRY, "refused by the script");
         return;
     }
     event->error.kind = ERROR_NONE;
+    event->result = COMMIT_STORED;
     for (size_t i = 0; i < count; i++) {
         int32_t p = partitions[i].partition;
 
@@ -279,9 +281,23 @@ static inline void scripted_free(struct source *source)
 }
 
 static const struct source_ops scripted_source_ops = {
-    "scripted",      scripted_start,  scripted_descriptor, scripted_fetch, scripted_release_handles, scripted_next, scripted_assign,
-    scripted_release, scripted_pause, scripted_resume,     scripted_seek,  scripted_commit,          scripted_lag,  scripted_step,
-    scripted_deadline, scripted_stop, scripted_free,
+    .name = "scripted",
+    .start = scripted_start,
+    .descriptor = scripted_descriptor,
+    .fetch = scripted_fetch,
+    .release_handles = scripted_release_handles,
+    .next = scripted_next,
+    .assign = scripted_assign,
+    .release = scripted_release,
+    .pause = scripted_pause,
+    .resume = scripted_resume,
+    .seek = scripted_seek,
+    .commit = scripted_commit,
+    .lag = scripted_lag,
+    .step = scripted_step,
+    .deadline = scripted_deadline,
+    .stop = scripted_stop,
+    .free = scripted_free,
 };
 
 static inline struct scripted_source *scripted_source_new(int64_t records)
@@ -497,8 +513,17 @@ static inline void checked_free(struct sink *sink)
 }
 
 static const struct sink_ops checked_sink_ops = {
-    "checked",    checked_start,    checked_open, checked_put,  checked_seal, checked_commit,
-    checked_drop, checked_step, checked_deadline, checked_next, checked_free,
+    .name = "checked",
+    .start = checked_start,
+    .session_open = checked_open,
+    .block_put = checked_put,
+    .session_seal = checked_seal,
+    .session_commit = checked_commit,
+    .session_drop = checked_drop,
+    .step = checked_step,
+    .deadline = checked_deadline,
+    .next = checked_next,
+    .free = checked_free,
 };
 
 /* Takes the schema. */

@@ -79,7 +79,7 @@ static struct bed *bed_open(void)
         .sink = bed->sink,
         .dirty = bed->dirty,
         .stats = &bed->stats,
-        .owner = {"j", "cluster", "topic-id", "p.t"},
+        .owner = {"j", "cluster", "topic-id", "p.t", ""},
         .revoke_ms_max = REVOKE_MS,
         .log = bed->log,
     };

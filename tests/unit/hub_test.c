@@ -210,7 +210,7 @@ static void every_number_arrives_once_with_any_number_of_workers(void **state UN
         assert_int_equal(counts->written, counts->read);
         for (int p = 0; p < SCRIPT_PARTITIONS; p++) {
             assert_int_equal(run->source->committed[p], 2000);
-            assert_non_null(strstr(run->source->metadata[p], " read=2000 written=2000 filtered=0 dirty=0"));
+            assert_non_null(strstr(run->source->metadata[p], " ledger=2000,2000,0,0,0 "));
         }
         close_run(run);
     }
@@ -231,7 +231,7 @@ static void a_partition_that_was_read_goes_on_where_it_was_and_its_ledger_too(vo
     expect_ok(again);
     assert_int_equal(again->sink->rows, 300 * SCRIPT_PARTITIONS);
     for (int p = 0; p < SCRIPT_PARTITIONS; p++)
-        assert_non_null(strstr(again->source->metadata[p], " read=800 written=800 "));
+        assert_non_null(strstr(again->source->metadata[p], " ledger=800,800,0,0,0 "));
     close_run(run);
     close_run(again);
 }
