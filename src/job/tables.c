@@ -764,8 +764,8 @@ const struct option job_options[] = {
      .sentence = "The MaxCompute table that is written."},
     {.name = "delivery", .type = OPTION_CHOICE, .choices = "at_least_once|exactly_once", .fallback = "at_least_once",
      OPTION_FIELD(struct job, delivery),
-     .sentence = "What is promised: at_least_once loses nothing and may repeat the rows of the last flush after a crash; exactly_once "
-                 "neither loses nor repeats one, or stops and asks."},
+     .sentence = "What is promised: at_least_once loses nothing and may repeat the rows of the last flush after a crash; "
+                 "exactly_once neither loses nor repeats one, or stops and asks."},
     {.name = "dirty", .type = OPTION_MAP, .rows = dirty_rows, .sentence = "What becomes of rows that cannot be handled."},
     {.name = "runtime", .type = OPTION_MAP, .rows = runtime_rows, .sentence = "Speed, memory and time."},
     {.name = "failover", .type = OPTION_MAP, .rows = failover_rows,

@@ -1,86 +1,38 @@
-/* epoch.c: method: two epochs at most, `filling` and `closing`, and a list of held partitions. epochs_step makes every transition
- * that is possible; events only change counters. One OffsetCommit is outstanding at a time (rule 4), built from today's
- * assignment at every try (rule 7), repeated after a refusal as long as the partition is held: at least once, a repeated commit
- * of the same offsets is harmless. */
-#include "pipeline/epoch.h"
+/* epoch.c: method: a short list of epochs, oldest first. epochs_step makes every transition that is possible; events only change
+ * counters. One OffsetCommit is outstanding at a time (rule 4), built from today's assignment at every try (rule 7). A refusal
+ * stored nothing: it is tried again as long as the partitions are held (rule 6). When what became of a request is not known, the
+ * process leaves its group and joins it anew, so that no late copy of the request can be stored any more, and goes on from what
+ * is stored then (rule 5). */
+#include "pipeline/epoch_internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
-
-enum { COMMIT_RETRY_MS = 500 };
-
-enum held_state { HELD_ANCHORING, HELD_ACTIVE, HELD_LEAVING };
-
-struct held {
-    int32_t partition;
-    enum held_state state;
-    int64_t next; /* the committed (or to be anchored) offset */
-    struct counts ledger;
-};
-
-enum epoch_state { EPOCH_FILLING, EPOCH_SETTLING, EPOCH_SEALING, EPOCH_COMMITTING, EPOCH_FINISHING };
-
-struct epoch_partition {
-    int32_t partition;
-    int64_t next;
-    struct counts counts;
-    int64_t timestamp_ms;
-};
-
-struct epoch {
-    enum epoch_state state;
-    uint64_t number;
-    int64_t opened_ms, closed_ms;
-    struct epoch_partition *partitions;
-    size_t partition_count, partition_capacity;
-    struct gather gather;
-    size_t batches_out, packs_out, blocks_out;
-    size_t sealed, committed;
-    size_t bytes_packing;
-    bool partitions_said; /* the log line about too many table partitions */
-};
-
-struct epochs {
-    struct epochs_options options;
-    struct held *held;
-    size_t held_count, held_capacity;
-
-    struct epoch *filling; /* made with its first batch */
-    struct epoch *closing;
-    uint64_t number_next;
-    bool flush_wanted;
-    int64_t leaving_until_ms; /* when revoked partitions are given back even if their epoch is not finished */
-
-    /* the outstanding OffsetCommit */
-    bool commit_out;
-    bool commit_is_anchor;
-    int32_t *commit_partitions;
-    size_t commit_count;
-    int64_t commit_not_before_ms;
-    bool commit_failed_said;
-
-    struct counts counts;
-    int64_t dirty_rows; /* seen in this run, finished or not: what dirty.max is about */
-    struct dirty_reasons *dirty_reasons;
-    int64_t last_timestamp_ms;
-};
+#include <unistd.h>
 
 struct epochs *epochs_new(const struct epochs_options *options)
 {
     struct epochs *epochs = xcalloc(1, sizeof(*epochs));
+    char host[64] = "";
 
     epochs->options = *options;
     epochs->number_next = 1;
     epochs->dirty_reasons = dirty_reasons_new();
+    epochs->record_bytes_fixed = position_bytes_fixed(&options->owner);
+    epochs->id_bytes = POSITION_ID_BYTES;
+    (void)gethostname(host, sizeof(host) - 1);
+    snprintf(epochs->by, sizeof(epochs->by), "%s:%ld", host, (long)getpid());
+    snprintf(epochs->run, sizeof(epochs->run), "%" PRIx64 "-%lx", (uint64_t)options->wall_ms(), (unsigned long)getpid());
     return epochs;
 }
 
-static void epoch_free(struct epoch *epoch)
+void epoch_free(struct epoch *epoch)
 {
     if (!epoch)
         return;
     gather_release(&epoch->gather);
-    free(epoch->partitions);
+    dirty_reasons_free(epoch->dirty_reasons);
+    free(epoch->covers);
     free(epoch);
 }
 
@@ -88,499 +40,468 @@ void epochs_free(struct epochs *epochs)
 {
     if (!epochs)
         return;
-    epoch_free(epochs->filling);
-    epoch_free(epochs->closing);
+    while (epochs->held_count)
+        held_forget(epochs, epochs->held[0].partition);
+    tickets_free(epochs);
+    for (size_t i = 0; i < epochs->count; i++)
+        epoch_free(epochs->list[i]);
+    for (size_t i = 0; i < epochs->dropped_count; i++)
+        epoch_free(epochs->dropped[i]);
+    free(epochs->dropped);
     free(epochs->held);
-    free(epochs->commit_partitions);
+    free(epochs->rewinds);
+    free(epochs->commit_parts);
+    free(epochs->tallies);
     dirty_reasons_free(epochs->dirty_reasons);
     free(epochs);
 }
 
-/* --- partitions --- */
-
-static struct held *held_of(const struct epochs *epochs, int32_t partition)
+struct cover *epoch_cover(const struct epoch *epoch, int32_t partition)
 {
-    for (size_t i = 0; i < epochs->held_count; i++)
-        if (epochs->held[i].partition == partition)
-            return &epochs->held[i];
+    for (size_t i = 0; i < epoch->cover_count; i++)
+        if (epoch->covers[i].partition == partition)
+            return &epoch->covers[i];
     return NULL;
 }
 
-static void held_remove(struct epochs *epochs, int32_t partition)
+bool epochs_covered(const struct epochs *epochs, int32_t partition)
 {
-    struct held *held = held_of(epochs, partition);
-
-    if (held)
-        *held = epochs->held[--epochs->held_count];
-}
-
-bool epochs_offer(struct epochs *epochs, const struct source_partition *partitions, size_t count, struct error *error)
-{
-    struct source *source = epochs->options.source;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct source_partition *offered = &partitions[i];
-        struct held *held = held_of(epochs, offered->partition);
-        enum position_status status;
-        struct position position;
-
-        if (!held) {
-            XGROW(epochs->held, epochs->held_count, epochs->held_capacity);
-            held = &epochs->held[epochs->held_count++];
-        }
-        *held = (struct held){.partition = offered->partition, .next = offered->offset};
-        status = position_parse(offered->metadata, &epochs->options.owner, &position, error);
-        held->ledger = position.ledger;
-        position_release(&position);
-        if (status == POSITION_FOREIGN || status == POSITION_UNKNOWN)
-            return error_wrap(error, "partition %d", offered->partition);
-        if (status == POSITION_NONE && offered->committed)
-            log_warn(epochs->options.log,
-                     "the committed position was not stored by luaduct; the job goes on from it, its counts start anew "
-                     "partition=%d offset=%" PRId64,
-                     offered->partition, offered->offset);
-        if (offered->committed) {
-            held->state = HELD_ACTIVE;
-            source->ops->assign(source, offered, 1);
-        } else {
-            held->state = HELD_ANCHORING;
-        }
-        log_debug(epochs->options.log, "partition assigned partition=%d offset=%" PRId64 " position=%s", offered->partition,
-                  offered->offset, offered->committed ? "committed" : "resolved from start");
-    }
-    log_info(epochs->options.log, "partitions assigned count=%zu held=%zu position=%s", count, epochs->held_count,
-             count && partitions[0].committed ? "committed" : "resolved from start");
-    metric_set(epochs->options.stats->assigned, (int64_t)epochs->held_count);
-    return true;
-}
-
-static bool epoch_covers(const struct epoch *epoch, int32_t partition)
-{
-    for (size_t i = 0; epoch && i < epoch->partition_count; i++)
-        if (epoch->partitions[i].partition == partition)
+    for (size_t i = 0; i < epochs->count; i++)
+        if (epoch_cover(epochs->list[i], partition))
             return true;
     return false;
 }
 
-void epochs_revoke(struct epochs *epochs, const struct source_partition *partitions, size_t count, int64_t now_ms)
+struct tally *epochs_tally(struct epochs *epochs, int32_t partition, int64_t from)
 {
-    bool under_way = false;
-
-    for (size_t i = 0; i < count; i++) {
-        struct held *held = held_of(epochs, partitions[i].partition);
-
-        if (!held) {
-            /* Asked back before it was offered here: still has to be answered. */
-            XGROW(epochs->held, epochs->held_count, epochs->held_capacity);
-            held = &epochs->held[epochs->held_count++];
-            *held = (struct held){.partition = partitions[i].partition};
-        }
-        held->state = HELD_LEAVING;
-        under_way |= epoch_covers(epochs->filling, held->partition) || epoch_covers(epochs->closing, held->partition);
-    }
-    epochs->leaving_until_ms = now_ms + epochs->options.revoke_ms_max;
-    log_info(epochs->options.log, "partitions are asked back count=%zu%s", count,
-             under_way ? "; their rows are flushed first" : "");
+    for (size_t i = 0; i < epochs->tally_count; i++)
+        if (epochs->tallies[i].partition == partition)
+            return &epochs->tallies[i];
+    XGROW(epochs->tallies, epochs->tally_count, epochs->tally_capacity);
+    epochs->tallies[epochs->tally_count] = (struct tally){.partition = partition, .from = from, .to = from};
+    return &epochs->tallies[epochs->tally_count++];
 }
 
-static void epoch_forget(struct epoch *epoch, int32_t partition)
+/* --- giving up --- */
+
+/* With exactly-once delivery what is prepared, or may be, is rolled forward; otherwise what may be in the table already is. */
+bool epochs_can_drop(const struct epochs *epochs, const struct epoch *epoch)
 {
-    for (size_t i = 0; epoch && i < epoch->partition_count; i++) {
-        if (epoch->partitions[i].partition == partition) {
-            epoch->partitions[i] = epoch->partitions[--epoch->partition_count];
+    return epoch->state < (epochs_exactly_once(epochs) ? EPOCH_PREPARING : EPOCH_COMMITTING);
+}
+
+/* Its sessions are left to expire at the service. */
+static void sessions_drop(struct epochs *epochs, struct epoch *epoch)
+{
+    struct sink *sink = epochs->options.sink;
+
+    for (struct target *target = epoch->gather.first; target; target = target->next) {
+        if (target->session)
+            sink->ops->session_drop(sink, target->session);
+        target->session = NULL;
+    }
+}
+
+static void list_remove(struct epochs *epochs, size_t index)
+{
+    memmove(&epochs->list[index], &epochs->list[index + 1], (epochs->count - index - 1) * sizeof(epochs->list[0]));
+    epochs->count--;
+}
+
+/* The epoch, whose place in the list is the last, is read again. */
+static void drop_last(struct epochs *epochs)
+{
+    struct epoch *epoch = epochs->list[--epochs->count];
+
+    for (size_t i = 0; i < epoch->cover_count; i++) {
+        struct held *held = held_of_cover(epochs, &epoch->covers[i]);
+
+        if (held)
+            held_rewind(epochs, held, epoch->covers[i].base);
+    }
+    sessions_drop(epochs, epoch);
+    if (epoch->packs_out) {
+        epoch->dropped = true;
+        XGROW(epochs->dropped, epochs->dropped_count, epochs->dropped_capacity);
+        epochs->dropped[epochs->dropped_count++] = epoch;
+    } else {
+        epoch_free(epoch);
+    }
+}
+
+/* The epoch and those behind it, newest first, so that the oldest base is the one that partitions are rewound to. */
+static void drop_from(struct epochs *epochs, size_t index)
+{
+    size_t count = epochs->count - index;
+
+    metric_add(epochs->options.stats->dropped, (int64_t)count);
+    log_info(epochs->options.log, "what was not committed is given up and read again epochs=%zu", count);
+    while (epochs->count > index)
+        drop_last(epochs);
+    step_reached(STEP_dropped);
+}
+
+void epochs_drop_covering(struct epochs *epochs, int32_t partition)
+{
+    for (size_t i = 0; i < epochs->count; i++) {
+        struct epoch *epoch = epochs->list[i];
+        struct cover *cover = epoch_cover(epoch, partition);
+
+        if (!cover || held_of_cover(epochs, cover))
+            continue;
+        if (epochs_can_drop(epochs, epoch)) {
+            drop_from(epochs, i);
             return;
         }
+        epoch->doomed = epoch->state == EPOCH_PREPARING;
     }
 }
 
-/* The partition is somebody else's from here on; rows of it that are under way will be read again there. */
-static void forget_partition(struct epochs *epochs, int32_t partition)
+void epochs_abandon(struct epochs *epochs)
 {
-    held_remove(epochs, partition);
-    epoch_forget(epochs->filling, partition);
-    epoch_forget(epochs->closing, partition);
-    metric_set(epochs->options.stats->assigned, (int64_t)epochs->held_count);
-}
+    for (size_t i = 0; i < epochs->count; i++) {
+        struct epoch *epoch = epochs->list[i];
+        bool held = false;
 
-void epochs_lose(struct epochs *epochs, const struct source_partition *partitions, size_t count)
-{
-    struct source *source = epochs->options.source;
-    int32_t *numbers = xcalloc(count, sizeof(*numbers));
-
-    for (size_t i = 0; i < count; i++) {
-        numbers[i] = partitions[i].partition;
-        forget_partition(epochs, numbers[i]);
+        for (size_t j = 0; j < epoch->cover_count; j++)
+            held |= held_of_cover(epochs, &epoch->covers[j]) != NULL;
+        if (held)
+            continue;
+        if (epochs->commit_finish == epoch)
+            epochs->commit_finish = NULL;
+        if (epochs->commit_prepare == epoch)
+            epochs->commit_prepare = NULL;
+        sessions_drop(epochs, epoch);
+        assert(!epoch->packs_out); /* it was at least sealed */
+        epoch_free(epoch);
+        list_remove(epochs, i--);
     }
-    log_warn(epochs->options.log,
-             "partitions were lost to the group; what was not committed is read again by their next owner count=%zu", count);
-    source->ops->release(source, numbers, count);
-    free(numbers);
-}
-
-bool epochs_accepts(const struct epochs *epochs, int32_t partition)
-{
-    const struct held *held = held_of(epochs, partition);
-
-    return held && held->state == HELD_ACTIVE;
-}
-
-int64_t epochs_committed(const struct epochs *epochs, int32_t partition)
-{
-    const struct held *held = held_of(epochs, partition);
-
-    return held ? held->next : -1;
 }
 
 /* --- the OffsetCommit --- */
 
-/* Adds one partition's offset and idle record. The texts stay in `texts` until the commit is sent; data is set afterwards, since
- * the buffer moves. */
-static void commit_add(struct epochs *epochs, struct source_partition *partition, int32_t number, int64_t offset,
-                       const struct counts *ledger, struct buffer *texts)
-{
-    size_t start = texts->size;
+/* Partitions under construction, with their texts in one buffer: data is set when all are there, since the buffer moves. */
+struct request {
+    struct source_partition *partitions;
+    size_t count;
+    struct buffer texts;
+};
 
-    position_print(&epochs->options.owner, &(struct position){.ledger = *ledger}, texts);
-    *partition = (struct source_partition){.partition = number, .offset = offset, .metadata = {NULL, texts->size - start}};
+static void request_begin(struct epochs *epochs, struct request *request, enum commit_kind kind)
+{
+    *request = (struct request){.partitions = xcalloc(epochs->held_count + 1, sizeof(*request->partitions))};
+    buffer_init(&request->texts, 0);
+    epochs->commit_kind = kind;
+    epochs->commit_count = 0;
+    epochs->commit_finish = epochs->commit_prepare = NULL;
 }
 
-static void commit_send(struct epochs *epochs, struct source_partition *partitions, size_t count, const struct buffer *texts)
+/* Stores offset and ledger for the partition, with the record of `prepare` beside them, or the idle record. */
+static void request_add(struct epochs *epochs, struct request *request, const struct held *held, int64_t offset,
+                        const struct counts *ledger, const struct epoch *prepare)
+{
+    const struct cover *cover = prepare ? epoch_cover(prepare, held->partition) : NULL;
+    size_t start = request->texts.size;
+
+    if (cover)
+        epoch_record_print(epochs, prepare, cover, ledger, NULL, &request->texts);
+    else
+        position_print(&epochs->options.owner, &(struct position){.ledger = *ledger}, &request->texts);
+    request->partitions[request->count++] = (struct source_partition){
+        .partition = held->partition, .offset = offset, .metadata = {NULL, request->texts.size - start}};
+    XGROW(epochs->commit_parts, epochs->commit_count, epochs->commit_capacity);
+    epochs->commit_parts[epochs->commit_count++] = (struct commit_part){held->partition, held->incarnation, offset, *ledger};
+}
+
+/* False when there was nothing to send. */
+static bool request_send(struct epochs *epochs, struct request *request)
 {
     struct source *source = epochs->options.source;
-    const char *text = texts->data;
+    const char *text = request->texts.data;
+    bool sent = request->count > 0;
 
-    epochs->commit_partitions = xrealloc(epochs->commit_partitions, count * sizeof(*epochs->commit_partitions));
-    for (size_t i = 0; i < count; i++) {
-        partitions[i].metadata.data = text;
-        text += partitions[i].metadata.size;
-        epochs->commit_partitions[i] = partitions[i].partition;
+    for (size_t i = 0; i < request->count; i++) {
+        request->partitions[i].metadata.data = text;
+        text += request->partitions[i].metadata.size;
     }
-    epochs->commit_count = count;
-    epochs->commit_out = true;
-    source->ops->commit(source, partitions, count);
+    if (sent) {
+        epochs->commit_out = true;
+        source->ops->commit(source, request->partitions, request->count);
+    }
+    buffer_release(&request->texts);
+    free(request->partitions);
+    return sent;
 }
 
+/* Rule 1: the offset where reading begins is stored before the first record. */
 static void send_anchors(struct epochs *epochs)
 {
-    struct source_partition *partitions = xcalloc(epochs->held_count, sizeof(*partitions));
-    struct buffer texts;
-    size_t count = 0;
+    struct request request;
 
-    buffer_init(&texts, 0);
+    request_begin(epochs, &request, COMMIT_ANCHOR);
+    for (size_t i = 0; i < epochs->held_count; i++)
+        if (epochs->held[i].state == HELD_ANCHORING)
+            request_add(epochs, &request, &epochs->held[i], epochs->held[i].committed, &epochs->held[i].ledger, NULL);
+    if (request_send(epochs, &request))
+        step_reached(STEP_anchor_sent);
+}
+
+/* Rule 9, its end: the offsets behind epochs that were rolled forward. */
+static void send_rolls(struct epochs *epochs)
+{
+    struct request request;
+
+    request_begin(epochs, &request, COMMIT_ROLL);
+    for (size_t i = 0; i < epochs->held_count; i++) {
+        struct held *held = &epochs->held[i];
+        struct counts ledger = held->ledger;
+
+        if (held->state != HELD_ROLLING || !held->roll->done)
+            continue;
+        counts_add(&ledger, &held->roll_counts);
+        request_add(epochs, &request, held, held->roll_next, &ledger, NULL);
+    }
+    if (request_send(epochs, &request))
+        step_reached(STEP_roll_sent);
+}
+
+/* finish, prepare or both in one request. False when none of the partitions is held any more. */
+static bool send_epochs(struct epochs *epochs, struct epoch *finish, struct epoch *prepare)
+{
+    struct request request;
+    bool sent;
+
+    request_begin(epochs, &request, COMMIT_EPOCH);
+    epochs->commit_finish = finish;
+    epochs->commit_prepare = prepare;
     for (size_t i = 0; i < epochs->held_count; i++) {
         const struct held *held = &epochs->held[i];
+        const struct cover *ends = finish ? epoch_cover(finish, held->partition) : NULL;
+        const struct cover *begins = prepare ? epoch_cover(prepare, held->partition) : NULL;
+        struct counts ledger = held->ledger;
 
-        if (held->state == HELD_ANCHORING)
-            commit_add(epochs, &partitions[count++], held->partition, held->next, &held->ledger, &texts);
-    }
-    if (count) {
-        epochs->commit_is_anchor = true;
-        commit_send(epochs, partitions, count, &texts);
-    }
-    buffer_release(&texts);
-    free(partitions);
-}
-
-/* False when none of the epoch's partitions is held any more, so that there is nothing to commit. */
-static bool send_finish(struct epochs *epochs, const struct epoch *epoch)
-{
-    struct source_partition *partitions = xcalloc(epoch->partition_count, sizeof(*partitions));
-    struct buffer texts;
-    size_t count = 0;
-
-    buffer_init(&texts, 0);
-    for (size_t i = 0; i < epoch->partition_count; i++) {
-        const struct epoch_partition *covered = &epoch->partitions[i];
-        const struct held *held = held_of(epochs, covered->partition);
-        struct counts ledger;
-
-        if (!held)
+        if (ends && ends->incarnation != held->incarnation)
+            ends = NULL;
+        if (!ends && !begins)
             continue;
-        ledger = held->ledger;
-        counts_add(&ledger, &covered->counts);
-        commit_add(epochs, &partitions[count++], covered->partition, covered->next, &ledger, &texts);
+        if (ends)
+            counts_add(&ledger, &ends->counts);
+        request_add(epochs, &request, held, ends ? ends->next : held->committed, &ledger, begins ? prepare : NULL);
     }
-    if (count) {
-        epochs->commit_is_anchor = false;
-        commit_send(epochs, partitions, count, &texts);
+    sent = request_send(epochs, &request);
+    if (sent && prepare) {
+        prepare->state = EPOCH_PREPARING;
+        step_reached(STEP_prepare_sent);
     }
-    buffer_release(&texts);
-    free(partitions);
-    return count > 0;
+    if (sent && finish)
+        step_reached(STEP_finish_sent);
+    return sent;
 }
 
-static void anchored(struct epochs *epochs)
+/* --- its answer --- */
+
+static void held_start(struct epochs *epochs, struct held *held)
 {
     struct source *source = epochs->options.source;
+    struct source_partition start = {.partition = held->partition, .offset = held->committed};
 
-    for (size_t i = 0; i < epochs->commit_count; i++) {
-        struct held *held = held_of(epochs, epochs->commit_partitions[i]);
-        struct source_partition start;
-
-        if (!held || held->state != HELD_ANCHORING)
-            continue;
-        held->state = HELD_ACTIVE;
-        start = (struct source_partition){.partition = held->partition, .offset = held->next};
-        source->ops->assign(source, &start, 1);
-    }
+    held->state = HELD_ACTIVE;
+    held->taken = held->committed;
+    source->ops->assign(source, &start, 1);
 }
 
-static void finish_epoch(struct epochs *epochs, int64_t now_ms)
+static void count_finished(struct epochs *epochs, int32_t partition, int64_t from, int64_t to, const struct counts *counts)
 {
-    struct epoch *epoch = epochs->closing;
     struct stats *stats = epochs->options.stats;
+    struct tally *tally = epochs_tally(epochs, partition, from);
+
+    tally->to = to;
+    counts_add(&tally->counts, counts);
+    counts_add(&epochs->counts, counts);
+    metric_add(stats->read, counts->read);
+    metric_add(stats->written, counts->written);
+    metric_add(stats->filtered, counts->filtered);
+    metric_add(stats->dirty, counts->dirty);
+    metric_add(stats->expanded, counts->expanded);
+}
+
+static void finish_epoch(struct epochs *epochs, struct epoch *epoch, int64_t now_ms)
+{
     struct counts total = {0};
 
-    for (size_t i = 0; i < epoch->partition_count; i++) {
-        const struct epoch_partition *covered = &epoch->partitions[i];
-        struct held *held = held_of(epochs, covered->partition);
+    assert(epoch == epochs->list[0]);
+    for (size_t i = 0; i < epoch->cover_count; i++) {
+        const struct cover *cover = &epoch->covers[i];
 
-        if (!held)
+        if (!held_of_cover(epochs, cover))
             continue;
-        counts_add(&held->ledger, &covered->counts);
-        held->next = covered->next;
-        counts_add(&total, &covered->counts);
-        epochs->last_timestamp_ms = int64_max(epochs->last_timestamp_ms, covered->timestamp_ms);
+        count_finished(epochs, cover->partition, cover->base, cover->next, &cover->counts);
+        counts_add(&total, &cover->counts);
+        epochs->last_timestamp_ms = int64_max(epochs->last_timestamp_ms, cover->timestamp_ms);
     }
-    counts_add(&epochs->counts, &total);
-    metric_add(stats->read, total.read);
-    metric_add(stats->written, total.written);
-    metric_add(stats->filtered, total.filtered);
-    metric_add(stats->dirty, total.dirty);
-    metric_add(stats->expanded, total.expanded);
-    metric_add(stats->epochs, 1);
-    metric_set(stats->flush_seconds_milli, now_ms - epoch->closed_ms);
+    epochs->dirty_finished += epoch->dirty_rows;
+    if (epoch->dirty_reasons)
+        dirty_reasons_merge(epochs->dirty_reasons, epoch->dirty_reasons);
+    metric_add(epochs->options.stats->epochs, 1);
+    metric_set(epochs->options.stats->flush_seconds_milli, now_ms - epoch->closed_ms);
     log_debug(epochs->options.log,
               "epoch finished number=%" PRIu64 " read=%" PRId64 " written=%" PRId64 " filtered=%" PRId64 " dirty=%" PRId64
               " partitions=%zu flush_ms=%" PRId64,
               epoch->number, total.read, total.written, total.filtered, total.dirty, epoch->gather.count,
               now_ms - epoch->closed_ms);
+    list_remove(epochs, 0);
     epoch_free(epoch);
-    epochs->closing = NULL;
 }
 
-bool epochs_source_committed(struct epochs *epochs, const struct error *result, int64_t now_ms, struct error *error)
+static void commit_sessions(struct epochs *epochs, struct epoch *epoch, int64_t now_ms)
 {
-    assert(epochs->commit_out);
-    epochs->commit_out = false;
-    if (result->kind == ERROR_NONE) {
-        epochs->commit_failed_said = false;
-        if (epochs->commit_is_anchor)
-            anchored(epochs);
-        else
-            finish_epoch(epochs, now_ms);
-        return true;
+    struct sink *sink = epochs->options.sink;
+
+    epoch->state = EPOCH_COMMITTING;
+    for (struct target *target = epoch->gather.first; target; target = target->next) {
+        if (!target->session)
+            continue;
+        sink->ops->session_commit(sink, target->session, now_ms);
+        step_reached(STEP_commit_sent);
     }
-    if (result->kind != ERROR_RETRY) {
-        *error = *result;
-        return error_wrap(error, "committing offsets");
+}
+
+/* What is stored now, partition by partition. */
+static bool stored_parts(struct epochs *epochs, struct error *error)
+{
+    for (size_t i = 0; i < epochs->commit_count; i++) {
+        const struct commit_part *part = &epochs->commit_parts[i];
+        struct held *held = held_of(epochs, part->partition);
+
+        if (!held || held->incarnation != part->incarnation)
+            continue;
+        if (!counts_balance(&part->ledger))
+            return error_set(error, ERROR_FATAL,
+                             "the ledger of partition %d does not add up; the job stops rather than lose or double a row",
+                             part->partition);
+        if (epochs->commit_kind == COMMIT_ROLL)
+            count_finished(epochs, held->partition, held->committed, part->offset, &held->roll_counts);
+        held->committed = part->offset;
+        held->ledger = part->ledger;
+        if (held->state == HELD_ROLLING && epochs->commit_kind == COMMIT_ROLL)
+            roll_leave(epochs, held);
+        if ((held->state == HELD_ROLLING && epochs->commit_kind == COMMIT_ROLL) ||
+            (held->state == HELD_ANCHORING && epochs->commit_kind == COMMIT_ANCHOR))
+            held_start(epochs, held);
     }
-    if (!epochs->commit_failed_said)
-        log_warn(epochs->options.log, "offsets could not be committed, trying again: %s", result->text);
-    epochs->commit_failed_said = true;
-    epochs->commit_not_before_ms = now_ms + COMMIT_RETRY_MS;
     return true;
 }
 
-/* --- work --- */
-
-static struct epoch *epoch_new(struct epochs *epochs, int64_t now_ms)
+static bool commit_stored(struct epochs *epochs, int64_t now_ms, struct error *error)
 {
-    struct epoch *epoch = xcalloc(1, sizeof(*epoch));
+    struct epoch *finish = epochs->commit_finish, *prepare = epochs->commit_prepare;
 
-    epoch->number = epochs->number_next++;
-    epoch->opened_ms = now_ms;
-    gather_init(&epoch->gather, epoch);
-    return epoch;
-}
-
-static struct epoch_partition *epoch_partition_of(struct epoch *epoch, int32_t partition, bool make)
-{
-    for (size_t i = 0; i < epoch->partition_count; i++)
-        if (epoch->partitions[i].partition == partition)
-            return &epoch->partitions[i];
-    if (!make)
-        return NULL;
-    XGROW(epoch->partitions, epoch->partition_count, epoch->partition_capacity);
-    epoch->partitions[epoch->partition_count] = (struct epoch_partition){.partition = partition};
-    return &epoch->partitions[epoch->partition_count++];
-}
-
-void epochs_give(struct epochs *epochs, struct work *work, int64_t now_ms)
-{
-    struct epoch_partition *covered;
-
-    if (!epochs->filling)
-        epochs->filling = epoch_new(epochs, now_ms);
-    covered = epoch_partition_of(epochs->filling, work->partition, true);
-    covered->next = work->offset_next; /* the last one counts: after a gap in a log that was made anew offsets begin again */
-    covered->timestamp_ms = int64_max(covered->timestamp_ms, work->timestamp_ms);
-    epochs->filling->batches_out++;
-    work->epoch = epochs->filling;
-}
-
-/* Dirty rows: written now, durable before offsets move; the limit stops the job. */
-static bool take_dirty(struct epochs *epochs, struct work *work, int64_t wall_ms, struct error *error)
-{
-    int64_t max = epochs->options.job->dirty.max;
-    struct buffer text;
-
-    if (!work->counts.dirty)
+    epochs->commit_failed_said = false;
+    epochs->commit_finish = epochs->commit_prepare = NULL;
+    step_reached(epochs->commit_kind == COMMIT_ANCHOR ? STEP_anchor_stored
+                 : epochs->commit_kind == COMMIT_ROLL ? STEP_roll_stored
+                 : prepare                            ? STEP_prepare_stored
+                                                      : STEP_finish_stored);
+    if (finish && prepare)
+        step_reached(STEP_finish_stored);
+    if (!stored_parts(epochs, error))
+        return false;
+    if (epochs->commit_kind != COMMIT_EPOCH)
         return true;
-    if (!epochs->dirty_rows && work->dirty_reasons) {
-        struct buffer first;
-
-        buffer_init(&first, 0);
-        dirty_reasons_print(work->dirty_reasons, 3, &first);
-        log_warn(epochs->options.log, "the first dirty rows: %s; they are kept in %s", buffer_text(&first),
-                 epochs->options.job->dirty.directory);
-        buffer_release(&first);
+    if (finish)
+        finish_epoch(epochs, finish, now_ms);
+    if (prepare) {
+        prepare->doomed = false;
+        commit_sessions(epochs, prepare, now_ms);
     }
-    epochs->dirty_rows += work->counts.dirty;
-    if (work->dirty_reasons)
-        dirty_reasons_merge(epochs->dirty_reasons, work->dirty_reasons);
-    if (!dirty_append(epochs->options.dirty, buffer_str(&work->dirty_lines), wall_ms, error))
-        return error_wrap(error, "dirty store");
-    if (max < 0 || epochs->dirty_rows <= max)
+    return true;
+}
+
+static void commit_refused(struct epochs *epochs, const struct error *why, int64_t now_ms)
+{
+    struct epoch *prepare = epochs->commit_prepare;
+
+    epochs->commit_finish = epochs->commit_prepare = NULL;
+    if (!epochs->commit_failed_said)
+        log_warn(epochs->options.log, "offsets could not be committed, trying again: %s", why->text);
+    epochs->commit_failed_said = true;
+    epochs->commit_not_before_ms = now_ms + COMMIT_RETRY_MS;
+    if (!prepare)
+        return;
+    prepare->state = EPOCH_SEALED;
+    for (size_t i = 0; i < epochs->count; i++) {
+        if (epochs->list[i] == prepare && prepare->doomed) {
+            drop_from(epochs, i);
+            return;
+        }
+    }
+}
+
+bool epochs_source_committed(struct epochs *epochs, enum commit_result result, const struct error *why, int64_t now_ms,
+                             struct error *error)
+{
+    struct source *source = epochs->options.source;
+
+    assert(epochs->commit_out);
+    epochs->commit_out = false;
+    switch (result) {
+    case COMMIT_STORED:
+        return commit_stored(epochs, now_ms, error);
+    case COMMIT_REFUSED:
+        if (why->kind != ERROR_RETRY) {
+            *error = *why;
+            return error_wrap(error, "committing offsets");
+        }
+        commit_refused(epochs, why, now_ms);
         return true;
-    if (!dirty_sync(epochs->options.dirty, error))
-        return error_wrap(error, "dirty store");
-    buffer_init(&text, 0);
-    dirty_reasons_print(epochs->dirty_reasons, 5, &text);
-    error_set(error, ERROR_FATAL, "%" PRId64 " dirty rows are more than dirty.max (%" PRId64 "): %s; they are in %s",
-              epochs->dirty_rows, max, buffer_text(&text), epochs->options.job->dirty.directory);
-    buffer_release(&text);
+    case COMMIT_UNKNOWN:
+        log_warn(epochs->options.log,
+                 "whether offsets were committed is not known; the group is joined anew, and what is stored then decides: %s",
+                 why->text);
+        metric_add(epochs->options.stats->rejoins, 1);
+        epochs->rejoining = true;
+        epochs->commit_failed_said = false;
+        source->ops->rejoin(source); /* tells all partitions as lost */
+        return true;
+    }
     return false;
 }
 
-static bool take_batch(struct epochs *epochs, struct epoch *epoch, struct work *work, int64_t wall_ms, struct error *error)
-{
-    struct epoch_partition *covered = epoch_partition_of(epoch, work->partition, false);
-    struct stats *stats = epochs->options.stats;
-
-    epoch->batches_out--;
-    if (!work->ok) {
-        *error = work->error;
-        return error_wrap(error, "partition %d offsets %" PRId64 "..%" PRId64, work->partition, work->offset_first,
-                          work->offset_next - 1);
-    }
-    if (!counts_balance(&work->counts))
-        return error_set(error, ERROR_FATAL,
-                         "the count of rows does not add up in partition %d offsets %" PRId64 "..%" PRId64 ": read %" PRId64
-                         " + expanded %" PRId64 " is not written %" PRId64 " + filtered %" PRId64 " + dirty %" PRId64
-                         "; the job stops rather than lose or double a row",
-                         work->partition, work->offset_first, work->offset_next - 1, work->counts.read, work->counts.expanded,
-                         work->counts.written, work->counts.filtered, work->counts.dirty);
-    metric_add(stats->processed, work->counts.read);
-    if (!covered) /* the partition went away meanwhile: its next owner reads these rows again, so they are not written here */
-        return true;
-    for (struct chunk *chunk = work->chunks; chunk; chunk = chunk->next)
-        metric_add(stats->raw_bytes, (int64_t)chunk->records_size);
-    counts_add(&covered->counts, &work->counts);
-    if (!take_dirty(epochs, work, wall_ms, error))
-        return false;
-    gather_add(&epoch->gather, work->chunks, (size_t)epochs->options.job->runtime.flush_bytes);
-    work->chunks = NULL;
-    return true;
-}
-
-static bool take_block(struct epochs *epochs, struct epoch *epoch, struct work *work, int64_t now_ms, struct error *error)
-{
-    struct sink *sink = epochs->options.sink;
-    struct target *target = work->target;
-
-    epoch->packs_out--;
-    epoch->bytes_packing -= (size_t)work->bytes;
-    target->packs_out--;
-    if (!work->ok) {
-        *error = work->error;
-        return error_wrap(error, "table partition %.*s", (int)target->spec_size, target->spec);
-    }
-    if (!target->session)
-        target->session = sink->ops->session_open(sink, str_make(target->spec, target->spec_size), target, now_ms);
-    target->blocks_out++;
-    epoch->blocks_out++;
-    sink->ops->block_put(sink, target->session, work->block, now_ms);
-    work->block = NULL;
-    return true;
-}
-
-bool epochs_take(struct epochs *epochs, struct work *work, int64_t now_ms, int64_t wall_ms, struct error *error)
-{
-    struct epoch *epoch = work->epoch;
-
-    assert(epoch == epochs->filling || epoch == epochs->closing);
-    if (work->kind == WORK_PACK)
-        return take_block(epochs, epoch, work, now_ms, error);
-    return take_batch(epochs, epoch, work, wall_ms, error);
-}
-
-static struct work *next_pack_of(struct epoch *epoch)
-{
-    struct target *target;
-    struct chunk *chunks;
-    struct work *work;
-    size_t bytes;
-
-    if (!epoch || !(chunks = gather_take_due(&epoch->gather, &target, &bytes)))
-        return NULL;
-    work = work_new(WORK_PACK);
-    work->epoch = epoch;
-    work->target = target;
-    work->chunks = chunks;
-    work->bytes = (int64_t)bytes;
-    target->packs_out++;
-    epoch->packs_out++;
-    epoch->bytes_packing += bytes;
-    return work;
-}
-
-struct work *epochs_next_pack(struct epochs *epochs)
-{
-    struct work *work = next_pack_of(epochs->closing);
-
-    return work ? work : next_pack_of(epochs->filling);
-}
-
-bool epochs_pack_early(struct epochs *epochs)
-{
-    enum { EARLY_BYTES_MIN = 256 * 1024 };
-
-    if (!epochs->filling || !gather_push_largest(&epochs->filling->gather, EARLY_BYTES_MIN))
-        return false;
-    metric_add(epochs->options.stats->early_memory, 1);
-    return true;
-}
+/* --- the sink's news --- */
 
 bool epochs_sink_event(struct epochs *epochs, const struct sink_event *event, struct error *error)
 {
     struct stats *stats = epochs->options.stats;
-    struct target *target;
-    struct epoch *epoch;
+    struct target *target = event->session ? sink_session_user(event->session) : NULL;
+    struct epoch *epoch = target ? target->epoch : NULL;
 
     switch (event->kind) {
     case SINK_BLOCK_ACKED:
-        target = sink_session_user(event->session);
-        epoch = target->epoch;
         target->blocks_out--;
         epoch->blocks_out--;
         metric_add(stats->blocks, 1);
         metric_add(stats->sent_bytes, (int64_t)event->block->size);
+        step_reached(STEP_block_acked);
         break;
     case SINK_SESSION_SEALED:
-        target = sink_session_user(event->session);
-        epoch = target->epoch;
         target->sealed = true;
         epoch->sealed++;
         break;
     case SINK_SESSION_COMMITTED:
-        target = sink_session_user(event->session);
-        epoch = target->epoch;
+        if (target->roll) {
+            roll_session_committed(epochs, target);
+            break;
+        }
         target->committed = true;
         target->session = NULL;
         epoch->committed++;
+        step_reached(STEP_committed_one);
         break;
     case SINK_SESSION_UNKNOWN:
+        *error = event->error;
+        target->session = NULL;
+        roll_session_unknown(epochs, target, error);
+        return false;
     case SINK_FAILED:
         *error = event->error;
         return false;
@@ -592,35 +513,27 @@ bool epochs_sink_event(struct epochs *epochs, const struct sink_event *event, st
 
 /* --- transitions --- */
 
-static void close_filling(struct epochs *epochs, int64_t now_ms)
+void epochs_close_filling(struct epochs *epochs, int64_t now_ms)
 {
-    epochs->closing = epochs->filling;
-    epochs->filling = NULL;
-    epochs->closing->state = EPOCH_SETTLING;
-    epochs->closing->closed_ms = now_ms;
+    struct epoch *filling = epochs_filling(epochs);
+
+    filling->state = EPOCH_SETTLING;
+    filling->closed_ms = now_ms;
     epochs->flush_wanted = false;
 }
 
-static bool leaving_covered(const struct epochs *epochs, const struct epoch *epoch)
-{
-    for (size_t i = 0; i < epochs->held_count; i++)
-        if (epochs->held[i].state == HELD_LEAVING && epoch_covers(epoch, epochs->held[i].partition))
-            return true;
-    return false;
-}
-
-/* Whether the filling epoch has to be closed now, if the other one lets it. */
-static bool filling_due(struct epochs *epochs, int64_t now_ms)
+/* Whether the filling epoch has to be closed now. */
+static bool filling_due(struct epochs *epochs, struct epoch *epoch, int64_t now_ms)
 {
     const struct job *job = epochs->options.job;
-    struct epoch *epoch = epochs->filling;
 
-    if (epochs->flush_wanted || now_ms - epoch->opened_ms >= job->runtime.flush_interval_ms || leaving_covered(epochs, epoch))
+    if (epochs->flush_wanted || now_ms - epoch->opened_ms >= job->runtime.flush_interval_ms ||
+        held_leaving_covered(epochs, epoch))
         return true;
     if (epoch->gather.count < job->target.partitions_open_max)
         return false;
-    if (!epoch->partitions_said) {
-        epoch->partitions_said = true;
+    if (!epoch->early_said) {
+        epoch->early_said = true;
         metric_add(epochs->options.stats->early_partitions, 1);
         log_info(epochs->options.log,
                  "early flush: %zu table partitions are open; raise target.partitions_open_max (%u) for larger blocks",
@@ -631,81 +544,104 @@ static bool filling_due(struct epochs *epochs, int64_t now_ms)
 
 static bool settled(const struct epoch *epoch)
 {
-    return !epoch->batches_out && !epoch->packs_out && !epoch->blocks_out && !epoch->gather.bytes && !epoch->gather.due_first;
+    return !epoch->packs_out && !epoch->blocks_out && !epoch->gather.bytes && !epoch->gather.due_first;
 }
 
-/* One transition of the closing epoch; false when there is none to make. */
-static bool closing_step(struct epochs *epochs, int64_t now_ms, struct error *error)
+/* The record must fit, now that the ids are known. One that does not is given up: its next try knows how long ids are. */
+static void record_check(struct epochs *epochs, size_t index)
+{
+    if (epoch_record_fits(epochs, epochs->list[index]))
+        return;
+    log_warn(
+        epochs->options.log,
+        "the epoch's record is larger than %d bytes, since session ids are %zu bytes long; it is read again in smaller parts",
+        POSITION_BYTES_MAX, epochs->id_bytes);
+    drop_from(epochs, index);
+}
+
+static bool seal(struct epochs *epochs, struct epoch *epoch, int64_t now_ms)
 {
     struct sink *sink = epochs->options.sink;
-    struct epoch *epoch = epochs->closing;
+
+    epoch->state = EPOCH_SEALING;
+    for (struct target *target = epoch->gather.first; target; target = target->next)
+        sink->ops->session_seal(sink, target->session, now_ms);
+    return true;
+}
+
+/* One transition of the oldest epoch from sealed on. */
+static bool head_step(struct epochs *epochs, int64_t now_ms)
+{
+    struct epoch *epoch = epochs->list[0];
+    struct epoch *next = epochs->count > 1 ? epochs->list[1] : NULL;
+    bool may_commit = !epochs->commit_out && !epochs->rejoining && now_ms >= epochs->commit_not_before_ms;
 
     switch (epoch->state) {
-    case EPOCH_FILLING:
-        break;
-    case EPOCH_SETTLING:
-        if (!epoch->batches_out && epoch->gather.bytes && !epoch->gather.due_first)
-            gather_push_all(&epoch->gather);
-        if (!settled(epoch))
-            return false;
-        epoch->state = EPOCH_SEALING;
-        for (struct target *target = epoch->gather.first; target; target = target->next)
-            sink->ops->session_seal(sink, target->session, now_ms);
-        return true;
-    case EPOCH_SEALING:
-        if (epoch->sealed < epoch->gather.count)
-            return false;
-        if (!dirty_sync(epochs->options.dirty, error)) {
-            error_wrap(error, "dirty store");
-            return false;
+    case EPOCH_SEALED:
+        if (!epoch->gather.count) { /* nothing for the target: offsets may move */
+            epoch->state = EPOCH_FINISHING;
+            return true;
         }
-        epoch->state = EPOCH_COMMITTING;
-        for (struct target *target = epoch->gather.first; target; target = target->next)
-            sink->ops->session_commit(sink, target->session, now_ms);
-        return true;
+        if (!epochs_exactly_once(epochs)) {
+            commit_sessions(epochs, epoch, now_ms);
+            return true;
+        }
+        if (may_commit)
+            (void)send_epochs(epochs, NULL, epoch);
+        return false;
     case EPOCH_COMMITTING:
         if (epoch->committed < epoch->gather.count)
             return false;
         epoch->state = EPOCH_FINISHING;
-        epochs->commit_not_before_ms = now_ms;
+        step_reached(STEP_committed_all);
         return true;
     case EPOCH_FINISHING:
-        if (epochs->commit_out || now_ms < epochs->commit_not_before_ms)
-            return false;
-        if (send_finish(epochs, epoch))
-            return false;
-        finish_epoch(epochs, now_ms); /* every partition of it is gone */
-        return true;
+        if (may_commit)
+            (void)send_epochs(epochs, epoch,
+                              next && epochs_exactly_once(epochs) && next->state == EPOCH_SEALED && next->gather.count ? next
+                                                                                                                       : NULL);
+        return false;
+    default:
+        return false;
     }
-    return false;
 }
 
-/* Gives revoked partitions back once no epoch needs them, or when their time is over. */
-static bool release_leaving(struct epochs *epochs, int64_t now_ms)
+/* One transition of an epoch up to sealed; false when there is none to make, or with an error. */
+static bool epoch_step(struct epochs *epochs, size_t index, int64_t now_ms, struct error *error)
 {
-    struct source *source = epochs->options.source;
-    int32_t *numbers;
-    size_t count = 0;
-    bool covered = leaving_covered(epochs, epochs->filling) || leaving_covered(epochs, epochs->closing);
+    struct epoch *epoch = epochs->list[index];
+    bool durable = false;
 
-    /* A commit under way may name them: a revoke is answered only when none is outstanding (rule 7). */
-    if (epochs->commit_out || (covered && now_ms < epochs->leaving_until_ms))
-        return false;
-    numbers = xcalloc(epochs->held_count, sizeof(*numbers));
-    for (size_t i = 0; i < epochs->held_count; i++)
-        if (epochs->held[i].state == HELD_LEAVING)
-            numbers[count++] = epochs->held[i].partition;
-    if (count && covered)
-        log_warn(epochs->options.log,
-                 "partitions are given back before their rows were flushed, since the group would not wait; their next owner "
-                 "reads those rows again count=%zu",
-                 count);
-    for (size_t i = 0; i < count; i++)
-        forget_partition(epochs, numbers[i]);
-    if (count)
-        source->ops->release(source, numbers, count);
-    free(numbers);
-    return count > 0;
+    switch (epoch->state) {
+    case EPOCH_SETTLING:
+        if (epoch->gather.bytes && !epoch->gather.due_first)
+            gather_push_all(&epoch->gather);
+        return settled(epoch) && seal(epochs, epoch, now_ms);
+    case EPOCH_SEALING:
+        if (epoch->sealed < epoch->gather.count)
+            return false;
+        step_reached(STEP_sealed);
+        if (!dirty_sync(epochs->options.dirty, error)) {
+            error_wrap(error, "dirty store");
+            return false;
+        }
+        epoch->state = EPOCH_SYNCING;
+        return true;
+    case EPOCH_SYNCING:
+        if (!dirty_durable(epochs->options.dirty, &durable, error)) {
+            error_wrap(error, "dirty store");
+            return false;
+        }
+        if (!durable)
+            return false;
+        step_reached(STEP_dirty_durable);
+        epoch->state = EPOCH_SEALED;
+        if (epochs_exactly_once(epochs) && epoch->gather.count)
+            record_check(epochs, index);
+        return true;
+    default:
+        return index == 0 && head_step(epochs, now_ms);
+    }
 }
 
 static bool anchors_wanted(const struct epochs *epochs)
@@ -716,39 +652,81 @@ static bool anchors_wanted(const struct epochs *epochs)
     return false;
 }
 
-bool epochs_step(struct epochs *epochs, int64_t now_ms, struct error *error)
+static bool rolls_done(const struct epochs *epochs)
+{
+    for (size_t i = 0; i < epochs->held_count; i++)
+        if (epochs->held[i].state == HELD_ROLLING && epochs->held[i].roll->done)
+            return true;
+    return false;
+}
+
+static bool commit_possible(const struct epochs *epochs, int64_t now_ms)
+{
+    return !epochs->commit_out && !epochs->rejoining && now_ms >= epochs->commit_not_before_ms;
+}
+
+static void ledger_show(const struct epochs *epochs)
+{
+    struct stats *stats = epochs->options.stats;
+    struct counts ledger = {0};
+
+    for (size_t i = 0; i < epochs->held_count; i++)
+        counts_add(&ledger, &epochs->held[i].ledger);
+    metric_set(stats->ledger_read, ledger.read);
+    metric_set(stats->ledger_written, ledger.written);
+    metric_set(stats->ledger_filtered, ledger.filtered);
+    metric_set(stats->ledger_dirty, ledger.dirty);
+    metric_set(stats->ledger_expanded, ledger.expanded);
+}
+
+bool epochs_step(struct epochs *epochs, int64_t now_ms, int64_t wall_ms, struct error *error)
 {
     bool moved;
 
     error->kind = ERROR_NONE;
     do {
+        struct epoch *filling;
+
         moved = false;
-        if (!epochs->commit_out && now_ms >= epochs->commit_not_before_ms && anchors_wanted(epochs))
+        if (anchors_wanted(epochs) && commit_possible(epochs, now_ms))
             send_anchors(epochs);
-        if (epochs->filling && !epochs->closing && filling_due(epochs, now_ms)) {
-            close_filling(epochs, now_ms);
+        if (rolls_done(epochs) && commit_possible(epochs, now_ms))
+            send_rolls(epochs);
+        if (epochs->blocked && !epochs_intake(epochs, now_ms, wall_ms, error))
+            return false;
+        filling = epochs_filling(epochs);
+        if (filling && epochs->count < EPOCHS_MAX && filling_due(epochs, filling, now_ms)) {
+            epochs_close_filling(epochs, now_ms);
             moved = true;
         }
-        if (epochs->closing)
-            moved |= closing_step(epochs, now_ms, error);
-        if (error->kind != ERROR_NONE)
-            return false;
-        moved |= release_leaving(epochs, now_ms);
+        for (size_t i = 0; i < epochs->count; i++) {
+            moved |= epoch_step(epochs, i, now_ms, error);
+            if (error->kind != ERROR_NONE)
+                return false;
+        }
+        moved |= held_release_leaving(epochs, now_ms);
     } while (moved);
     metric_set(epochs->options.stats->partitions_open, (int64_t)epochs_targets(epochs));
+    ledger_show(epochs);
     return true;
 }
 
+/* --- what the hub asks --- */
+
 int64_t epochs_deadline(const struct epochs *epochs)
 {
+    const struct epoch *filling = epochs_filling(epochs);
+    const struct epoch *head = epochs->count ? epochs->list[0] : NULL;
     int64_t deadline = INT64_MAX;
 
-    if (epochs->filling && !epochs->closing)
-        deadline = epochs->filling->opened_ms + epochs->options.job->runtime.flush_interval_ms;
-    if (!epochs->commit_out && (anchors_wanted(epochs) || (epochs->closing && epochs->closing->state == EPOCH_FINISHING)))
+    if (filling && epochs->count < EPOCHS_MAX)
+        deadline = filling->opened_ms + epochs->options.job->runtime.flush_interval_ms;
+    if (epochs->commit_out || epochs->rejoining)
+        return deadline;
+    if (anchors_wanted(epochs) || rolls_done(epochs) || (head && (head->state == EPOCH_FINISHING || head->state == EPOCH_SEALED)))
         deadline = int64_min(deadline, epochs->commit_not_before_ms);
     /* With a commit under way nothing is given back, however late it is: its answer is what is waited for. */
-    for (size_t i = 0; i < epochs->held_count && !epochs->commit_out; i++)
+    for (size_t i = 0; i < epochs->held_count; i++)
         if (epochs->held[i].state == HELD_LEAVING)
             deadline = int64_min(deadline, epochs->leaving_until_ms);
     return deadline;
@@ -756,38 +734,49 @@ int64_t epochs_deadline(const struct epochs *epochs)
 
 void epochs_flush(struct epochs *epochs)
 {
-    epochs->flush_wanted = epochs->filling != NULL;
+    epochs->flush_wanted = epochs_filling(epochs) != NULL;
 }
 
 bool epochs_idle(const struct epochs *epochs)
 {
-    return !epochs->filling && !epochs->closing && !epochs->commit_out;
+    return !epochs->count && !epochs->commit_out && !epochs->blocked;
 }
 
 bool epochs_full(const struct epochs *epochs)
 {
-    return epochs->closing && epochs->filling && epochs->filling->gather.count >= epochs->options.job->target.partitions_open_max;
+    const struct epoch *filling = epochs_filling(epochs);
+
+    return epochs->blocked ||
+           (epochs->count == EPOCHS_MAX && filling && filling->gather.count >= epochs->options.job->target.partitions_open_max);
 }
 
 size_t epochs_bytes(const struct epochs *epochs)
 {
-    size_t bytes = 0;
+    size_t bytes = epochs->waiting_bytes;
 
-    if (epochs->filling)
-        bytes += epochs->filling->gather.bytes + epochs->filling->bytes_packing;
-    if (epochs->closing)
-        bytes += epochs->closing->gather.bytes + epochs->closing->bytes_packing;
+    for (size_t i = 0; i < epochs->count; i++)
+        bytes += epochs->list[i]->gather.bytes + epochs->list[i]->bytes_packing;
     return bytes;
 }
 
 size_t epochs_targets(const struct epochs *epochs)
 {
-    return (epochs->filling ? epochs->filling->gather.count : 0) + (epochs->closing ? epochs->closing->gather.count : 0);
+    size_t count = 0;
+
+    for (size_t i = 0; i < epochs->count; i++)
+        count += epochs->list[i]->gather.count;
+    return count;
 }
 
 const struct counts *epochs_counts(const struct epochs *epochs)
 {
     return &epochs->counts;
+}
+
+const struct tally *epochs_tallies(const struct epochs *epochs, size_t *count_out)
+{
+    *count_out = epochs->tally_count;
+    return epochs->tallies;
 }
 
 int64_t epochs_last_timestamp(const struct epochs *epochs)

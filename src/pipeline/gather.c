@@ -36,15 +36,29 @@ static uint64_t hash_spec(struct str spec)
     return hash;
 }
 
+static struct target *target_find(const struct gather *gather, struct str spec, uint64_t hash)
+{
+    struct target *target;
+
+    for (target = gather->buckets[hash % GATHER_BUCKETS]; target; target = target->next_bucket)
+        if (target->hash == hash && str_equal(str_make(target->spec, target->spec_size), spec))
+            return target;
+    return NULL;
+}
+
+bool gather_has(const struct gather *gather, struct str spec)
+{
+    return target_find(gather, spec, hash_spec(spec)) != NULL;
+}
+
 static struct target *target_of(struct gather *gather, struct str spec)
 {
     uint64_t hash = hash_spec(spec);
     struct target **bucket = &gather->buckets[hash % GATHER_BUCKETS];
-    struct target *target;
+    struct target *target = target_find(gather, spec, hash);
 
-    for (target = *bucket; target; target = target->next_bucket)
-        if (target->hash == hash && str_equal(str_make(target->spec, target->spec_size), spec))
-            return target;
+    if (target)
+        return target;
     target = xcalloc(1, sizeof(*target));
     target->spec = str_dup(spec);
     target->spec_size = spec.size;

@@ -19,8 +19,11 @@ struct target {
     struct chunk *chunks, **tail; /* waiting */
     size_t bytes;
 
-    void *epoch;
+    void *epoch; /* NULL: a session of an earlier owner's epoch, which `roll` rolls forward */
+    void *roll;
     struct sink_session *session; /* NULL until the first block */
+    unsigned blocks; /* all that it has */
+    uint64_t rows;
     unsigned packs_out;           /* at workers */
     unsigned blocks_out;          /* at the sink */
     bool sealed, committed;
@@ -41,6 +44,8 @@ void gather_init(struct gather *gather, void *epoch);
 void gather_release(struct gather *gather);
 /* Takes the list; each chunk goes to its target, which becomes due at block_bytes. */
 void gather_add(struct gather *gather, struct chunk *chunks, size_t block_bytes);
+/* Whether chunks for that table partition came already. */
+bool gather_has(const struct gather *gather, struct str spec);
 /* The target with most bytes becomes due, if it has at least bytes_min. */
 bool gather_push_largest(struct gather *gather, size_t bytes_min);
 void gather_push_all(struct gather *gather);

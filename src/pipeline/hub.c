@@ -156,6 +156,7 @@ static bool start_workers(struct hub *hub, struct error *error)
         .job = job,
         .schema = &hub->options.sink->schema,
         .topic_id = hub->topic_id,
+        .record_bytes_max = epochs_record_room(hub->epochs),
         .wall_ms = hub->options.wall_ms,
         .log = hub->options.log,
     };
@@ -199,20 +200,22 @@ static bool open_epochs(struct hub *hub, struct error *error)
         .stats = options->stats,
         .owner = {options->job->name, source->cluster_id, source->topic_id[0] ? source->topic_id : options->job->source.topic,
                   options->table, options->sink->table_id},
+        .wall_ms = options->wall_ms,
         .revoke_ms_max = revoke_ms_max(options->job),
         .log = options->log,
     };
 
     memcpy(hub->topic_id, source->topic_id, sizeof(hub->topic_id));
+    hub->epochs = epochs_new(&epochs);
     if (!start_workers(hub, error))
         return false;
-    hub->epochs = epochs_new(&epochs);
     hub->state = HUB_RUNNING;
     hub->fed_ms = options->monotonic_ms();
     hub->pause_after_ms = int64_min(PAUSE_AFTER_MS, epochs.revoke_ms_max / 2); /* fetching is also what keeps the membership */
-    log_info(options->log, "job runs topic=%s cluster=%s table=%s workers=%u flush_interval_ms=%" PRId64,
+    log_info(options->log, "job runs topic=%s cluster=%s table=%s delivery=%s workers=%u flush_interval_ms=%" PRId64,
              options->job->source.topic, source->cluster_id[0] ? source->cluster_id : "-", options->table,
-             options->job->runtime.workers, options->job->runtime.flush_interval_ms);
+             options->job->delivery == DELIVERY_EXACTLY_ONCE ? "exactly_once" : "at_least_once", options->job->runtime.workers,
+             options->job->runtime.flush_interval_ms);
     return true;
 }
 
@@ -248,11 +251,9 @@ static struct work *work_take(struct hub *hub)
     return work;
 }
 
-/* Keeps the struct and its dirty buffer for the next batch. */
+/* Keeps the struct for the next batch. */
 static void work_give_back(struct hub *hub, struct work *work)
 {
-    struct buffer lines = work->dirty_lines;
-
     if (work->kind == WORK_PACK) {
         work_free(work);
         return;
@@ -261,12 +262,9 @@ static void work_give_back(struct hub *hub, struct work *work)
         hub->batch_bytes -= (size_t)work->bytes;
         batch_give_back(hub, work->batch);
     }
-    dirty_reasons_free(work->dirty_reasons);
-    chunks_free(work->chunks);
+    segments_free(work->segments);
     memset(work, 0, sizeof(*work));
     work->kind = WORK_BATCH;
-    buffer_clear(&lines);
-    work->dirty_lines = lines;
     work->next = hub->work_pool;
     hub->work_pool = work;
 }
@@ -298,7 +296,6 @@ static void lane_close(struct hub *hub, struct lane *lane)
     work->offset_first = batch->offset_first;
     work->offset_next = batch->offset_next;
     work->bytes = batch->bytes;
-    work->timestamp_ms = batch->messages[batch->message_count - 1].timestamp_ms;
     work->next = NULL;
     *hub->ready_tail = work;
     hub->ready_tail = &work->next;
@@ -327,6 +324,21 @@ static void drop_waiting(struct hub *hub, int32_t partition)
         }
     }
     hub->ready_tail = link;
+}
+
+/* What has to be read again: nothing of it may stay here when the source is sent back. */
+static bool take_rewinds(struct hub *hub)
+{
+    struct source *source = hub->options.source;
+    struct rewind rewind;
+    bool moved = false;
+
+    while (epochs_next_rewind(hub->epochs, &rewind)) {
+        drop_waiting(hub, rewind.partition);
+        source->ops->seek(source, rewind.partition, rewind.offset);
+        hub->source_more = moved = true;
+    }
+    return moved;
 }
 
 /* --- the source --- */
@@ -505,7 +517,7 @@ static bool take_source_events(struct hub *hub, bool *moved, int64_t now_ms, str
                 return false;
             break;
         case SOURCE_ASSIGN:
-            if (!epochs_offer(hub->epochs, event.partitions, event.count, error))
+            if (!epochs_offer(hub->epochs, event.partitions, event.count, now_ms, error))
                 return false;
             hub->source_more = true;
             break;
@@ -519,7 +531,7 @@ static bool take_source_events(struct hub *hub, bool *moved, int64_t now_ms, str
                 epochs_lose(hub->epochs, event.partitions, event.count);
             break;
         case SOURCE_COMMITTED:
-            if (!epochs_source_committed(hub->epochs, &event.error, now_ms, error))
+            if (!epochs_source_committed(hub->epochs, event.result, &event.error, now_ms, error))
                 return false;
             hub->source_more = true;
             break;
@@ -626,7 +638,7 @@ static bool give(struct hub *hub, struct work *work, size_t index, int64_t now_m
     struct worker *worker = hub->workers[index];
 
     if (work->kind == WORK_BATCH) {
-        epochs_give(hub->epochs, work, now_ms);
+        epochs_give(hub->epochs, work);
         hub->batches_out++;
     }
     if (hub->inline_worker) {
@@ -762,10 +774,12 @@ static bool turn(struct hub *hub, struct report *report, struct error *error)
     if (hub->epochs) {
         if (!take_results(hub, &moved, now_ms, error))
             return false;
+        moved |= take_rewinds(hub);
         moved |= feed(hub, now_ms);
         watch_memory(hub);
-        if (!dispatch(hub, &moved, now_ms, error) || !epochs_step(hub->epochs, now_ms, error))
+        if (!dispatch(hub, &moved, now_ms, error) || !epochs_step(hub->epochs, now_ms, options->wall_ms(), error))
             return false;
+        moved |= take_rewinds(hub);
         /* What the step made due goes out in this turn, not after a wait. */
         if (!dispatch(hub, &moved, now_ms, error))
             return false;

@@ -121,6 +121,18 @@ static bool take_number(struct str value, int64_t *number_out)
     return !*end && errno == 0 && *number_out >= 0 && digits[0] >= '0' && digits[0] <= '9';
 }
 
+/* A position goes back only where a log was made anew. */
+static bool take_signed(struct str value, int64_t *number_out)
+{
+    bool negative = value.size && value.data[0] == '-';
+
+    if (!take_number(negative ? str_make(value.data + 1, value.size - 1) : value, number_out))
+        return false;
+    if (negative)
+        *number_out = -*number_out;
+    return true;
+}
+
 static bool take_counts(struct str value, struct counts *counts)
 {
     int64_t *numbers[] = {&counts->read, &counts->written, &counts->filtered, &counts->dirty, &counts->expanded};
@@ -160,7 +172,7 @@ static bool take_covers(struct str value, struct position *position)
 
         str_cut(value, ',', &word, &value);
         if (!str_cut(word, ':', &name, &range) || !str_cut(range, '+', &base, &size) || !take_number(name, &partition) ||
-            partition > INT32_MAX || !take_number(base, &cover.base) || !take_number(size, &count) ||
+            partition > INT32_MAX || !take_number(base, &cover.base) || !take_signed(size, &count) ||
             __builtin_add_overflow(cover.base, count, &cover.next))
             return false;
         cover.partition = (int32_t)partition;
@@ -259,10 +271,11 @@ static bool owner_check(struct str key, struct str value, const struct position_
         if (!str_is(key, rows[i].key) || !rows[i].name[0] || !value.size || same_name(value, rows[i].name))
             continue;
         if (str_is(key, "topic"))
-            return error_set(error, ERROR_FATAL,
-                             "the topic was deleted and made anew since the position was stored (its id was %.*s and is %s): what "
-                             "was not read of the old one is lost; to begin with the new one use `luaduct reset JOB --to earliest`",
-                             STR_ARG(value), rows[i].name);
+            return error_set(
+                error, ERROR_FATAL,
+                "the topic was deleted and made anew since the position was stored (its id was %.*s and is %s): what "
+                "was not read of the old one is lost; to begin with the new one use `luaduct reset JOB --to earliest`",
+                STR_ARG(value), rows[i].name);
         if (str_is(key, "tableid"))
             return error_set(error, ERROR_FATAL,
                              "table %s was dropped and made anew since the position was stored (its id was %.*s and is %s): what "

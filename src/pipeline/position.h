@@ -8,11 +8,11 @@
  *      epoch=ID by=HOST:PID at=MS counts=R,W,F,D,E offsets=P:BASE+N,P:BASE+N sessions=LIST
  *
  * counts are those of this Kafka partition in the epoch, to be added to the ledger when it is finished. offsets are all Kafka
- * partitions of the epoch, with the offset where it begins and the number of offsets that it covers. sessions are front-coded, since
- * neighbours share most of their text: ";" between two, "!" between the parts of one: partition value and session id, each as the
- * number of bytes shared with the one before, "~" and the rest; then blocks and rows. Names, values and ids are percent-encoded;
- * crc is the CRC-32C of all before " crc=". This release also reads luaduct/1, which has the idle record without tableid.
- * Ownership: position_release frees what a parsed one holds. Threads: any, no state. */
+ * partitions of the epoch, with the offset where it begins and the number of offsets that it covers. sessions are front-coded,
+ * since neighbours share most of their text: ";" between two, "!" between the parts of one: partition value and session id, each
+ * as the number of bytes shared with the one before, "~" and the rest; then blocks and rows. Names, values and ids are
+ * percent-encoded; crc is the CRC-32C of all before " crc=". This release also reads luaduct/1, which has the idle record without
+ * tableid. Ownership: position_release frees what a parsed one holds. Threads: any, no state. */
 #ifndef LUADUCT_PIPELINE_POSITION_H
 #define LUADUCT_PIPELINE_POSITION_H
 
@@ -71,7 +71,10 @@ void position_release(struct position *position);
 /* What owner and ledger take, at most, and what each Kafka partition and each table partition of an epoch adds, when values and
  * ids have these lengths: how an epoch is kept below POSITION_BYTES_MAX before the ids are known. */
 size_t position_bytes_fixed(const struct position_owner *owner);
-enum { POSITION_BYTES_COVER = 40 };
+enum {
+    POSITION_BYTES_COVER = 40,
+    POSITION_ID_BYTES = 64, /* a session's id, as long as nothing is known of it: those of the service have some 45 characters */
+};
 size_t position_bytes_session(size_t spec_size, size_t id_size);
 
 #endif

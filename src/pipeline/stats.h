@@ -11,7 +11,10 @@ struct stats {
     struct metric *read, *written, *filtered, *dirty, *expanded;
     /* As they pass by. */
     struct metric *fetched, *fetched_bytes, *processed, *sent_bytes, *raw_bytes;
-    struct metric *epochs, *blocks, *early_partitions, *early_memory;
+    struct metric *epochs, *blocks, *early_partitions, *early_memory, *early_record;
+    struct metric *rolled, *dropped, *rejoins;
+    /* The ledger of the partitions of this process: what all runs together did, on whatever machine. */
+    struct metric *ledger_read, *ledger_written, *ledger_filtered, *ledger_dirty, *ledger_expanded;
     struct metric *partitions_open, *uploads, *memory, *lua_memory, *paused, *assigned;
     struct metric *lag_records, *lag_seconds_milli, *flush_seconds_milli;
     struct metric *requests, *retries, *throttled;

@@ -8,7 +8,6 @@ struct work *work_new(enum work_kind kind)
     struct work *work = xcalloc(1, sizeof(*work));
 
     work->kind = kind;
-    buffer_init(&work->dirty_lines, 0);
     return work;
 }
 
@@ -17,8 +16,7 @@ void work_free(struct work *work)
     if (!work)
         return;
     batch_free(work->batch);
-    buffer_release(&work->dirty_lines);
-    dirty_reasons_free(work->dirty_reasons);
+    segments_free(work->segments);
     chunks_free(work->chunks);
     block_free(work->block);
     free(work);
@@ -32,4 +30,34 @@ void chunks_free(struct chunk *chunk)
         free(chunk);
         chunk = next;
     }
+}
+
+struct segment *segment_new(void)
+{
+    struct segment *segment = xcalloc(1, sizeof(*segment));
+
+    buffer_init(&segment->dirty_lines, 0);
+    return segment;
+}
+
+void segments_free(struct segment *segment)
+{
+    while (segment) {
+        struct segment *next = segment->next;
+
+        chunks_free(segment->chunks);
+        buffer_release(&segment->dirty_lines);
+        dirty_reasons_free(segment->dirty_reasons);
+        free(segment);
+        segment = next;
+    }
+}
+
+size_t segment_bytes(const struct segment *segment)
+{
+    size_t bytes = 0;
+
+    for (const struct chunk *chunk = segment->chunks; chunk; chunk = chunk->next)
+        bytes += chunk_bytes(chunk);
+    return bytes;
 }

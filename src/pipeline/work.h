@@ -17,7 +17,10 @@ struct chunk {
     char text[];
 };
 
-static inline struct str chunk_spec(const struct chunk *chunk) { return str_make(chunk->text, chunk->spec_size); }
+static inline struct str chunk_spec(const struct chunk *chunk)
+{
+    return str_make(chunk->text, chunk->spec_size);
+}
 static inline struct str chunk_records(const struct chunk *chunk)
 {
     return str_make(chunk->text + chunk->spec_size, chunk->records_size);
@@ -51,30 +54,42 @@ static inline bool counts_balance(const struct counts *counts)
     return counts->read + counts->expanded == counts->written + counts->filtered + counts->dirty;
 }
 
+/* What came of the records of a batch, or of a run of them from its beginning: epochs take segments, in the order of offsets.
+ * A batch is one segment, unless its rows go to more table partitions than one record beside an offset can name. */
+struct segment {
+    struct segment *next;
+    int64_t offset_next;  /* one after its last record */
+    int64_t timestamp_ms; /* of its last record */
+    struct counts counts;
+    struct chunk *chunks;
+    struct buffer dirty_lines;           /* of a batch that was cut, all lines are in the first segment */
+    struct dirty_reasons *dirty_reasons; /* NULL while there are none */
+};
+struct segment *segment_new(void) MUST_USE;
+void segments_free(struct segment *segment);
+size_t segment_bytes(const struct segment *segment); /* of its chunks */
+
 enum work_kind {
-    WORK_BATCH, /* hub -> worker: batch with messages; back: chunks, dirty lines, counts, the batch cleared */
+    WORK_BATCH, /* hub -> worker: batch with messages; back: segments, the batch cleared */
     WORK_PACK,  /* hub -> worker: chunks of one table partition; back: block */
 };
 
 struct work {
     enum work_kind kind;
     struct work *next; /* in the hub's lists */
-    void *epoch;       /* the hub's: which epoch it belongs to */
+    void *epoch;       /* the epochs': PACK: which one it belongs to; BATCH: its place in the order of its partition */
     int64_t started_ms;
 
     /* WORK_BATCH */
     struct batch *batch;
     int32_t partition;
     int64_t offset_first, offset_next;
-    int64_t bytes;           /* of the messages */
-    int64_t timestamp_ms;    /* of the last message */
-    struct counts counts;
-    struct buffer dirty_lines;
-    struct dirty_reasons *dirty_reasons; /* NULL while there are none */
-    struct chunk *chunks;
+    int64_t bytes; /* of the messages */
+    struct segment *segments;
 
-    /* WORK_PACK: also chunks */
-    void *target;            /* the epoch's: which table partition */
+    /* WORK_PACK */
+    struct chunk *chunks;
+    void *target; /* the epoch's: which table partition */
     struct block *block;
 
     bool ok;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "maxcompute/compress.h"
+#include "pipeline/position.h"
 #include "route/route.h"
 #include "stages/chain.h"
 #include "util/crc32c.h"
@@ -76,21 +77,25 @@ void worker_free(struct worker *worker)
     free(worker);
 }
 
-static struct chunk *encode_group(struct worker *worker, const struct routed *routed, const struct routed_group *group)
+/* Rows first..first+count of the group. */
+static struct chunk *encode_group(struct worker *worker, const struct routed *routed, const struct routed_group *group,
+                                  uint32_t first, uint32_t count, struct error *error)
 {
-    struct chunk *chunk;
+    struct chunk *chunk = NULL;
 
     buffer_clear(&worker->records);
     buffer_clear(&worker->crcs);
-    record_encode(routed->columns, routed->column_count, group->rows, group->count, &worker->records, &worker->crcs);
-    if (worker->records.failed || worker->crcs.failed)
+    record_encode(routed->columns, routed->column_count, group->rows + first, count, &worker->records, &worker->crcs);
+    if (!worker->records.failed && !worker->crcs.failed)
+        chunk = malloc(sizeof(*chunk) + group->spec.size + worker->records.size + worker->crcs.size);
+    if (!chunk) {
+        error_set(error, ERROR_FATAL,
+                  "the encoded rows of one batch do not fit into runtime.memory_max; raise it or lower runtime.batch_rows");
         return NULL;
-    assert(worker->crcs.size == (size_t)group->count * 4);
-    chunk = malloc(sizeof(*chunk) + group->spec.size + worker->records.size + worker->crcs.size);
-    if (!chunk)
-        return NULL;
+    }
+    assert(worker->crcs.size == (size_t)count * 4);
     chunk->next = NULL;
-    chunk->rows = group->count;
+    chunk->rows = count;
     chunk->spec_size = group->spec.size;
     chunk->records_size = worker->records.size;
     if (group->spec.size)
@@ -101,10 +106,132 @@ static struct chunk *encode_group(struct worker *worker, const struct routed *ro
     return chunk;
 }
 
+static uint32_t message_of(const struct batch *batch, uint32_t row)
+{
+    return batch->row_message ? batch->row_message[row] : row;
+}
+
+/* How many of the group's rows, from `first` on, belong to records before `message`. */
+static uint32_t rows_before(const struct batch *batch, const struct routed_group *group, uint32_t first, uint32_t message)
+{
+    uint32_t count = 0;
+
+    while (first + count < group->count && message_of(batch, group->rows[first + count]) < message)
+        count++;
+    return count;
+}
+
+/* The record at which the segment that begins with record `begin` has to end: its rows go to no more table partitions than one
+ * record beside an offset can name. Marks belong to the caller: one per record, how many bytes it adds by being the first of its
+ * segment to name a partition. Cost: a walk over the groups, and only for batches that are too wide. */
+static uint32_t cut_find(const struct worker *worker, const struct batch *batch, const struct routed *routed,
+                         const uint32_t *taken, uint32_t *marks)
+{
+    size_t bytes = 0;
+
+    memset(marks, 0, batch->message_count * sizeof(*marks));
+    for (size_t i = 0; i < routed->group_count; i++) {
+        const struct routed_group *group = &routed->groups[i];
+
+        if (taken[i] < group->count)
+            marks[message_of(batch, group->rows[taken[i]])] +=
+                (uint32_t)position_bytes_session(group->spec.size, POSITION_ID_BYTES);
+    }
+    for (uint32_t message = 0; message < batch->message_count; message++) {
+        bytes += marks[message];
+        if (bytes > worker->options.record_bytes_max)
+            return message;
+    }
+    return batch->message_count;
+}
+
+/* Encodes the rows of records before `end` that no segment has yet. */
+static bool segment_fill(struct worker *worker, const struct batch *batch, const struct routed *routed, uint32_t *taken,
+                         uint32_t end, struct segment *segment, struct error *error)
+{
+    struct chunk **tail = &segment->chunks;
+
+    for (size_t i = 0; i < routed->group_count; i++) {
+        const struct routed_group *group = &routed->groups[i];
+        uint32_t first = taken ? taken[i] : 0;
+        uint32_t count = taken ? rows_before(batch, group, first, end) : group->count;
+
+        if (!count)
+            continue;
+        *tail = encode_group(worker, routed, group, first, count, error);
+        if (!*tail)
+            return false;
+        segment->counts.written += count;
+        tail = &(*tail)->next;
+        if (taken)
+            taken[i] += count;
+    }
+    return true;
+}
+
+/* What is known of a cut segment's records is how many went in, were written and became dirty. Left out and made by expansion
+ * are known for the batch alone: a segment takes the difference of the two, and the last one what is left, so that each adds up
+ * and so does the sum. */
+static void segment_count(const struct batch *batch, uint32_t begin, uint32_t end, struct counts *left, struct counts *counts)
+{
+    int64_t more;
+
+    counts->read = end - begin;
+    for (const struct dirty_row *row = batch->dirty; row; row = row->next)
+        counts->dirty += row->message >= begin && row->message < end;
+    more = counts->written + counts->dirty - counts->read;
+    counts->expanded = end < batch->message_count ? int64_max(more, 0) : left->expanded;
+    counts->filtered = end < batch->message_count ? int64_max(-more, 0) : left->filtered;
+    left->expanded -= counts->expanded;
+    left->filtered -= counts->filtered;
+}
+
+/* A batch whose rows go to too many table partitions for one epoch is cut at records. */
+static bool cut_segments(struct worker *worker, const struct batch *batch, const struct routed *routed, struct work *work)
+{
+    struct counts left = {.filtered = batch->filtered_count, .expanded = batch->expanded_count};
+    uint32_t *taken = xcalloc(routed->group_count + 1, sizeof(*taken));
+    uint32_t *marks = xcalloc(batch->message_count + 1, sizeof(*marks));
+    struct segment **tail = &work->segments;
+    bool ok = true;
+
+    for (uint32_t begin = 0, end; ok && begin < batch->message_count; begin = end) {
+        struct segment *segment = *tail = segment_new();
+
+        tail = &segment->next;
+        end = cut_find(worker, batch, routed, taken, marks);
+        if (end <= begin) {
+            ok = error_set(&work->error, ERROR_FATAL,
+                           "the rows of one record (offset %lld) go to more table partitions than exactly-once delivery can "
+                           "commit together; use delivery: at_least_once, or partition by something else",
+                           (long long)batch->messages[begin].offset);
+            break;
+        }
+        ok = segment_fill(worker, batch, routed, taken, end, segment, &work->error);
+        segment_count(batch, begin, end, &left, &segment->counts);
+        segment->offset_next = end < batch->message_count ? batch->messages[end].offset : batch->offset_next;
+        segment->timestamp_ms = batch->messages[end - 1].timestamp_ms;
+    }
+    free(taken);
+    free(marks);
+    return ok;
+}
+
+static bool too_wide(const struct worker *worker, const struct routed *routed)
+{
+    size_t bytes = 0;
+
+    if (!worker->options.record_bytes_max)
+        return false;
+    for (size_t i = 0; i < routed->group_count; i++)
+        bytes += routed->groups[i].count ? position_bytes_session(routed->groups[i].spec.size, POSITION_ID_BYTES) : 0;
+    return bytes > worker->options.record_bytes_max;
+}
+
 static bool run_batch(struct worker *worker, struct work *work)
 {
     struct batch *batch = work->batch;
-    struct chunk **tail = &work->chunks;
+    struct segment *segment;
     struct routed routed;
 
     if (!batch_begin(batch, worker->options.job->source.fields))
@@ -113,27 +240,27 @@ static bool run_batch(struct worker *worker, struct work *work)
                          batch->message_count, (long long)batch->bytes);
     if (!chain_process(worker->chain, batch, &work->error) || !route_batch(worker->route, batch, &routed, &work->error))
         return false;
-    work->counts = (struct counts){
-        .read = batch->message_count,
-        .filtered = batch->filtered_count,
-        .dirty = batch->dirty_count,
-        .expanded = batch->expanded_count,
-    };
-    for (size_t i = 0; i < routed.group_count; i++) {
-        if (!routed.groups[i].count)
-            continue;
-        *tail = encode_group(worker, &routed, &routed.groups[i]);
-        if (!*tail)
-            return error_set(&work->error, ERROR_FATAL,
-                             "the encoded rows of one batch do not fit into runtime.memory_max; raise it or lower "
-                             "runtime.batch_rows");
-        work->counts.written += (*tail)->rows;
-        tail = &(*tail)->next;
+    if (too_wide(worker, &routed)) {
+        if (!cut_segments(worker, batch, &routed, work))
+            return false;
+        segment = work->segments;
+    } else {
+        segment = work->segments = segment_new();
+        segment->offset_next = batch->offset_next;
+        segment->timestamp_ms = batch->messages[batch->message_count - 1].timestamp_ms;
+        segment->counts = (struct counts){
+            .read = batch->message_count,
+            .filtered = batch->filtered_count,
+            .dirty = batch->dirty_count,
+            .expanded = batch->expanded_count,
+        };
+        if (!segment_fill(worker, batch, &routed, NULL, 0, segment, &work->error))
+            return false;
     }
     if (batch->dirty_count) {
-        dirty_format(batch, &worker->origin, worker->options.wall_ms(), &work->dirty_lines);
-        work->dirty_reasons = dirty_reasons_new();
-        dirty_reasons_add(work->dirty_reasons, batch);
+        dirty_format(batch, &worker->origin, worker->options.wall_ms(), &segment->dirty_lines);
+        segment->dirty_reasons = dirty_reasons_new();
+        dirty_reasons_add(segment->dirty_reasons, batch);
     }
     return true;
 }

@@ -15,6 +15,7 @@ struct worker_options {
     const struct job *job;
     const struct mc_schema *schema; /* outlives the worker */
     const char *topic_id;           /* for dirty rows; borrowed */
+    size_t record_bytes_max;        /* room for table partitions in one record beside an offset (position.h); 0: unbounded */
     int64_t (*wall_ms)(void);
     struct log *log;
 };

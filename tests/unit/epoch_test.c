@@ -10,6 +10,7 @@
 
 #include "dirty/dirty.h"
 #include "pipeline/epoch.h"
+#include "pipeline/epoch_internal.h"
 #include "sink/null.h"
 #include "support/scripted.h"
 
@@ -39,17 +40,22 @@ static bool step(struct bed *bed, int64_t later_ms)
 
     bed->now_ms += later_ms;
     while (more) {
-        if (!epochs_step(bed->epochs, bed->now_ms, &bed->error))
+        if (!epochs_step(bed->epochs, bed->now_ms, 0, &bed->error))
             return false;
         for (more = false; source->ops->next(source, &from_source); more = true)
             if (from_source.kind == SOURCE_COMMITTED &&
-                !epochs_source_committed(bed->epochs, &from_source.error, bed->now_ms, &bed->error))
+                !epochs_source_committed(bed->epochs, from_source.result, &from_source.error, bed->now_ms, &bed->error))
                 return false;
         for (; bed->sink->ops->next(bed->sink, &from_sink); more = true)
             if (!epochs_sink_event(bed->epochs, &from_sink, &bed->error))
                 return false;
     }
     return true;
+}
+
+static int64_t wall_ms(void)
+{
+    return 1700000000000;
 }
 
 /* All partitions are offered and anchored at 0. */
@@ -80,13 +86,14 @@ static struct bed *bed_open(void)
         .dirty = bed->dirty,
         .stats = &bed->stats,
         .owner = {"j", "cluster", "topic-id", "p.t", ""},
+        .wall_ms = wall_ms,
         .revoke_ms_max = REVOKE_MS,
         .log = bed->log,
     };
     bed->epochs = epochs_new(&options);
     for (int p = 0; p < SCRIPT_PARTITIONS; p++)
         offers[p] = (struct source_partition){.partition = p};
-    assert_true(epochs_offer(bed->epochs, offers, SCRIPT_PARTITIONS, &bed->error));
+    assert_true(epochs_offer(bed->epochs, offers, SCRIPT_PARTITIONS, bed->now_ms, &bed->error));
     assert_true(step(bed, 0));
     assert_true(epochs_accepts(bed->epochs, 0));
     return bed;
@@ -112,9 +119,11 @@ static struct work *give(struct bed *bed, int32_t partition, int64_t first, int6
     work->partition = partition;
     work->offset_first = first;
     work->offset_next = next;
-    work->counts = (struct counts){.read = next - first, .written = next - first};
+    work->segments = segment_new();
+    work->segments->offset_next = next;
+    work->segments->counts = (struct counts){.read = next - first, .written = next - first};
     work->ok = true;
-    epochs_give(bed->epochs, work, bed->now_ms);
+    epochs_give(bed->epochs, work);
     return work;
 }
 
@@ -133,7 +142,7 @@ static bool take_rows(struct bed *bed, struct work *work)
 
     chunk->rows = 1;
     chunk->records_size = 4;
-    work->chunks = chunk;
+    work->segments->chunks = chunk;
     return take(bed, work);
 }
 
@@ -161,7 +170,9 @@ static void finish(struct bed *bed)
     assert_true(step(bed, 0));
 }
 
-static void offsets_move_when_the_last_batch_is_in_the_target(void **state UNUSED)
+/* An epoch covers what was taken, in the order of offsets: a batch that came early waits for the one before it, and the epoch does
+ * not wait for either. */
+static void batches_are_taken_in_the_order_of_offsets(void **state UNUSED)
 {
     struct bed *bed = bed_open();
     struct work *first = give(bed, 0, 0, 10), *second = give(bed, 0, 10, 20), *third = give(bed, 1, 0, 5);
@@ -169,16 +180,18 @@ static void offsets_move_when_the_last_batch_is_in_the_target(void **state UNUSE
     assert_true(take_rows(bed, second));
     assert_true(take_rows(bed, third));
     assert_true(step(bed, FLUSH_MS));
-    assert_int_equal(pack(bed), 0); /* the epoch still waits for its first batch */
-    assert_int_equal(bed->source->committed[0], 0);
-    assert_int_equal(bed->source->committed[1], 0);
-    assert_true(take_rows(bed, first));
+    assert_int_equal(pack(bed), 1);
     assert_true(step(bed, 0));
+    assert_int_equal(bed->source->committed[0], 0);
+    assert_int_equal(bed->source->committed[1], 5);
+    assert_true(epochs_bytes(bed->epochs) > 0);
+    assert_true(take_rows(bed, first));
+    assert_true(step(bed, FLUSH_MS));
     assert_int_equal(pack(bed), 1);
     assert_true(step(bed, 0));
     assert_int_equal(bed->source->committed[0], 20);
-    assert_int_equal(bed->source->committed[1], 5);
     assert_true(epochs_idle(bed->epochs));
+    assert_int_equal(epochs_bytes(bed->epochs), 0);
     assert_int_equal(epochs_counts(bed->epochs)->written, 25);
     bed_close(bed);
 }
@@ -197,7 +210,7 @@ static void a_count_that_does_not_add_up_stops_the_job(void **state UNUSED)
         struct bed *bed = bed_open();
         struct work *work = give(bed, 0, 0, 10);
 
-        work->counts = wrong[i];
+        work->segments->counts = wrong[i];
         assert_false(take_rows(bed, work));
         assert_int_equal(bed->error.kind, ERROR_FATAL);
         assert_non_null(strstr(bed->error.text, "does not add up in partition 0 offsets 0..9"));
@@ -240,23 +253,23 @@ static void a_position_may_go_back_in_a_log_that_was_made_anew(void **state UNUS
     bed_close(bed);
 }
 
-static void two_epochs_overlap_and_a_third_waits(void **state UNUSED)
+/* One commits, one waits sealed, one fills; what comes then waits, and the hub is told to hold back. */
+static void three_epochs_overlap_and_offsets_move_in_order(void **state UNUSED)
 {
     struct bed *bed = bed_open();
-    struct work *late = give(bed, 0, 0, 10);
 
-    assert_true(step(bed, FLUSH_MS)); /* closes and waits for `late` */
-    assert_true(take_rows(bed, give(bed, 0, 10, 20)));
-    assert_true(step(bed, FLUSH_MS));
-    assert_true(take_rows(bed, give(bed, 0, 20, 30)));
-    assert_int_equal(pack(bed), 0);
-    assert_true(take_rows(bed, late));
+    for (int64_t n = 0; n < EPOCHS_MAX; n++) {
+        assert_true(take_rows(bed, give(bed, 0, n * 10, n * 10 + 10)));
+        assert_true(step(bed, FLUSH_MS)); /* closes it; its block is not packed yet */
+        assert_false(epochs_full(bed->epochs));
+    }
+    assert_true(take_rows(bed, give(bed, 0, 30, 40))); /* still into the third, which cannot close */
+    assert_int_equal(bed->source->committed[0], 0);
+    assert_int_equal(pack(bed), 2);
     assert_true(step(bed, 0));
-    assert_int_equal(pack(bed), 1);
-    assert_true(step(bed, 0));
-    assert_int_equal(bed->source->committed[0], 10);
+    assert_int_equal(bed->source->committed[0], 20);
     finish(bed);
-    assert_int_equal(bed->source->committed[0], 30);
+    assert_int_equal(bed->source->committed[0], 40);
     bed_close(bed);
 }
 
@@ -277,23 +290,30 @@ static void rows_of_a_lost_partition_that_come_late_are_not_written(void **state
     bed_close(bed);
 }
 
+/* What is not prepared when the time is over is given up whole, and what is kept of it is read again. */
 static void a_revoke_waits_for_its_epoch_up_to_its_bound(void **state UNUSED)
 {
     struct bed *bed = bed_open();
-    struct work *late = give(bed, 0, 0, 10);
     struct source_partition asked = {.partition = 0};
+    struct rewind rewind;
 
+    assert_true(take_rows(bed, give(bed, 0, 0, 10)));
+    assert_true(take_rows(bed, give(bed, 1, 0, 10)));
     epochs_revoke(bed->epochs, &asked, 1, bed->now_ms);
     assert_false(epochs_accepts(bed->epochs, 0));
-    assert_true(step(bed, REVOKE_MS - 1));
+    assert_true(step(bed, REVOKE_MS - 1)); /* its block waits for a worker */
     assert_false(bed->source->released);
     assert_int_equal(epochs_deadline(bed->epochs), bed->now_ms + 1);
+    assert_false(epochs_next_rewind(bed->epochs, &rewind));
     assert_true(step(bed, 1));
     assert_true(bed->source->released);
-    assert_true(take_rows(bed, late));
-    finish(bed);
-    assert_int_equal(bed->source->committed[0], 0);
     assert_true(epochs_idle(bed->epochs));
+    assert_true(epochs_next_rewind(bed->epochs, &rewind));
+    assert_int_equal(rewind.partition, 1);
+    assert_int_equal(rewind.offset, 0);
+    assert_false(epochs_next_rewind(bed->epochs, &rewind));
+    assert_int_equal(pack(bed), 0);
+    assert_int_equal(bed->source->committed[0], 0);
     bed_close(bed);
 }
 
@@ -310,7 +330,7 @@ static void a_revoke_is_not_answered_while_a_commit_is_and_nobody_spins(void **s
     assert_true(step(bed, 2 * REVOKE_MS));
     assert_false(bed->source->released);
     assert_true(epochs_deadline(bed->epochs) > bed->now_ms);
-    assert_true(epochs_source_committed(bed->epochs, &none, bed->now_ms, &bed->error));
+    assert_true(epochs_source_committed(bed->epochs, COMMIT_STORED, &none, bed->now_ms, &bed->error));
     assert_true(step(bed, 0));
     assert_true(bed->source->released);
     bed_close(bed);
@@ -327,12 +347,12 @@ static void one_commit_is_under_way_at_a_time(void **state UNUSED)
     assert_true(take_rows(bed, give(bed, 1, 0, 10)));
     finish(bed);
     assert_int_equal(bed->source->commits, 2);
-    assert_true(epochs_offer(bed->epochs, &late, 1, &bed->error)); /* wants an anchor */
+    assert_true(epochs_offer(bed->epochs, &late, 1, bed->now_ms, &bed->error)); /* wants an anchor */
     assert_true(step(bed, 1000));
     assert_int_equal(bed->source->commits, 2);
     assert_false(epochs_accepts(bed->epochs, 3));
     bed->source->hold_commits = false;
-    assert_true(epochs_source_committed(bed->epochs, &none, bed->now_ms, &bed->error));
+    assert_true(epochs_source_committed(bed->epochs, COMMIT_STORED, &none, bed->now_ms, &bed->error));
     assert_true(step(bed, 0));
     assert_int_equal(bed->source->commits, 3);
     assert_true(epochs_accepts(bed->epochs, 3));
@@ -342,11 +362,11 @@ static void one_commit_is_under_way_at_a_time(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(offsets_move_when_the_last_batch_is_in_the_target),
+        cmocka_unit_test(batches_are_taken_in_the_order_of_offsets),
         cmocka_unit_test(a_count_that_does_not_add_up_stops_the_job),
         cmocka_unit_test(a_batch_or_block_that_fails_ends_the_job_and_no_offset_moves),
         cmocka_unit_test(a_position_may_go_back_in_a_log_that_was_made_anew),
-        cmocka_unit_test(two_epochs_overlap_and_a_third_waits),
+        cmocka_unit_test(three_epochs_overlap_and_offsets_move_in_order),
         cmocka_unit_test(rows_of_a_lost_partition_that_come_late_are_not_written),
         cmocka_unit_test(a_revoke_waits_for_its_epoch_up_to_its_bound),
         cmocka_unit_test(a_revoke_is_not_answered_while_a_commit_is_and_nobody_spins),

@@ -129,7 +129,7 @@ static const struct mistake_case mistakes[] = {
     {"an unknown unit", JOB "runtime: {flush_bytes: 16mb}\n", "\"16mb\" has an unknown unit; the units are B, KiB"},
     {"a choice", JOB "runtime: {compression: deflat}\n", "\"deflat\" is not known; it must be deflate or none; did you mean "
                                                          "\"deflate\"?"},
-    {"exactly once", JOB "delivery: exactly_once\n", "\"exactly_once\" comes with a later release"},
+    {"delivery", JOB "delivery: exactly_onse\n", "did you mean \"exactly_once\""},
     {"a boolean", HEAD SOURCE "target: {maxcompute: main, table: t, empty_as_null: yes}\n", "\"yes\" is neither true nor false"},
     {"a list for a text", "name: [j]\n" SOURCE TARGET, "name: must be a text, not a list"},
     {"no value", "name:\n" SOURCE TARGET, "job.yaml:1:1: name: has no value"},
