@@ -50,6 +50,9 @@ void mc_schema_release(struct mc_schema *schema);
 bool mc_schema_parse(struct mc_schema *schema_out, struct str json, struct error *error) MUST_USE;
 /* The answer of GET table (protocol section 7.3): JSON inside XML. schema_out is only set on success; views are refused. */
 bool mc_table_parse(struct mc_schema *schema_out, struct str xml, struct error *error) MUST_USE;
+/* <TableId> of the same answer as text of one line, cut to the room; "" when there is none. Two tables never have the same one,
+ * also when the second takes the name of the first. */
+void mc_table_id(struct str xml, char *id, size_t id_size);
 /* -1 when there is none; names compare without case. */
 int mc_schema_column(const struct mc_schema *schema, struct str name);
 /* Whether records packed for `old` can be written to `now`: the same columns in the same places (now may have more at the end,

@@ -46,3 +46,15 @@ out:
     buffer_release(&json);
     return ok;
 }
+
+void mc_table_id(struct str body, char *id, size_t id_size)
+{
+    struct buffer text;
+    struct str inner;
+
+    buffer_init(&text, TABLE_JSON_MAX);
+    id[0] = '\0';
+    if (xml_find(body, "Table/TableId", &inner, NULL) == XML_FOUND && xml_text(inner, &text))
+        service_text_copy(id, id_size, str_trim(buffer_str(&text)));
+    buffer_release(&text);
+}

@@ -5,8 +5,8 @@
  * are there, the server's list equals ours) -> commit (atomic; repeated until it is known to be closed) or drop (never
  * committed). All of it is asynchronous: calls only start things; sink_next tells what happened. The hub polls; nothing calls up.
  * Ownership: block_put takes the block and gives it back (freed) when it is acknowledged; sessions belong to the sink and end
- * with SESSION_COMMITTED, SESSION_UNKNOWN or session_drop; a struct sink_session pointer must not be used after either. Threads: the hub's.
- * Retries, backoff and throttling are the sink's own business; an event FAILED ends the job. */
+ * with SESSION_COMMITTED, SESSION_UNKNOWN or session_drop; a struct sink_session pointer must not be used after either.
+ * Threads: the hub's. Retries, backoff and throttling are the sink's own business; an event FAILED ends the job. */
 #ifndef LUADUCT_SINK_SINK_H
 #define LUADUCT_SINK_SINK_H
 
@@ -36,8 +36,8 @@ enum sink_event_kind {
     SINK_BLOCK_ACKED,       /* session, block (freed after the event: use only ->user, rows, sizes during it) */
     SINK_SESSION_SEALED,    /* session */
     SINK_SESSION_COMMITTED, /* session; it is gone after this event */
-    /* An adopted session is expired, cancelled or not known to the service: whether its rows are in the table cannot be told from
-     * here (rule 10). error says what the service answered. It is gone after this event. */
+    /* An adopted session, or one whose commit was begun, is expired, cancelled or not known to the service: whether its rows are
+     * in the table cannot be told from here (rule 10). error says what the service answered. It is gone after this event. */
     SINK_SESSION_UNKNOWN,
     SINK_FAILED,            /* error; the job cannot go on */
 };
@@ -59,12 +59,13 @@ struct sink_ops {
     void (*session_seal)(struct sink *sink, struct sink_session *session, int64_t now_ms);
     void (*session_commit)(struct sink *sink, struct sink_session *session, int64_t now_ms);
     void (*session_drop)(struct sink *sink, struct sink_session *session);
-    /* A session that an earlier owner sealed and recorded (rule 9): its state is asked, its blocks are counted, and it is committed
-     * until it is known to be closed. Several owners may do so at once. Ends with SESSION_COMMITTED or SESSION_UNKNOWN; a count of
-     * blocks that differs from `blocks` is SINK_FAILED. */
+    /* A session that an earlier owner sealed and recorded (rule 9): its state is asked, its blocks are counted, and it is
+     * committed until it is known to be closed. Several owners may do so at once. Ends with SESSION_COMMITTED or SESSION_UNKNOWN;
+     * a count of blocks that differs from `blocks` is SINK_FAILED. */
     struct sink_session *(*session_adopt)(struct sink *sink, struct str spec, struct str id, unsigned blocks, uint64_t rows,
                                           void *user, int64_t now_ms);
-    /* What the service calls a sealed session; NULL: it has no blocks and was never made there. Borrowed until the session ends. */
+    /* What the service calls a sealed session; NULL: it has no blocks and was never made there. Borrowed until the session
+     * ends. */
     const char *(*session_id)(const struct sink_session *session);
     void (*step)(struct sink *sink, int64_t now_ms, int64_t wall_ms);
     int64_t (*deadline)(const struct sink *sink);

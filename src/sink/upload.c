@@ -112,6 +112,7 @@ static void block_answered(struct upload *upload, struct upload_block *item, str
     } else {
         item->call = NULL;
         upload->blocks_under_way--;
+        upload_table_advise(call);
         error_wrap(&call->error, "block %u was not taken", item->id);
         upload_session_fail(session, &call->error);
     }
@@ -185,6 +186,17 @@ static void upload_session_commit(struct sink *sink UNUSED, struct sink_session 
     upload_session_step(session_of(base), now_ms);
 }
 
+static struct sink_session *upload_session_adopt(struct sink *sink, struct str spec, struct str id, unsigned blocks,
+                                                 uint64_t rows, void *user, int64_t now_ms)
+{
+    return &upload_session_adopt_new(upload_of(sink), spec, id, blocks, rows, user, now_ms)->base;
+}
+
+static const char *upload_session_id(const struct sink_session *session)
+{
+    return CONTAINER_OF(session, const struct upload_session, base)->id;
+}
+
 /* There is no abort call for batch uploads: the service lets the session expire (section 3.3). */
 static void upload_session_drop(struct sink *sink, struct sink_session *base)
 {
@@ -213,6 +225,9 @@ static void call_take(struct upload *upload, struct client_call *call, int64_t n
     switch (*owner) {
     case OWNER_TABLE:
         upload_table_answered(upload, call, now_ms);
+        break;
+    case OWNER_VERIFY:
+        upload_table_verified(upload, call);
         break;
     case OWNER_SESSION:
         upload_session_answered(CONTAINER_OF(owner, struct upload_session, owner), call, now_ms);
@@ -266,7 +281,7 @@ static bool upload_next(struct sink *sink, struct sink_event *event_out)
     if (!sink_event_pop(sink, event_out))
         return false;
     upload->told_block = event_out->block;
-    if (event_out->kind == SINK_SESSION_COMMITTED)
+    if (event_out->kind == SINK_SESSION_COMMITTED || event_out->kind == SINK_SESSION_UNKNOWN)
         upload->told_session = session_of(event_out->session);
     return true;
 }
@@ -300,6 +315,8 @@ static const struct sink_ops upload_ops = {
     .session_seal = upload_session_seal,
     .session_commit = upload_session_commit,
     .session_drop = upload_session_drop,
+    .session_adopt = upload_session_adopt,
+    .session_id = upload_session_id,
     .step = upload_step,
     .deadline = upload_deadline,
     .next = upload_next,
@@ -312,6 +329,7 @@ struct sink *upload_new(const struct upload_options *options)
 
     upload->base.ops = &upload_ops;
     upload->owner = OWNER_TABLE;
+    upload->verify_owner = OWNER_VERIFY;
     upload->client = options->client;
     upload->log = options->log;
     upload->table = xstrdup(options->table);

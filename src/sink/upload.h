@@ -4,7 +4,13 @@
  * SINK_READY. Blocks go with fixed ids from 0, the same id on every retry, at most uploads_max at a time over all sessions,
  * oldest first. Seal asks for the block list and compares it as a set. Commit: POST; when its answer is lost or 5xx, the state
  * is asked with GET before anything else: closed = done, normal = POST again, closing/committing = ask again later; expired,
- * canceled, critical, not found = FAILED with what is known. */
+ * canceled, critical, not found = SESSION_UNKNOWN with what is known. What the service answers to a second or a concurrent commit
+ * is not documented: ok, a conflict and a 5xx all lead to the question for the state. An adopted session enters there: its state
+ * and block list are asked first.
+ * A table that is dropped and made again under the same name would take our records into another table than the one that the
+ * position names. Tunnel answers carry no table id, so once the blocks of an epoch are listed the metadata are read again, one
+ * request for all sessions that exist by then: the id of SINK_READY at that time, which is after the session was created, means
+ * that it was this table all the time. */
 #ifndef LUADUCT_SINK_UPLOAD_H
 #define LUADUCT_SINK_UPLOAD_H
 

@@ -12,7 +12,7 @@
 #include "sink/upload.h"
 
 /* Who waits for a call: what client_call.user points to. */
-enum upload_owner { OWNER_TABLE, OWNER_SESSION, OWNER_BLOCK };
+enum upload_owner { OWNER_TABLE, OWNER_VERIFY, OWNER_SESSION, OWNER_BLOCK };
 
 enum upload_table_state { TABLE_IDLE, TABLE_READING, TABLE_WAITING, TABLE_CREATING, TABLE_READY };
 
@@ -35,12 +35,14 @@ enum upload_session_state {
     SESSION_PARTITION, /* waits for its partition */
     SESSION_OPEN,
     SESSION_LISTING,
+    SESSION_VERIFYING, /* listed; waits for the word that the table is still the same */
     SESSION_SEALED,
     SESSION_COMMITTING,
-    SESSION_ASKING,    /* GET of its state, the commit being in doubt */
+    SESSION_ASKING,    /* GET of its state, the commit being in doubt or another owner's */
     SESSION_ASK_LATER,
     SESSION_COMMIT_LATER,
     SESSION_COMMITTED,
+    SESSION_LOST, /* SESSION_UNKNOWN was said */
 };
 
 struct upload_session {
@@ -51,11 +53,14 @@ struct upload_session {
     char *id; /* the service's, NULL before */
     enum upload_session_state state;
     bool seal_wanted, commit_wanted;
+    bool adopted; /* block_count and rows are those of its record */
+    bool counted; /* adopted: the service's list was compared */
+    unsigned verify_after; /* the check of the table must have a higher number */
     unsigned block_count, acked_count;
     uint64_t rows;
     struct client_call *call;
     struct upload_partition *partition;
-    unsigned partition_tries, commit_tries, ask_tries;
+    unsigned partition_tries, commit_tries, ask_tries, broken_tries;
     int64_t sent_ms; /* of the last call */
     int64_t due_ms;
     struct error refusal; /* why a commit was refused with 4xx */
@@ -81,6 +86,10 @@ struct upload {
     unsigned table_tries;
     int64_t table_due_ms;
 
+    enum upload_owner verify_owner; /* OWNER_VERIFY: the call that reads the table's id again */
+    struct client_call *verify_call;
+    unsigned verify_sent, verify_done; /* numbers of checks, from 1 */
+
     struct upload_partition *partitions;
     struct upload_session *sessions;
     struct upload_block *blocks_first, *blocks_last; /* in order of arrival, those under way too */
@@ -103,6 +112,12 @@ int64_t upload_backoff_ms(unsigned tries);
 void upload_table_start(struct upload *upload, int64_t now_ms);
 /* The answer to table_call; the caller frees the call. */
 void upload_table_answered(struct upload *upload, struct client_call *call, int64_t now_ms);
+/* Makes sure that a check with a number above `after` is done or under way: whether the table still has the id of SINK_READY.
+ * True when it is done. A table that changed ends the job. */
+bool upload_table_verify(struct upload *upload, unsigned after, int64_t now_ms);
+void upload_table_verified(struct upload *upload, struct client_call *call);
+/* Puts what a person can do in front, when the error says that the table was altered or is gone. */
+void upload_table_advise(struct client_call *call);
 /* Offers a finished call to the statements under way: true when it was one of theirs, and taken. */
 bool upload_table_take(struct upload *upload, struct client_call *call, int64_t now_ms);
 /* Goes on with the creation of the table and with adding partitions. */
@@ -121,6 +136,9 @@ struct upload_partition *upload_partition_want(struct upload *upload, const char
 
 /* Of upload_session.c. A new session is empty: the service hears of it with its first block. */
 struct upload_session *upload_session_new(struct upload *upload, struct str spec, void *user);
+/* Asks for its state at once; see sink.h. */
+struct upload_session *upload_session_adopt_new(struct upload *upload, struct str spec, struct str id, unsigned blocks,
+                                                uint64_t rows, void *user, int64_t now_ms);
 /* Takes NULL. Its blocks must be gone from the queue. */
 void upload_session_free(struct upload_session *session);
 /* Does what the state and the hub's wishes allow. */

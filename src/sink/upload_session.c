@@ -9,6 +9,7 @@
 
 enum {
     PARTITION_TRIES_MAX = 6, /* "no such partition" again and again, although it was added */
+    BROKEN_TRIES_MAX = 6,    /* half an answer to the question for the state */
     SESSION_ID_MAX = 256,
 };
 
@@ -112,7 +113,23 @@ struct upload_session *upload_session_new(struct upload *upload, struct str spec
     return session;
 }
 
-void upload_session_fail(struct upload_session *session, struct error *error)
+struct upload_session *upload_session_adopt_new(struct upload *upload, struct str spec, struct str id, unsigned blocks,
+                                                uint64_t rows, void *user, int64_t now_ms)
+{
+    struct upload_session *session = upload_session_new(upload, spec, user);
+
+    session->adopted = true;
+    session->id = str_dup(id);
+    session->block_count = session->acked_count = blocks;
+    session->rows = rows;
+    session->seal_wanted = session->commit_wanted = true;
+    session->state = SESSION_ASK_LATER;
+    session->due_ms = now_ms;
+    upload_session_step(session, now_ms);
+    return session;
+}
+
+static void error_locate(const struct upload_session *session, struct error *error)
 {
     const struct upload *upload = session->upload;
 
@@ -122,7 +139,21 @@ void upload_session_fail(struct upload_session *session, struct error *error)
                    (unsigned long long)session->rows);
     else
         error_wrap(error, "table %s%s%.200s", upload->table, session->spec[0] ? ", partition " : "", session->spec);
+}
+
+void upload_session_fail(struct upload_session *session, struct error *error)
+{
+    error_locate(session, error);
     upload_fail(session->upload, error);
+}
+
+/* The service no longer tells whether the rows are in the table. */
+static void session_lost(struct upload_session *session, struct error *error)
+{
+    error->kind = ERROR_FATAL;
+    error_locate(session, error);
+    session->state = SESSION_LOST;
+    sink_event_push(&session->upload->base, SINK_SESSION_UNKNOWN, &session->base, NULL, error);
 }
 
 void upload_session_resource(const struct upload_session *session, struct buffer *resource, bool create)
@@ -161,8 +192,14 @@ static void session_say_slow(const struct upload_session *session, unsigned trie
 
     if (tries == SLOW_TRIES && session->upload->log)
         log_warn(session->upload->log,
-                 "table %s: partition %s: the session is still %s after its commit; asking again until it is closed",
-                 session->upload->table, session->spec[0] ? session->spec : "(none)", state);
+                 "table %s: partition %s: the session %s is still %s after its commit; asking again until it is closed",
+                 session->upload->table, session->spec[0] ? session->spec : "(none)", session->id, state);
+}
+
+/* For the state; an adopted session's blocks are compared before its commit. */
+static void session_ask(struct upload_session *session, int64_t now_ms)
+{
+    session_send(session, "GET", session->adopted && !session->counted ? "true" : "false", SESSION_ASKING, now_ms);
 }
 
 static void session_ask_later(struct upload_session *session, int64_t now_ms)
@@ -205,12 +242,20 @@ void upload_session_step(struct upload_session *session, int64_t now_ms)
             session_send(session, "POST", NULL, SESSION_CREATING, now_ms);
         break;
     case SESSION_OPEN:
-        if (session->seal_wanted && session->acked_count == session->block_count)
+        if (session->seal_wanted && session->acked_count == session->block_count) {
+            (void)upload_table_verify(upload, session->verify_after, now_ms); /* both questions at the same time */
             session_send(session, "GET", "true", SESSION_LISTING, now_ms);
+        }
+        break;
+    case SESSION_VERIFYING:
+        if (upload_table_verify(upload, session->verify_after, now_ms)) {
+            session->state = SESSION_SEALED;
+            sink_event_push(&upload->base, SINK_SESSION_SEALED, &session->base, NULL, NULL);
+        }
         break;
     case SESSION_ASK_LATER:
         if (session->due_ms <= now_ms)
-            session_send(session, "GET", "false", SESSION_ASKING, now_ms);
+            session_ask(session, now_ms);
         break;
     case SESSION_COMMIT_LATER:
         if (session->due_ms <= now_ms)
@@ -222,6 +267,7 @@ void upload_session_step(struct upload_session *session, int64_t now_ms)
     case SESSION_COMMITTING:
     case SESSION_ASKING:
     case SESSION_COMMITTED:
+    case SESSION_LOST:
         break;
     }
     if (session->state == SESSION_SEALED && session->commit_wanted) {
@@ -279,10 +325,12 @@ static void session_created(struct upload_session *session, struct client_call *
     if (!call->ok) {
         bool missing = session->spec[0] && strcmp(call->code, "NoSuchPartition") == 0;
 
-        if (missing && session->partition_tries++ < PARTITION_TRIES_MAX)
+        if (missing && session->partition_tries++ < PARTITION_TRIES_MAX) {
             session_partition_missing(session, now_ms);
-        else
-            upload_session_fail(session, &call->error);
+            return;
+        }
+        upload_table_advise(call);
+        upload_session_fail(session, &call->error);
         return;
     }
     document = json_read(call->response, "the creation of an upload session", &error);
@@ -306,17 +354,19 @@ static void session_created(struct upload_session *session, struct client_call *
     } else {
         session->id = str_dup(id);
         session->partition_tries = 0;
+        session->verify_after = session->upload->verify_sent;
         session->state = SESSION_OPEN;
     }
     yyjson_doc_free(document);
 }
 
-static void session_listed(struct upload_session *session, struct client_call *call)
+static void session_listed(struct upload_session *session, struct client_call *call, int64_t now_ms)
 {
     struct error error = {0};
     yyjson_doc *document;
 
     if (!call->ok) {
+        upload_table_advise(call);
         upload_session_fail(session, &call->error);
         return;
     }
@@ -326,8 +376,8 @@ static void session_listed(struct upload_session *session, struct client_call *c
         return;
     }
     if (blocks_check(yyjson_obj_get(yyjson_doc_get_root(document), "UploadedBlockList"), session->block_count, &error)) {
-        session->state = SESSION_SEALED;
-        sink_event_push(&session->upload->base, SINK_SESSION_SEALED, &session->base, NULL, NULL);
+        session->state = SESSION_VERIFYING;
+        upload_session_step(session, now_ms);
     } else {
         upload_session_fail(session, &error);
     }
@@ -345,7 +395,28 @@ static bool refusal_passes(const char *code)
     return false;
 }
 
-/* The answer to the POST. Anything but a plain "closed" is followed by the question for the state. */
+/* 404 of the session itself, not of what it belongs to. */
+static bool session_is_gone(const struct client_call *call)
+{
+    static const char *const others[] = {"NoSuchProject", "NoSuchSchema", "NoSuchTable", "NoSuchObject", "NoSuchPartition"};
+
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (strcmp(call->code, others[i]) == 0)
+            return false;
+    return call->status == 404 && call->code[0];
+}
+
+/* A failure after which the commit can neither be repeated nor looked at. */
+static void session_commit_fail(struct upload_session *session, struct client_call *call)
+{
+    upload_table_advise(call);
+    if (call->status == 0 || call->status == 404)
+        error_wrap(&call->error, "whether its rows are in the table is unknown");
+    upload_session_fail(session, &call->error);
+}
+
+/* The answer to the POST. Anything but a plain "closed" is followed by the question for the state: a session that is gone may be
+ * what the service says to a second commit. */
 static void session_commit_answered(struct upload_session *session, struct client_call *call, int64_t now_ms)
 {
     session->refused = false;
@@ -363,57 +434,101 @@ static void session_commit_answered(struct upload_session *session, struct clien
             return;
         }
     } else if (call->error.kind != ERROR_RETRY) {
-        if (call->status == 0 || call->status == 401 || call->status == 403 || call->status == 404) {
-            if (call->status == 0 || call->status == 404)
-                error_wrap(&call->error, "whether its rows are in the table is unknown");
-            upload_session_fail(session, &call->error);
+        bool final = call->status == 0 || call->status == 401 || call->status == 403 || call->status == 404;
+
+        if (final && !session_is_gone(call)) {
+            session_commit_fail(session, call);
             return;
         }
-        session->refused = !refusal_passes(call->code);
+        session->refused = !final && !refusal_passes(call->code);
+        upload_table_advise(call);
         session->refusal = call->error;
     }
-    session_send(session, "GET", "false", SESSION_ASKING, now_ms);
+    session_ask(session, now_ms);
+}
+
+/* Open: to be committed, if the blocks are those of the record and nothing speaks against it. */
+static void session_is_normal(struct upload_session *session, yyjson_val *list, int64_t now_ms)
+{
+    struct error error = {0};
+
+    if (session->adopted && !session->counted) {
+        if (yyjson_is_arr(list) && yyjson_arr_size(list) != session->block_count)
+            error_set(&error, ERROR_FATAL,
+                      "the service lists %zu blocks, but %u were there when the session was sealed; it is not committed",
+                      yyjson_arr_size(list), session->block_count);
+        else if (blocks_check(list, session->block_count, &error))
+            session->counted = true;
+        if (!session->counted) {
+            upload_session_fail(session, &error);
+            return;
+        }
+        session->state = SESSION_COMMIT_LATER;
+        session->due_ms = now_ms;
+        upload_session_step(session, now_ms);
+        return;
+    }
+    if (session->refused) {
+        error_wrap(&session->refusal,
+                   "the commit was refused and the session is still open, so none of its rows are in the table");
+        upload_session_fail(session, &session->refusal);
+        return;
+    }
+    session->ask_tries = 0;
+    session->state = SESSION_COMMIT_LATER;
+    session->due_ms = now_ms + (session->commit_tries ? upload_backoff_ms(session->commit_tries) : 0);
+    session->commit_tries++;
+    session_say_slow(session, session->commit_tries, "open");
+}
+
+static void session_ask_refused(struct upload_session *session, struct client_call *call)
+{
+    if (!session_is_gone(call)) {
+        upload_table_advise(call);
+        error_wrap(&call->error, "whether its rows are in the table is unknown");
+        upload_session_fail(session, &call->error);
+        return;
+    }
+    error_wrap(&call->error, "the service does not know the session any more, whether its rows are in the table is unknown");
+    session_lost(session, &call->error);
+}
+
+/* Half an answer may be whole the next time; one that never is ends the job. */
+static void session_ask_broken(struct upload_session *session, struct error *error, int64_t now_ms)
+{
+    if (++session->broken_tries < BROKEN_TRIES_MAX) {
+        session_ask_later(session, now_ms);
+        return;
+    }
+    error_wrap(error, "whether its rows are in the table is unknown");
+    upload_session_fail(session, error);
 }
 
 static void session_asked(struct upload_session *session, struct client_call *call, int64_t now_ms)
 {
     struct error error = {0};
     yyjson_doc *document;
+    yyjson_val *root;
     char status[40];
 
     if (!call->ok) {
-        if (call->status == 404)
-            error_wrap(&call->error,
-                       "the service does not know the session any more, whether its rows are in the table is unknown");
-        else
-            error_wrap(&call->error, "whether its rows are in the table is unknown");
-        upload_session_fail(session, &call->error);
+        session_ask_refused(session, call);
         return;
     }
     document = json_read(call->response, "the question for the session's state", &error);
     if (!document) {
-        error_wrap(&error, "whether its rows are in the table is unknown");
-        upload_session_fail(session, &error);
+        session_ask_broken(session, &error, now_ms);
         return;
     }
-    service_text_copy(status, sizeof(status), json_str(yyjson_doc_get_root(document), "Status"));
-    yyjson_doc_free(document);
+    root = yyjson_doc_get_root(document);
+    service_text_copy(status, sizeof(status), json_str(root, "Status"));
+    session->broken_tries = 0;
     switch (status_of(str_of(status))) {
     case STATUS_CLOSED:
         session_committed(session);
         break;
     case STATUS_NORMAL:
-        if (session->refused) {
-            error_wrap(&session->refusal,
-                       "the commit was refused and the session is still open, so none of its rows are in the table");
-            upload_session_fail(session, &session->refusal);
-            break;
-        }
-        session->ask_tries = 0;
-        session->state = SESSION_COMMIT_LATER;
-        session->due_ms = now_ms + (session->commit_tries ? upload_backoff_ms(session->commit_tries) : 0);
-        session->commit_tries++;
-        session_say_slow(session, session->commit_tries, "open");
+        session_is_normal(session, yyjson_obj_get(root, "UploadedBlockList"), now_ms);
         break;
     case STATUS_CLOSING:
     case STATUS_UNKNOWN:
@@ -421,19 +536,18 @@ static void session_asked(struct upload_session *session, struct client_call *ca
         break;
     case STATUS_DEAD:
         error_set(&error, ERROR_FATAL,
-                  "its commit was sent, but the service now says that the session is %s; look whether its rows are in the table "
-                  "before the job goes on",
-                  status);
-        upload_session_fail(session, &error);
+                  "%s, but the service now says that the session is %s (HTTP %d); look whether its rows are in the table before "
+                  "the job goes on",
+                  session->adopted ? "its commit was decided by an earlier owner" : "its commit was sent", status, call->status);
+        session_lost(session, &error);
         break;
     case STATUS_ABSENT:
         error_set(&error, ERROR_FATAL,
-                  "its commit was sent, but the service gives a state that is not known: \"%s\"; whether its rows are in the "
-                  "table is unknown",
-                  status);
+                  "the service gives a state that is not known: \"%s\"; whether its rows are in the table is unknown", status);
         upload_session_fail(session, &error);
         break;
     }
+    yyjson_doc_free(document);
 }
 
 void upload_session_answered(struct upload_session *session, struct client_call *call, int64_t now_ms)
@@ -441,7 +555,7 @@ void upload_session_answered(struct upload_session *session, struct client_call 
     session->call = NULL;
     switch (session->state) {
     case SESSION_CREATING: session_created(session, call, now_ms); break;
-    case SESSION_LISTING: session_listed(session, call); break;
+    case SESSION_LISTING: session_listed(session, call, now_ms); break;
     case SESSION_COMMITTING: session_commit_answered(session, call, now_ms); break;
     case SESSION_ASKING: session_asked(session, call, now_ms); break;
     default: assert(!"a session in this state has no call under way");

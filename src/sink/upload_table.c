@@ -15,15 +15,20 @@ static void table_fail(struct upload *upload, struct error *error)
     upload_fail(upload, error);
 }
 
-static void table_read(struct upload *upload, int64_t now_ms)
+static struct client_call *table_call(const struct upload *upload)
 {
     struct buffer resource;
 
     buffer_init(&resource, 0);
     client_table_resource(upload->client, CLIENT_CONTROL, upload->table, &resource);
     client_resource_add(&resource, "curr_project", client_project(upload->client));
+    return client_call_new(CLIENT_CONTROL, "GET", buffer_take(&resource, NULL));
+}
+
+static void table_read(struct upload *upload, int64_t now_ms)
+{
     upload->table_state = TABLE_READING;
-    upload->table_call = client_call_new(CLIENT_CONTROL, "GET", buffer_take(&resource, NULL));
+    upload->table_call = table_call(upload);
     upload_call_send(upload, upload->table_call, &upload->owner, true, now_ms);
 }
 
@@ -91,6 +96,7 @@ void upload_table_answered(struct upload *upload, struct client_call *call, int6
     upload->table_call = NULL;
     if (call->ok) {
         if (mc_table_parse(&upload->base.schema, call->response, &error)) {
+            mc_table_id(call->response, upload->base.table_id, sizeof(upload->base.table_id));
             upload->table_state = TABLE_READY;
             sink_event_push(&upload->base, SINK_READY, NULL, NULL, NULL);
         } else {
@@ -101,6 +107,50 @@ void upload_table_answered(struct upload *upload, struct client_call *call, int6
     } else {
         table_fail(upload, &call->error);
     }
+}
+
+bool upload_table_verify(struct upload *upload, unsigned after, int64_t now_ms)
+{
+    if (!upload->base.table_id[0] || upload->verify_done > after) /* without an id there is nothing to compare */
+        return true;
+    if (!upload->verify_call) {
+        upload->verify_sent++;
+        upload->verify_call = table_call(upload);
+        upload_call_send(upload, upload->verify_call, &upload->verify_owner, true, now_ms);
+    }
+    return false;
+}
+
+void upload_table_verified(struct upload *upload, struct client_call *call)
+{
+    struct error error = {0};
+    char id[sizeof(upload->base.table_id)];
+
+    upload->verify_call = NULL;
+    if (!call->ok) {
+        upload_table_advise(call);
+        table_fail(upload, &call->error);
+        return;
+    }
+    mc_table_id(call->response, id, sizeof(id));
+    if (strcmp(id, upload->base.table_id) == 0) {
+        upload->verify_done = upload->verify_sent;
+        return;
+    }
+    error_set(&error, ERROR_FATAL,
+              "it was dropped and made again while the job ran (its id was %s and is \"%s\"); the rows under way were not "
+              "committed; see that the new table is the one to write to, then start the job again",
+              upload->base.table_id, id);
+    table_fail(upload, &error);
+}
+
+void upload_table_advise(struct client_call *call)
+{
+    if (strcmp(call->code, "TableModified") == 0)
+        error_wrap(&call->error, "the table was altered, or dropped and made again, while the job ran; start the job again, so "
+                                 "that it reads the table anew");
+    else if (strcmp(call->code, "NoSuchTable") == 0 || (call->status == 404 && strcmp(call->code, "NoSuchObject") == 0))
+        error_wrap(&call->error, "the table was dropped while the job ran; make it again and start the job again");
 }
 
 static void creation_step(struct upload *upload, int64_t now_ms)
@@ -272,5 +322,6 @@ void upload_table_release(struct upload *upload)
         free(partition);
     }
     client_call_free(upload->table_call);
+    client_call_free(upload->verify_call);
     client_sql_free(upload->table_sql);
 }

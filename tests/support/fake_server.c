@@ -19,7 +19,8 @@ struct connection {
 
 struct fake_server {
     const struct fake_answer *answers;
-    size_t answer_count, answer_next;
+    size_t answer_count;
+    bool *given;
     int listener, stop[2];
     unsigned port;
     pthread_t thread;
@@ -90,22 +91,37 @@ static bool answer_give(int fd, const struct fake_answer *answer)
     return answer->cut == FAKE_WHOLE;
 }
 
+static size_t answer_find(const struct fake_server *server, const char *head)
+{
+    const char *line_end = strstr(head, "\r\n");
+    size_t index = 0;
+
+    for (; index < server->answer_count; index++) {
+        const char *only = server->answers[index].only, *found = only ? strstr(head, only) : head;
+
+        if (!server->given[index] && found && found < line_end)
+            break;
+    }
+    return index;
+}
+
 /* Answers all requests that are complete; false when the connection has to be closed. */
 static bool connection_serve(struct fake_server *server, struct connection *connection)
 {
     static const struct fake_answer nothing = {.status = 418, .body = "nothing scripted"};
 
     for (;;) {
-        size_t next = server->answer_next;
-        const struct fake_answer *answer = next < server->answer_count ? &server->answers[next] : &nothing;
+        const struct fake_answer *answer;
         const char *text = buffer_text(&connection->input), *end = strstr(text, "\r\n\r\n");
-        size_t head, body;
+        size_t head, body, next;
         char *copy;
 
         if (!end)
             return true;
         head = (size_t)(end - text) + 4;
         copy = xstrndup(text, head - 2);
+        next = answer_find(server, copy);
+        answer = next < server->answer_count ? &server->answers[next] : &nothing;
         body = content_length(copy);
         if (answer->cut != FAKE_CUT_REQUEST && connection->input.size - head < body) {
             free(copy);
@@ -114,7 +130,8 @@ static bool connection_serve(struct fake_server *server, struct connection *conn
         body = size_min(body, connection->input.size - head);
         request_record(server, copy, str_make(text + head, body));
         free(copy);
-        server->answer_next++;
+        if (next < server->answer_count)
+            server->given[next] = true;
         memmove(connection->input.data, connection->input.data + head + body, connection->input.size - head - body);
         connection->input.size -= head + body;
         if (!answer_give(connection->fd, answer))
@@ -179,6 +196,7 @@ struct fake_server *fake_server_new(const struct fake_answer *answers, size_t co
 
     server->answers = answers;
     server->answer_count = count;
+    server->given = xcalloc(count + 1, sizeof(*server->given));
     server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     failed |= server->listener < 0;
     failed |= bind(server->listener, (struct sockaddr *)&address, sizeof(address));
@@ -209,6 +227,7 @@ void fake_server_free(struct fake_server *server)
         free(server->requests[i]);
     }
     free(server->requests);
+    free(server->given);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }

@@ -18,6 +18,8 @@ struct fake_answer {
     const char *headers; /* complete lines with \r\n, or NULL */
     const char *body;    /* or NULL */
     enum fake_cut cut;
+    const char *only;    /* given only to a request whose target has this text in it; NULL: to any. For requests that come at the
+                          * same time, in any order */
 };
 
 struct fake_request {
@@ -30,7 +32,7 @@ struct fake_request {
 
 struct fake_server;
 
-/* A request beyond the script is answered with 418. */
+/* Each request gets the first answer that fits and was not given yet. A request beyond the script is answered with 418. */
 struct fake_server *fake_server_new(const struct fake_answer *answers, size_t count) MUST_USE;
 void fake_server_free(struct fake_server *server);
 unsigned fake_server_port(const struct fake_server *server);

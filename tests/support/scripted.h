@@ -316,13 +316,40 @@ static inline struct scripted_source *scripted_source_new(int64_t records)
 
 /* --- the sink --- */
 
+/* The service's side, which outlives the sinks that use it: two sinks with one service are two processes. */
+struct checked_record { /* a session that was sealed */
+    struct checked_record *next;
+    char id[24], spec[64];
+    int64_t *numbers;
+    size_t count;
+    unsigned blocks;
+    bool committed, expired;
+};
+
+struct checked_service {
+    unsigned references;
+    struct checked_record *records; /* the newest first */
+    unsigned ids;
+    uint16_t seen[SCRIPT_NUMBERS_MAX]; /* how often a number was committed */
+    size_t rows;                       /* of sessions committed for the first time */
+};
+
 struct checked_session {
     struct sink_session base;
     struct checked_session *next;
     char spec[64];
     int64_t *numbers;
     size_t count, capacity;
-    bool sealed;
+    unsigned blocks;
+    bool sealed, adopted;
+    struct checked_record *record; /* once it is sealed, with at least one block */
+};
+
+/* What becomes of the commits of a sink. */
+enum checked_commits {
+    CHECKED_COMMITS_WORK,
+    CHECKED_COMMITS_UNANSWERED, /* they take effect, and nobody is told */
+    CHECKED_COMMITS_HELD,       /* they never arrive */
 };
 
 struct checked_sink {
@@ -330,8 +357,10 @@ struct checked_sink {
     struct checked_session *sessions;
     struct block *told;
     struct checked_session *told_session;
-    uint16_t seen[SCRIPT_NUMBERS_MAX]; /* how often a number was committed */
-    size_t rows, blocks, commits, sessions_opened;
+    struct checked_service *service;
+    enum checked_commits commits_mode;
+    uint16_t *seen;              /* the service's */
+    size_t rows, blocks, commits, sessions_opened, adopted; /* by this sink */
     size_t open_most;
     struct str encoding;         /* of the blocks */
     int64_t hold_until_ms;       /* until then blocks are taken and not acknowledged: a dead target */
@@ -401,6 +430,7 @@ static inline void checked_put(struct sink *sink, struct sink_session *base, str
     assert(more == 0 && rows == block->rows);
     record_decoder_free(decoder);
     buffer_release(&body);
+    session->blocks++;
     checked->blocks++;
     sink->bytes_in_flight += block->size;
     assert(checked->held_count < COUNT_OF(checked->held));
@@ -408,9 +438,27 @@ static inline void checked_put(struct sink *sink, struct sink_session *base, str
     checked->held[checked->held_count++].block = block;
 }
 
+/* From here on the service remembers it, whatever becomes of the sink. */
 static inline void checked_seal(struct sink *sink, struct sink_session *base, int64_t now_ms UNUSED)
 {
-    ((struct checked_session *)base)->sealed = true;
+    struct checked_session *session = (struct checked_session *)base;
+    struct checked_service *service = checked_of(sink)->service;
+    struct checked_record *record;
+
+    assert(!session->sealed);
+    session->sealed = true;
+    if (session->blocks) {
+        record = xcalloc(1, sizeof(*record));
+        snprintf(record->id, sizeof(record->id), "session-%u", ++service->ids);
+        memcpy(record->spec, session->spec, sizeof(record->spec));
+        record->numbers = session->numbers;
+        record->count = session->count;
+        record->blocks = session->blocks;
+        record->next = service->records;
+        service->records = record;
+        session->numbers = NULL;
+        session->record = record;
+    }
     sink_event_push(sink, SINK_SESSION_SEALED, base, NULL, NULL);
 }
 
@@ -430,21 +478,89 @@ static inline void checked_session_free(struct checked_session *session)
     free(session);
 }
 
+/* Rows count at the first commit of an id only. */
 static inline void checked_commit(struct sink *sink, struct sink_session *base, int64_t now_ms UNUSED)
 {
     struct checked_sink *checked = checked_of(sink);
     struct checked_session *session = (struct checked_session *)base;
+    struct checked_record *record = session->record;
 
     assert(session->sealed);
-    for (size_t i = 0; i < session->count; i++)
-        checked->seen[session->numbers[i]]++;
-    checked->rows += session->count;
+    if (checked->commits_mode == CHECKED_COMMITS_HELD)
+        return;
+    if (record && !record->committed) {
+        record->committed = true;
+        for (size_t i = 0; i < record->count; i++)
+            checked->seen[record->numbers[i]]++;
+        checked->rows += record->count;
+        checked->service->rows += record->count;
+    }
     checked->commits++;
-    sink_event_push(sink, SINK_SESSION_COMMITTED, base, NULL, NULL);
+    if (checked->commits_mode == CHECKED_COMMITS_WORK)
+        sink_event_push(sink, SINK_SESSION_COMMITTED, base, NULL, NULL);
+}
+
+static inline struct checked_record *checked_record_find(const struct checked_service *service, struct str id)
+{
+    struct checked_record *record = service->records;
+
+    while (record && !str_is(id, record->id))
+        record = record->next;
+    return record;
+}
+
+static inline struct sink_session *checked_adopt(struct sink *sink, struct str spec, struct str id, unsigned blocks, uint64_t rows,
+                                                 void *user, int64_t now_ms)
+{
+    struct checked_sink *checked = checked_of(sink);
+    struct checked_session *session = xcalloc(1, sizeof(*session));
+    struct checked_record *record = checked_record_find(checked->service, id);
+    struct error error = {0};
+
+    session->base.user = user;
+    session->next = checked->sessions;
+    checked->sessions = session;
+    checked->adopted++;
+    snprintf(session->spec, sizeof(session->spec), "%.*s", STR_ARG(spec));
+    session->sealed = session->adopted = true;
+    session->record = record;
+    if (!record || (record->expired && !record->committed)) {
+        error_set(&error, ERROR_FATAL, "session %.*s is %s", STR_ARG(id), record ? "expired" : "not known");
+        sink_event_push(sink, SINK_SESSION_UNKNOWN, &session->base, NULL, &error);
+    } else if (!str_is(spec, record->spec) || record->blocks != blocks || record->count != rows) {
+        error_set(&error, ERROR_FATAL, "session %.*s has %u blocks and %zu rows in %s, not %u and %llu in %.*s", STR_ARG(id), record->blocks,
+                  record->count, record->spec, blocks, (unsigned long long)rows, STR_ARG(spec));
+        sink_event_push(sink, SINK_FAILED, NULL, NULL, &error);
+    } else {
+        checked_commit(sink, &session->base, now_ms);
+    }
+    return &session->base;
+}
+
+static inline const char *checked_session_id(const struct sink_session *base)
+{
+    const struct checked_session *session = (const struct checked_session *)base;
+
+    return session->record ? session->record->id : NULL;
 }
 
 static inline void checked_drop(struct sink *sink, struct sink_session *base)
 {
+    struct checked_sink *checked = checked_of(sink);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < checked->held_count; i++) {
+        if (checked->held[i].session == base) {
+            sink->bytes_in_flight -= checked->held[i].block->size;
+            block_free(checked->held[i].block);
+        } else {
+            checked->held[kept++] = checked->held[i];
+        }
+    }
+    checked->held_count = kept;
+    sink_events_drop(sink, base);
+    if (checked->told_session == (struct checked_session *)base)
+        checked->told_session = NULL;
     checked_unlink(checked_of(sink), (struct checked_session *)base);
     checked_session_free((struct checked_session *)base);
 }
@@ -493,9 +609,32 @@ static inline bool checked_next(struct sink *sink, struct sink_event *event_out)
         return false;
     if (event_out->kind == SINK_BLOCK_ACKED)
         checked->told = event_out->block;
-    if (event_out->kind == SINK_SESSION_COMMITTED)
+    if (event_out->kind == SINK_SESSION_COMMITTED || event_out->kind == SINK_SESSION_UNKNOWN)
         checked->told_session = (struct checked_session *)event_out->session;
     return true;
+}
+
+static inline struct checked_service *checked_service_new(void)
+{
+    struct checked_service *service = xcalloc(1, sizeof(*service));
+
+    service->references = 1;
+    return service;
+}
+
+/* Gives up one reference: the creator's or a sink's. */
+static inline void checked_service_free(struct checked_service *service)
+{
+    if (--service->references)
+        return;
+    while (service->records) {
+        struct checked_record *record = service->records;
+
+        service->records = record->next;
+        free(record->numbers);
+        free(record);
+    }
+    free(service);
 }
 
 static inline void checked_free(struct sink *sink)
@@ -509,6 +648,7 @@ static inline void checked_free(struct sink *sink)
     while (checked->sessions)
         checked_drop(sink, &checked->sessions->base);
     mc_schema_release(&sink->schema);
+    checked_service_free(checked->service);
     free(checked);
 }
 
@@ -520,14 +660,16 @@ static const struct sink_ops checked_sink_ops = {
     .session_seal = checked_seal,
     .session_commit = checked_commit,
     .session_drop = checked_drop,
+    .session_adopt = checked_adopt,
+    .session_id = checked_session_id,
     .step = checked_step,
     .deadline = checked_deadline,
     .next = checked_next,
     .free = checked_free,
 };
 
-/* Takes the schema. */
-static inline struct checked_sink *checked_sink_new(struct mc_schema *schema)
+/* Takes the schema. The service stays the caller's as well. */
+static inline struct checked_sink *checked_sink_new_on(struct mc_schema *schema, struct checked_service *service)
 {
     struct checked_sink *checked = xcalloc(1, sizeof(*checked));
 
@@ -535,6 +677,20 @@ static inline struct checked_sink *checked_sink_new(struct mc_schema *schema)
     checked->encoding = STR("deflate");
     checked->base.schema = *schema;
     memset(schema, 0, sizeof(*schema));
+    snprintf(checked->base.table_id, sizeof(checked->base.table_id), "table-id");
+    checked->service = service;
+    service->references++;
+    checked->seen = service->seen;
+    return checked;
+}
+
+/* With a service of its own. */
+static inline struct checked_sink *checked_sink_new(struct mc_schema *schema)
+{
+    struct checked_service *service = checked_service_new();
+    struct checked_sink *checked = checked_sink_new_on(schema, service);
+
+    checked_service_free(service);
     return checked;
 }
 

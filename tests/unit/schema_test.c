@@ -401,6 +401,28 @@ static void test_settings(void **state)
     buffer_release(&json);
 }
 
+static void test_table_ids(void **state)
+{
+    static const char *const cases[][2] = {
+        {"<Table><Name>t</Name><TableId>7f3a</TableId></Table>", "7f3a"},
+        {"<Table><TableId><![CDATA[ a&b ]]></TableId></Table>", "a&b"},
+        {"<Table><TableId/></Table>", ""},
+        {"<Table><Name>t</Name></Table>", ""},
+        {"<Table><Schema><TableId>not this one</TableId></Schema></Table>", ""},
+        {"<Table><TableId>7f3a</Tab", ""},
+        {"", ""},
+        {"<Table><TableId>0123456789012345</TableId></Table>", "012345678901234"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char id[16] = "before";
+
+        mc_table_id(str_of(cases[i][0]), id, sizeof(id));
+        assert_string_equal(id, cases[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_add_partition),
         cmocka_unit_test(test_strings_and_identifiers),
         cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_table_ids),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

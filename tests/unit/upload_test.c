@@ -20,12 +20,15 @@ enum { REAL_MS_MAX = 20000 };
     "<?xml version=\"1.0\"?><Table><Name>t</Name><Project>p</Project><Schema format=\"Json\">" \
     "<![CDATA[{" SCHEMA "}]]></Schema><Comment/></Table>"
 #define TABLE {.status = 200, .body = TABLE_XML}
+#define TABLE_WITH_ID(id) \
+    {.status = 200, .only = "curr_project", .body = "<Table><TableId>" id "</TableId><Schema><![CDATA[{" SCHEMA "}]]></Schema></Table>"}
 #define SESSION_JSON(state_name, blocks) \
     "{\"UploadID\":\"u 1\",\"Status\":\"" state_name "\",\"Schema\":{" SCHEMA "},\"UploadedBlockList\":[" blocks "]}"
 #define SESSION(state_name, blocks) {.status = 200, .body = SESSION_JSON(state_name, blocks)}
 #define CREATED {.status = 201, .body = SESSION_JSON("normal", "")}
 #define OK {.status = 200}
 #define BLOCK(id) "{\"BlockID\":" #id ",\"CreateTime\":1}"
+#define LISTED {.status = 200, .only = "getblockid", .body = SESSION_JSON("normal", BLOCK(0))}
 #define ONE_BLOCK SESSION("normal", BLOCK(0))
 #define TWO_BLOCKS SESSION("normal", BLOCK(1) "," BLOCK(0))
 #define CLOSED SESSION("closed", BLOCK(0))
@@ -201,6 +204,8 @@ static void test_happy_path(void **state UNUSED)
     assert_int_equal(fixture.sink->uploads_in_flight, 0);
     assert_int_equal(fixture.sink->bytes_in_flight, 0);
     expect(&fixture, SINK_SESSION_SEALED, session);
+    assert_string_equal(fixture.sink->ops->session_id(session), "u 1");
+    assert_string_equal(fixture.sink->table_id, "");
     fixture.sink->ops->session_commit(fixture.sink, session, 0);
     expect(&fixture, SINK_SESSION_COMMITTED, session);
     request_is(&fixture, 0, "GET", T "?curr_project=p");
@@ -227,6 +232,7 @@ static void test_a_session_without_blocks_needs_no_request(void **state UNUSED)
     session = open_session(&fixture, NULL);
     fixture.sink->ops->session_seal(fixture.sink, session, 0);
     expect(&fixture, SINK_SESSION_SEALED, session);
+    assert_null(fixture.sink->ops->session_id(session));
     fixture.sink->ops->session_commit(fixture.sink, session, 0);
     expect(&fixture, SINK_SESSION_COMMITTED, session);
     assert_int_equal(fake_server_count(fixture.server), 1);
@@ -276,6 +282,21 @@ static void test_a_large_block_is_sent_again_whole(void **state UNUSED)
     free(text);
 }
 
+#define UNKNOWN(text) "?" text /* SINK_SESSION_UNKNOWN instead of SINK_FAILED */
+
+/* failure NULL: committed. */
+static void end_is(const char *what, const struct sink_event *event, const struct sink_session *session, const char *failure)
+{
+    bool unknown = failure && failure[0] == '?';
+    enum sink_event_kind kind = !failure ? SINK_SESSION_COMMITTED : unknown ? SINK_SESSION_UNKNOWN : SINK_FAILED;
+
+    if (event->kind != kind || event->session != (kind == SINK_FAILED ? NULL : session) ||
+        (failure && (!strstr(event->error.text, failure + unknown) || event->error.kind != ERROR_FATAL)))
+        fail_msg("%s: event %d: %s", what, (int)event->kind, event->error.text);
+}
+
+#define HALF {.status = 200, .body = "{\"Status\":"}
+
 /* After the answers of TABLE, CREATED, block and list: what follows the commit, and how many commits were sent. */
 static void test_commit_in_doubt(void **state UNUSED)
 {
@@ -298,13 +319,29 @@ static void test_commit_in_doubt(void **state UNUSED)
         {"another transaction was faster", {REFUSAL(400, "MetaTransactionFailed"), ONE_BLOCK, CLOSED}, 3, 2, NULL},
         {"a conflict because it is closed", {REFUSAL(409, "StatusConflict"), CLOSED}, 2, 1, NULL},
         {"a storm", {LOST, ONE_BLOCK, {.status = 500}, ONE_BLOCK, LOST, ONE_BLOCK, {.status = 500}, CLOSED}, 8, 4, NULL},
-        {"expired", {LOST, SESSION("expired", "")}, 2, 1, "now says that the session is expired"},
-        {"canceled", {LOST, SESSION("CANCELED", "")}, 2, 1, "session is CANCELED"},
-        {"critical", {LOST, SESSION("critical", "")}, 2, 1, "session is critical"},
+        {"half JSON as the state", {LOST, HALF, CLOSED}, 3, 1, NULL},
+        {"a second commit is answered ok, with the state left out", {OK, CLOSED}, 2, 1, NULL},
+        {"a second commit is answered ok, and is open for a moment", {SESSION("normal", ""), ONE_BLOCK, CLOSED}, 3, 2, NULL},
+        {"a second commit is answered with a conflict, while the first goes on",
+         {REFUSAL(409, "StatusConflict"), SESSION("committing", ""), CLOSED}, 3, 1, NULL},
+        {"conflicts until it is this one's turn",
+         {REFUSAL(409, "StatusConflict"), ONE_BLOCK, REFUSAL(409, "StatusConflict"), ONE_BLOCK, CLOSED}, 5, 3, NULL},
+        {"a second commit finds no session, but its state is there", {REFUSAL(404, "NoSuchUpload"), CLOSED}, 2, 1, NULL},
+        {"expired", {LOST, SESSION("expired", "")}, 2, 1, UNKNOWN("now says that the session is expired")},
+        {"expired, and the commit says a conflict", {REFUSAL(409, "StatusConflict"), SESSION("expired", "")}, 2, 1, UNKNOWN("is expired")},
+        {"canceled", {LOST, SESSION("CANCELED", "")}, 2, 1, UNKNOWN("session is CANCELED")},
+        {"critical", {LOST, SESSION("critical", "")}, 2, 1, UNKNOWN("session is critical")},
+        {"not found", {LOST, REFUSAL(404, "NoSuchUpload")}, 2, 1, UNKNOWN("does not know the session any more")},
+        {"not found, twice", {REFUSAL(404, "NoSuchUpload"), REFUSAL(404, "NoSuchUpload")}, 2, 1, UNKNOWN("NoSuchUpload")},
         {"a state nobody knows", {LOST, SESSION("odd", "")}, 2, 1, "not known: \"odd\""},
-        {"not found", {LOST, REFUSAL(404, "NoSuchUpload")}, 2, 1, "does not know the session any more"},
-        {"half JSON as the state", {LOST, {.status = 200, .body = "{\"Status\":"}}, 2, 1, "broken JSON"},
-        {"refused for good", {REFUSAL(400, "TableModified"), ONE_BLOCK}, 2, 1, "none of its rows are in the table"},
+        {"half JSON again and again", {LOST, HALF, HALF, HALF, HALF, HALF, HALF}, 7, 1, "broken JSON"},
+        {"the table was altered", {REFUSAL(400, "TableModified"), ONE_BLOCK}, 2, 1,
+         "none of its rows are in the table: the table was altered, or dropped and made again, while the job ran; start the job again"},
+        {"the table was made again", {REFUSAL(409, "TableModified"), ONE_BLOCK}, 2, 1, "start the job again"},
+        {"the table was dropped", {REFUSAL(404, "NoSuchTable")}, 1, 1, "make it again and start the job again"},
+        {"the table was dropped meanwhile", {LOST, REFUSAL(404, "NoSuchTable")}, 2, 1, "make it again and start the job again"},
+        {"the partition was dropped", {REFUSAL(404, "NoSuchPartition")}, 1, 1, "NoSuchPartition"},
+        {"no word of the service", {LOST, {.status = 404, .body = "<html>"}}, 2, 1, "HTTP 404"},
         {"the key was revoked", {REFUSAL(403, "NoPermission")}, 1, 1, "lacks a permission"},
     };
 
@@ -319,9 +356,7 @@ static void test_commit_in_doubt(void **state UNUSED)
         fixture_start(&fixture, answers, 4 + cases[i].count, false);
         session = commit_one(&fixture);
         event = run(&fixture);
-        if (cases[i].failure ? event.kind != SINK_FAILED || !strstr(event.error.text, cases[i].failure) :
-                               event.kind != SINK_SESSION_COMMITTED || event.session != session)
-            fail_msg("%s: event %d: %s", cases[i].what, (int)event.kind, event.error.text);
+        end_is(cases[i].what, &event, session, cases[i].failure);
         if (cases[i].failure)
             assert_non_null(strstr(event.error.text, "table t, partition dt=2024,hh=1: upload session u 1 (1 blocks, 10 rows)"));
         for (size_t k = 4; k < fake_server_count(fixture.server); k++)
@@ -330,6 +365,151 @@ static void test_commit_in_doubt(void **state UNUSED)
             fail_msg("%s: %u commits, %zu requests", cases[i].what, posts, fake_server_count(fixture.server) - 4);
         fixture_stop(&fixture);
     }
+}
+
+/* After the answer of TABLE: what an adopted session is told, with one block in its record. */
+static void test_sessions_are_adopted(void **state UNUSED)
+{
+    static const struct {
+        const char *what;
+        struct fake_answer answers[9];
+        size_t count;
+        unsigned posts;
+        const char *failure;
+    } cases[] = {
+        {"it is closed: its owner came so far", {CLOSED}, 1, 0, NULL},
+        {"it is open", {ONE_BLOCK, CLOSED}, 2, 1, NULL},
+        {"the question is lost", {LOST, {.status = 500}, ONE_BLOCK, CLOSED}, 4, 1, NULL},
+        {"half an answer", {HALF, ONE_BLOCK, CLOSED}, 3, 1, NULL},
+        {"its commit goes on", {SESSION("committing", BLOCK(0)), SESSION("CLOSING", ""), CLOSED}, 3, 0, NULL},
+        {"its state is unknown for a moment", {SESSION("unknown", ""), ONE_BLOCK, CLOSED}, 3, 1, NULL},
+        {"another owner is faster: ok", {ONE_BLOCK, OK, CLOSED}, 3, 1, NULL},
+        {"another owner is faster: conflict", {ONE_BLOCK, REFUSAL(409, "StatusConflict"), CLOSED}, 3, 1, NULL},
+        {"another owner is faster: 5xx", {ONE_BLOCK, {.status = 500}, CLOSED}, 3, 1, NULL},
+        {"another owner is faster: transaction", {ONE_BLOCK, REFUSAL(400, "MetaTransactionFailed"), SESSION("closing", ""), CLOSED}, 4, 1,
+         NULL},
+        {"the answer is lost, the commit was not", {ONE_BLOCK, LOST, CLOSED}, 3, 1, NULL},
+        {"both are lost", {ONE_BLOCK, LOST, ONE_BLOCK, CLOSED}, 4, 2, NULL},
+        {"a block is missing", {SESSION("normal", "")}, 1, 0, "lists 0 blocks, but 1 were there"},
+        {"a block too many", {TWO_BLOCKS}, 1, 0, "lists 2 blocks, but 1 were there"},
+        {"another block", {SESSION("normal", BLOCK(3))}, 1, 0, "lists block 3"},
+        {"no list", {{.status = 200, .body = "{\"Status\":\"normal\"}"}}, 1, 0, "no UploadedBlockList"},
+        {"expired", {SESSION("expired", BLOCK(0))}, 1, 0, UNKNOWN("decided by an earlier owner, but the service now says that the session is expired")},
+        {"canceled", {SESSION("Canceled", BLOCK(0))}, 1, 0, UNKNOWN("session is Canceled")},
+        {"critical", {ONE_BLOCK, LOST, SESSION("critical", "")}, 3, 1, UNKNOWN("session is critical")},
+        {"not found", {REFUSAL(404, "NoSuchUpload")}, 1, 0, UNKNOWN("HTTP 404 NoSuchUpload")},
+        {"not found after the commit", {ONE_BLOCK, LOST, REFUSAL(404, "NoSuchUpload")}, 3, 1, UNKNOWN("does not know the session")},
+        {"the table is gone", {REFUSAL(404, "NoSuchTable")}, 1, 0, "the table was dropped"},
+        {"the project is gone", {REFUSAL(404, "NoSuchProject")}, 1, 0, "check project and endpoint"},
+        {"the partition is gone", {REFUSAL(404, "NoSuchPartition")}, 1, 0, "NoSuchPartition"},
+        {"the table was made again", {ONE_BLOCK, REFUSAL(409, "TableModified"), ONE_BLOCK}, 3, 1, "none of its rows are in the table"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fake_answer answers[1 + 9] = {TABLE};
+        struct sink_session *session;
+        struct sink_event event;
+        struct fixture fixture;
+        unsigned posts = 0;
+        int mine;
+
+        memcpy(answers + 1, cases[i].answers, sizeof(cases[i].answers));
+        fixture_start(&fixture, answers, 1 + cases[i].count, false);
+        expect(&fixture, SINK_READY, NULL);
+        session = fixture.sink->ops->session_adopt(fixture.sink, STR("dt=2024,hh=1"), STR("u 1"), 1, 10, &mine, fixture.now_ms);
+        assert_ptr_equal(sink_session_user(session), &mine);
+        assert_string_equal(fixture.sink->ops->session_id(session), "u 1");
+        event = run(&fixture);
+        end_is(cases[i].what, &event, session, cases[i].failure);
+        if (cases[i].failure && !strstr(event.error.text, "table t, partition dt=2024,hh=1: upload session u 1 (1 blocks, 10 rows)"))
+            fail_msg("%s: %s", cases[i].what, event.error.text);
+        for (size_t k = 1; k < fake_server_count(fixture.server); k++)
+            posts += strcmp(fake_server_request(fixture.server, k)->method, "POST") == 0;
+        if (posts != cases[i].posts || fake_server_count(fixture.server) != 1 + cases[i].count)
+            fail_msg("%s: %u commits, %zu requests", cases[i].what, posts, fake_server_count(fixture.server) - 1);
+        request_is(&fixture, 1, "GET", T "?uploadid=u%201" P "&getblockid=true");
+        fixture_stop(&fixture);
+    }
+}
+
+static void test_an_adopted_session_can_be_dropped(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {TABLE, ONE_BLOCK};
+    struct sink_session *session;
+    struct fixture fixture;
+
+    START(false);
+    expect(&fixture, SINK_READY, NULL);
+    session = fixture.sink->ops->session_adopt(fixture.sink, STR(""), STR("x"), 1, 10, NULL, fixture.now_ms);
+    fixture.sink->ops->step(fixture.sink, fixture.now_ms, 0);
+    fixture.sink->ops->session_drop(fixture.sink, session);
+    fixture.sink->ops->session_adopt(fixture.sink, STR(""), STR("y"), 1, 10, NULL, fixture.now_ms); /* goes with the sink */
+    fixture_stop(&fixture);
+}
+
+/* Three sessions are one epoch: one question for all of them, sent after the last one was made. */
+static void test_the_table_must_stay_the_same(void **state UNUSED)
+{
+    static const struct {
+        const char *what;
+        struct fake_answer answer;
+        const char *failure;
+    } cases[] = {
+        {"the same", TABLE_WITH_ID("7"), NULL},
+        {"made again", TABLE_WITH_ID("8"), "its id was 7 and is \"8\""},
+        {"without an id", {.status = 200, .only = "curr_project", .body = TABLE_XML}, "its id was 7 and is \"\""},
+        {"dropped", {.status = 404, .only = "curr_project", .body = "<Error><Code>NoSuchTable</Code><Message>none</Message></Error>"},
+         "table t: the table was dropped while the job ran; make it again and start the job again"},
+        {"no permission", {.status = 403, .only = "curr_project", .body = "<Error><Code>NoPermission</Code></Error>"}, "lacks a permission"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fake_answer answers[] = {TABLE_WITH_ID("7"), CREATED, OK, CREATED, OK, CREATED, OK, LISTED, LISTED, LISTED, cases[i].answer,
+                                        CLOSED, CLOSED, CLOSED};
+        struct sink_session *sessions[3];
+        struct fixture fixture;
+
+        START(false);
+        expect(&fixture, SINK_READY, NULL);
+        assert_string_equal(fixture.sink->table_id, "7");
+        for (size_t k = 0; k < COUNT_OF(sessions); k++) {
+            sessions[k] = open_session(&fixture, NULL);
+            put(&fixture, sessions[k], "block");
+            expect(&fixture, SINK_BLOCK_ACKED, sessions[k]);
+        }
+        for (size_t k = 0; k < COUNT_OF(sessions); k++)
+            fixture.sink->ops->session_seal(fixture.sink, sessions[k], fixture.now_ms);
+        if (cases[i].failure) {
+            expect_failure(&fixture, cases[i].failure);
+        } else {
+            for (size_t k = 0; k < COUNT_OF(sessions); k++)
+                assert_int_equal(run(&fixture).kind, SINK_SESSION_SEALED);
+            assert_int_equal(fake_server_count(fixture.server), 11);
+        }
+        fixture_stop(&fixture);
+    }
+}
+
+/* A check that began before a session was made says nothing about it. */
+static void test_an_old_check_of_the_table_is_not_enough(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {TABLE_WITH_ID("7"), CREATED, OK, LISTED, TABLE_WITH_ID("7"),
+                                                 CREATED, OK, LISTED, TABLE_WITH_ID("9")};
+    struct sink_session *session;
+    struct fixture fixture;
+
+    START(false);
+    expect(&fixture, SINK_READY, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        session = open_session(&fixture, NULL);
+        put(&fixture, session, "block");
+        expect(&fixture, SINK_BLOCK_ACKED, session);
+        fixture.sink->ops->session_seal(fixture.sink, session, fixture.now_ms);
+        if (i == 0)
+            expect(&fixture, SINK_SESSION_SEALED, session);
+    }
+    expect_failure(&fixture, "its id was 7 and is \"9\"");
+    fixture_stop(&fixture);
 }
 
 static void test_the_block_list_must_fit(void **state UNUSED)
@@ -469,6 +649,8 @@ static void test_sessions_that_cannot_be_used(void **state UNUSED)
          ANSWER(200, "{\"UploadID\":\"a\",\"Status\":\"normal\","
                      "\"Schema\":{\"columns\":[{\"name\":\"z\",\"type\":\"string\"}]}}"),
          "start the job again"},
+        {"the table was dropped", REFUSAL(404, "NoSuchTable"), "make it again and start the job again"},
+        {"the table was altered", REFUSAL(409, "TableModified"), "start the job again"},
         {"a wrong quota", {.status = 400, .body = "{\"Code\":\"NoSuchQuota\",\"Message\":\"gold\"}"}, "tunnel quota"},
         {"a wrong key", REFUSAL(403, "SignatureDoesNotMatch"), "tunnel endpoint 127.0.0.1"},
     };
@@ -487,14 +669,25 @@ static void test_sessions_that_cannot_be_used(void **state UNUSED)
 
 static void test_a_refused_block_ends_the_job(void **state UNUSED)
 {
-    static const struct fake_answer answers[] = {TABLE, CREATED, REFUSAL(400, "CorruptedDataStream")};
-    struct fixture fixture;
+    static const struct {
+        struct fake_answer answer;
+        const char *text;
+    } cases[] = {
+        {REFUSAL(400, "CorruptedDataStream"), "block 0 was not taken: "},
+        {REFUSAL(404, "NoSuchTable"), "block 0 was not taken: the table was dropped while the job ran; make it again"},
+        {REFUSAL(409, "TableModified"), "block 0 was not taken: the table was altered, or dropped and made again"},
+    };
 
-    START(false);
-    expect(&fixture, SINK_READY, NULL);
-    put(&fixture, open_session(&fixture, NULL), "a");
-    expect_failure(&fixture, "block 0 was not taken");
-    fixture_stop(&fixture);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fake_answer answers[] = {TABLE, CREATED, cases[i].answer};
+        struct fixture fixture;
+
+        START(false);
+        expect(&fixture, SINK_READY, NULL);
+        put(&fixture, open_session(&fixture, NULL), "a");
+        expect_failure(&fixture, cases[i].text);
+        fixture_stop(&fixture);
+    }
 }
 
 /* Dropping takes queued blocks, blocks under way and untold events along. */
@@ -553,6 +746,10 @@ static void test_null_sink(void **state UNUSED)
     sink->ops->block_put(sink, session, block_of("x", NULL), 0);
     sink->ops->session_drop(sink, session);
     assert_false(sink->ops->next(sink, &event));
+    session = sink->ops->session_adopt(sink, STR("dt=1"), STR("id"), 1, 1, &mine, 0);
+    assert_ptr_equal(sink_session_user(session), &mine);
+    assert_true(sink->ops->next(sink, &event));
+    assert_int_equal(event.kind, SINK_SESSION_COMMITTED);
     session = sink->ops->session_open(sink, STR(""), NULL, 0);
     sink->ops->block_put(sink, session, block_of("x", NULL), 0);
     sink->ops->free(sink);
@@ -566,6 +763,10 @@ int main(void)
         cmocka_unit_test(test_a_block_keeps_its_id),
         cmocka_unit_test(test_a_large_block_is_sent_again_whole),
         cmocka_unit_test(test_commit_in_doubt),
+        cmocka_unit_test(test_sessions_are_adopted),
+        cmocka_unit_test(test_an_adopted_session_can_be_dropped),
+        cmocka_unit_test(test_the_table_must_stay_the_same),
+        cmocka_unit_test(test_an_old_check_of_the_table_is_not_enough),
         cmocka_unit_test(test_the_block_list_must_fit),
         cmocka_unit_test(test_the_table_is_created),
         cmocka_unit_test(test_tables_that_cannot_be_used),
