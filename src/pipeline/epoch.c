@@ -500,7 +500,11 @@ bool epochs_sink_event(struct epochs *epochs, const struct sink_event *event, st
     case SINK_SESSION_UNKNOWN:
         *error = event->error;
         target->session = NULL;
-        roll_session_unknown(epochs, target, error);
+        if (target->roll)
+            roll_session_unknown(epochs, target, error);
+        else if (epochs_exactly_once(epochs))
+            error_wrap(error, "an epoch that is prepared cannot be finished by itself; `luaduct epoch show` has the evidence and "
+                              "`luaduct epoch resolve` takes your decision");
         return false;
     case SINK_FAILED:
         *error = event->error;
@@ -739,7 +743,10 @@ void epochs_flush(struct epochs *epochs)
 
 bool epochs_idle(const struct epochs *epochs)
 {
-    return !epochs->count && !epochs->commit_out && !epochs->blocked;
+    for (size_t i = 0; i < epochs->held_count; i++)
+        if (epochs->held[i].tickets)
+            return false;
+    return !epochs->count && !epochs->commit_out;
 }
 
 bool epochs_full(const struct epochs *epochs)

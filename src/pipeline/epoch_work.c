@@ -300,7 +300,6 @@ static bool take_batch(struct epochs *epochs, struct work *work, int64_t now_ms,
     for (const struct segment *segment = ticket->segments; segment; segment = segment->next)
         ticket->bytes += segment_bytes(segment);
     epochs->waiting_bytes += ticket->bytes;
-    epochs->blocked = false;
     return intake_held(epochs, held, now_ms, wall_ms, error);
 }
 

@@ -1,5 +1,5 @@
 /* replay.c: a job over order records in memory, through the real hub, into a sink that forgets: what one core of luaduct can do.
- * usage: replay JOB.yaml RECORDS ROUNDS [workers=N] [compression=none|deflate] [shuffle=1]
+ * usage: replay JOB.yaml RECORDS ROUNDS [workers=N] [compression=none|deflate] [delivery=exactly_once] [shuffle=1]
  * Prints one line of key=value pairs. The records are made before the clock starts; instructions are counted from outside, as a difference
  * of two numbers of rounds (tests/bench/test_replay.py). */
 #include <inttypes.h>
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
     if (argc < 4 || !engine_load(&engine, argv[1], NULL)) {
         if (argc >= 4)
             (void)engine_report(&engine);
-        fprintf(stderr, "usage: replay JOB.yaml RECORDS ROUNDS [workers=N] [compression=none|deflate] [shuffle=1]\n");
+        fprintf(stderr, "usage: replay JOB.yaml RECORDS ROUNDS [workers=N] [compression=none|deflate] [delivery=exactly_once] [shuffle=1]\n");
         return 2;
     }
     replay.count = strtoul(argv[2], NULL, 10);
@@ -74,6 +74,8 @@ int main(int argc, char **argv)
             engine.job->runtime.workers = (unsigned)strtoul(value.data, NULL, 10);
         else if (str_is(key, "compression"))
             engine.job->runtime.compression = str_is(value, "none") ? JOB_COMPRESSION_NONE : JOB_COMPRESSION_DEFLATE;
+        else if (str_is(key, "delivery"))
+            engine.job->delivery = str_is(value, "exactly_once") ? DELIVERY_EXACTLY_ONCE : DELIVERY_AT_LEAST_ONCE;
         else if (str_is(key, "shuffle"))
             shuffle = true;
     }

@@ -24,14 +24,20 @@ struct scripted_source {
     int64_t at[SCRIPT_PARTITIONS];
     bool assigned[SCRIPT_PARTITIONS];
     int64_t committed[SCRIPT_PARTITIONS]; /* -1: nothing */
-    char metadata[SCRIPT_PARTITIONS][512];
+    char metadata[SCRIPT_PARTITIONS][4200];
     unsigned commits;
     unsigned refuse_commits;     /* so many commits are refused before one passes */
     int64_t revoke_after;        /* ask partition 0 back once it has given so many records; -1: never */
     bool revoke_lost;
     bool revoked, released;
     bool hold_start;             /* never gets ready */
-    bool hold_commits;           /* commits are not answered */
+    bool hold_commits;           /* commits are not answered, nor stored */
+    unsigned rejoins;
+    bool fail_when_prepared;     /* the source fails some time after a record was stored */
+    int64_t fail_in_fetches;
+    unsigned sent; /* a bit per partition of the last commit, stored or not */
+    int64_t sent_offset[SCRIPT_PARTITIONS];
+    char sent_metadata[SCRIPT_PARTITIONS][4200];
     int64_t gap_at;              /* partition 0 stands there until a seek; -1: never */
     int64_t gap_end, gap_log_end;
     bool gap_told;
@@ -164,6 +170,8 @@ static inline uint32_t scripted_fetch(struct source *source, struct message *mes
     uint32_t count = 0, before;
     bool done = true;
 
+    if (script->fail_in_fetches && --script->fail_in_fetches == 0)
+        error_set(&scripted_push(script, SOURCE_ERROR)->error, ERROR_FATAL, "failed by the script");
     do {
         before = count;
         for (int p = 0; p < SCRIPT_PARTITIONS && !script->paused; p++)
@@ -199,8 +207,8 @@ static inline bool scripted_next(struct source *source, struct source_event *eve
 
 static inline void scripted_release(struct source *source, const int32_t *partitions, size_t count)
 {
-    assert(count == 1 && partitions[0] == 0);
-    scripted_of(source)->released = true;
+    for (size_t i = 0; i < count; i++)
+        scripted_of(source)->released |= partitions[i] == 0;
 }
 
 static inline void scripted_pause(struct source *source)
@@ -225,6 +233,14 @@ static inline void scripted_commit(struct source *source, const struct source_pa
     struct source_event *event;
 
     script->commits++;
+    script->sent = 0;
+    for (size_t i = 0; i < count; i++) {
+        int32_t p = partitions[i].partition;
+
+        script->sent |= 1u << p;
+        script->sent_offset[p] = partitions[i].offset;
+        snprintf(script->sent_metadata[p], sizeof(script->sent_metadata[p]), "%.*s", STR_ARG(partitions[i].metadata));
+    }
     if (script->hold_commits)
         return;
     event = scripted_push(script, SOURCE_COMMITTED);
@@ -244,7 +260,14 @@ static inline void scripted_commit(struct source *source, const struct source_pa
         if (p == SCRIPT_PARTITIONS - 1 && partitions[i].offset > 0 && script->first_at_last < 0)
             script->first_at_last = script->at[0];
         snprintf(script->metadata[p], sizeof(script->metadata[p]), "%.*s", STR_ARG(partitions[i].metadata));
+        if (script->fail_when_prepared && strstr(script->metadata[p], " epoch="))
+            script->fail_in_fetches = 3;
     }
+}
+
+static inline void scripted_rejoin(struct source *source)
+{
+    scripted_of(source)->rejoins++;
 }
 
 static inline size_t scripted_lag(const struct source *source, struct source_lag *lags_out, size_t max UNUSED)
@@ -293,6 +316,7 @@ static const struct source_ops scripted_source_ops = {
     .resume = scripted_resume,
     .seek = scripted_seek,
     .commit = scripted_commit,
+    .rejoin = scripted_rejoin,
     .lag = scripted_lag,
     .step = scripted_step,
     .deadline = scripted_deadline,

@@ -49,6 +49,8 @@ struct setup {
     int64_t (*monotonic_ms)(void);
     int64_t records_max; /* 0: no bound */
     const char *lua;     /* stage.lua beside the job */
+    enum delivery delivery;
+    struct checked_service *service; /* NULL: one of its own */
 };
 
 struct run {
@@ -123,7 +125,8 @@ static struct run *open_run(const struct setup *setup, int64_t records)
     dirty.directory = run->job->dirty.directory;
     assert_true(dirty_store_open(&run->dirty, &dirty, &run->error));
     run->source = scripted_source_new(records);
-    run->sink = checked_sink_new(&schema);
+    run->job->delivery = setup->delivery;
+    run->sink = setup->service ? checked_sink_new_on(&schema, setup->service) : checked_sink_new(&schema);
     options = (struct hub_options){
         .job = run->job,
         .probe = run->probe,
@@ -246,6 +249,57 @@ static void a_refused_commit_is_sent_again(void **state UNUSED)
     expect_each_once(run, 200 * SCRIPT_PARTITIONS);
     assert_int_equal(run->source->commits, 4);
     close_run(run);
+}
+
+static void exactly_once_gives_the_same_rows(void **state UNUSED)
+{
+    static const int workers[] = {0, 1, 3};
+
+    for (size_t i = 0; i < COUNT_OF(workers); i++) {
+        struct run *run =
+            open_run(&(struct setup){.workers = workers[i], .delivery = DELIVERY_EXACTLY_ONCE, .flush_ms = 100, .open_max = 2}, 2000);
+
+        go(run);
+        expect_ok(run);
+        expect_each_once(run, 2000 * SCRIPT_PARTITIONS);
+        for (int p = 0; p < SCRIPT_PARTITIONS; p++) {
+            assert_int_equal(run->source->committed[p], 2000);
+            assert_non_null(strstr(run->source->metadata[p], " ledger=2000,2000,0,0,0 crc="));
+        }
+        close_run(run);
+    }
+}
+
+/* The first process ends while its commits are not answered, with or without effect; the second one finds what is prepared, and
+ * every number is there once. */
+static void a_process_that_ends_between_prepare_and_finish_doubles_nothing(void **state UNUSED)
+{
+    static const enum checked_commits modes[] = {CHECKED_COMMITS_UNANSWERED, CHECKED_COMMITS_HELD};
+
+    for (size_t i = 0; i < COUNT_OF(modes); i++) {
+        struct checked_service *service = checked_service_new();
+        struct setup setup = {.workers = 1, .delivery = DELIVERY_EXACTLY_ONCE, .service = service, .flush_ms = 100};
+        struct run *first = open_run(&setup, 500), *second = open_run(&setup, 800);
+
+        first->sink->commits_mode = modes[i];
+        first->source->fail_when_prepared = true;
+        go(first);
+        assert_false(first->ok);
+        for (int p = 0; p < SCRIPT_PARTITIONS; p++) {
+            second->source->committed[p] = first->source->committed[p];
+            strcpy(second->source->metadata[p], first->source->metadata[p]);
+        }
+        go(second);
+        expect_ok(second);
+        assert_true(second->sink->adopted > 0);
+        for (int64_t n = 0; n < 800 * SCRIPT_PARTITIONS; n++)
+            assert_int_equal(service->seen[n], 1);
+        for (int p = 0; p < SCRIPT_PARTITIONS; p++)
+            assert_non_null(strstr(second->source->metadata[p], " ledger=800,800,0,0,0 crc="));
+        close_run(first);
+        close_run(second);
+        checked_service_free(service);
+    }
 }
 
 static void a_position_of_another_table_is_refused(void **state UNUSED)
@@ -577,6 +631,8 @@ int main(void)
         cmocka_unit_test(every_number_arrives_once_with_any_number_of_workers),
         cmocka_unit_test(a_partition_that_was_read_goes_on_where_it_was_and_its_ledger_too),
         cmocka_unit_test(a_refused_commit_is_sent_again),
+        cmocka_unit_test(exactly_once_gives_the_same_rows),
+        cmocka_unit_test(a_process_that_ends_between_prepare_and_finish_doubles_nothing),
         cmocka_unit_test(a_position_of_another_table_is_refused),
         cmocka_unit_test(a_revoked_partition_is_flushed_before_it_is_given_back),
         cmocka_unit_test(a_lost_partition_moves_no_offset),
