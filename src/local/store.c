@@ -36,6 +36,7 @@ bool refuse(struct refusal *refusal, int status, const char *code, const char *f
     va_list arguments;
 
     refusal->status = status;
+    refusal->retry_after_s = 0;
     snprintf(refusal->code, sizeof(refusal->code), "%s", code);
     va_start(arguments, format);
     vsnprintf(refusal->text, sizeof(refusal->text), format, arguments);

@@ -19,6 +19,7 @@ struct refusal {
     int status;
     char code[64];
     char text[1200];
+    int retry_after_s; /* 0: none */
 };
 /* Returns false, so that `return refuse(...)` reads well. */
 bool refuse(struct refusal *refusal, int status, const char *code, const char *format, ...) PRINTF_LIKE(4, 5);
