@@ -9,7 +9,8 @@
 
 static const char usage[] =
     "usage: luaduct local [--listen 127.0.0.1:PORT] [--data FILE] [--project P[,P...]] [--access-id ID]\n"
-    "                     [--access-key KEY] [--region R] [--discard] [--faults FILE] [--log-level LEVEL]\n"
+    "                     [--access-key KEY] [--region R] [--discard] [--faults FILE] [--second-commit ok|conflict|5xx]\n"
+    "                     [--session-life TIME] [--quotas LIST] [--log-level LEVEL]\n"
     "\n"
     "A MaxCompute-compatible endpoint on this machine: projects, tables, partitions, batch uploads and downloads, rows in "
     "SQLite.\n"
@@ -21,13 +22,26 @@ static const char usage[] =
     "  --access-key KEY       default: the environment variable LUADUCT_LOCAL_ACCESS_KEY, else \"local\"\n"
     "  --region R             the region that V4 signatures must name (default: any)\n"
     "  --discard              check what comes and count it, keep no rows\n"
+    "  --second-commit ANSWER to a commit whose session is closed, or has a commit under way: ok (200 and the session's state;\n"
+    "                         the default), conflict (409 StatusConflict), 5xx (500); nothing happens twice in any case\n"
+    "  --session-life TIME    older sessions that nobody committed are expired (default: 24h)\n"
+    "  --quotas LIST          answer 429 beyond limits (default: none). \"service\" is sessions=500/5m,downloads=200/5m,\n"
+    "                         blocks=500/5m,commits=75/15s,commits_at_once=32, for each table; a list such as\n"
+    "                         commits=3/2s,slots=4 gives other ones, also behind service; slots: blocks that are written\n"
+    "                         at a time, over all tables\n"
     "  --faults FILE          scripted failures, a rule a line:\n"
     "                           CALL [#N | #N-M | every K] before|after ANSWER\n"
     "                         CALL: discovery, project, table, partitions, create_table, drop_table, add_partition,\n"
     "                           drop_partition, add_columns, instance, create_upload, put_block, list_blocks, commit,\n"
     "                           create_download, download, any\n"
-    "                         ANSWER: status=NNN [code=NAME] [retry_after=SECONDS], cut, hang=TIME, slow=TIME, expire\n"
-    "                         before: instead of the call (slow, expire: ahead of it); after: it is done, the answer replaced\n"
+    "                         ANSWER: status=NNN [code=NAME] [retry_after=SECONDS], cut, hang=TIME, slow=TIME\n"
+    "                           state=NAME: the session is unknown, normal, committing, closing, canceled, expired or\n"
+    "                             critical from now on; expire: state=expired; forget: no session is known by its name\n"
+    "                           closing=TIME (commit before): the commit lasts that long, in state closing\n"
+    "                           delay=TIME (before): cut at once, carried out that much later\n"
+    "                           twice[=TIME] (after): carried out once more, on the spot or that much later\n"
+    "                         before: instead of the call (slow, state, expire, forget, closing: ahead of it); after: it is\n"
+    "                         done, the answer replaced; or a line \"second_commit ok|conflict|5xx\", before the option\n"
     "                         put_block #3 after cut\n"
     "                         commit #1 after status=500\n"
     "                         create_upload every 5 before status=429 retry_after=1\n"
@@ -78,12 +92,17 @@ static int run(const struct local_options *options)
 
 int cli_local(int argc, char **argv)
 {
-    enum { LISTEN = 256, DATA, PROJECT, ACCESS_ID, ACCESS_KEY, REGION, DISCARD, FAULTS, LOG_LEVEL, HELP };
+    enum {
+        LISTEN = 256, DATA, PROJECT, ACCESS_ID, ACCESS_KEY, REGION, DISCARD, FAULTS, SECOND_COMMIT, SESSION_LIFE, QUOTAS,
+        LOG_LEVEL, HELP,
+    };
     static const struct option options[] = {
         {"listen", required_argument, NULL, LISTEN},       {"data", required_argument, NULL, DATA},
         {"project", required_argument, NULL, PROJECT},     {"access-id", required_argument, NULL, ACCESS_ID},
         {"access-key", required_argument, NULL, ACCESS_KEY}, {"region", required_argument, NULL, REGION},
         {"discard", no_argument, NULL, DISCARD},           {"faults", required_argument, NULL, FAULTS},
+        {"second-commit", required_argument, NULL, SECOND_COMMIT}, {"session-life", required_argument, NULL, SESSION_LIFE},
+        {"quotas", required_argument, NULL, QUOTAS},
         {"log-level", required_argument, NULL, LOG_LEVEL}, {"help", no_argument, NULL, HELP}, {0},
     };
     char address[64] = "127.0.0.1";
@@ -123,6 +142,15 @@ int cli_local(int argc, char **argv)
             break;
         case FAULTS:
             local.faults_path = optarg;
+            break;
+        case SECOND_COMMIT:
+            local.second_commit = optarg;
+            break;
+        case SESSION_LIFE:
+            local.session_life = optarg;
+            break;
+        case QUOTAS:
+            local.quotas = optarg;
             break;
         case LOG_LEVEL:
             if (!log_level_parse(str_of(optarg), &level)) {

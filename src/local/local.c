@@ -1,8 +1,10 @@
 /* local.c: the server itself. It is libmicrohttpd with a thread a connection (clients keep few and use them long), request
  * parsing, signatures, scripted faults, answers. The request line is taken as it came: libmicrohttpd's own parameters have lost
  * the difference of + and blank, which signatures need. */
+#include "local/late.h"
 #include "local/local.h"
 #include "local/server.h"
+#include "local/words.h"
 #include "batch/time.h"
 #include "maxcompute/sign.h"
 #include "util/clock.h"
@@ -29,6 +31,9 @@ struct local {
     struct MHD_Daemon *daemon;
     struct store *store;
     struct faults *faults;
+    struct quotas *quotas;
+    struct late *late; /* with faults only: calls that a script delays or doubles */
+    enum second_commit second_commit;
     struct log *log;
     char *access_id, *access_key, *region;
     char *host; /* 127.0.0.1:PORT */
@@ -44,6 +49,7 @@ struct exchange {
     struct request request;
     struct str endpoint_path; /* "/api" or "" */
     bool begun, refused;
+    bool slot, no_slot; /* for writing a block: taken, or none to be had */
     struct refusal refusal;
 };
 
@@ -113,6 +119,8 @@ void answer_refusal(const struct request *request, struct answer *answer, const 
     buffer_release(body);
     buffer_init(body, 0);
     answer->status = refusal->status;
+    if (refusal->retry_after_s > 0)
+        answer_header(answer, "Retry-After", "%d", refusal->retry_after_s);
     if (request->tunnel) {
         answer->content_type = "application/json";
         buffer_print(body, "{\"Code\":");
@@ -320,38 +328,52 @@ static char *copy_header(struct MHD_Connection *connection, const char *name)
     return xstrdup(value ? value : "");
 }
 
-static void *exchange_open(void *user, const char *uri, struct MHD_Connection *connection)
+static struct exchange *exchange_new(struct local *local, const char *uri)
 {
     struct exchange *exchange = xcalloc(1, sizeof(*exchange));
-    struct local *local = user;
+    struct request *request = &exchange->request;
 
-    (void)connection;
     exchange->local = local;
-    exchange->request.uri = xstrdup(uri);
-    exchange->request.store = local->store;
+    request->local = local;
+    request->uri = xstrdup(uri);
+    request->store = local->store;
+    request->quotas = local->quotas;
+    request->second_commit = local->second_commit;
     pthread_mutex_lock(&local->lock);
-    exchange->request.host = local->host ? local->host : "";
+    request->host = local->host ? local->host : "";
     pthread_mutex_unlock(&local->lock);
-    buffer_init(&exchange->request.text, 0);
-    buffer_init(&exchange->request.body, BODY_BYTES_MAX);
+    buffer_init(&request->text, 0);
+    buffer_init(&request->body, BODY_BYTES_MAX);
     return exchange;
 }
 
-static void exchange_close(void *user, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
+static void exchange_free(struct exchange *exchange)
 {
-    struct exchange *exchange = *state;
-
-    (void)user;
-    (void)connection;
-    (void)why;
     if (!exchange)
         return;
+    if (exchange->slot)
+        quotas_end(exchange->local->quotas, QUOTA_SLOTS, "");
+    free(exchange->request.method);
     free(exchange->request.uri);
     free(exchange->request.content_encoding);
     free(exchange->request.accept_encoding);
     buffer_release(&exchange->request.text);
     buffer_release(&exchange->request.body);
     free(exchange);
+}
+
+static void *exchange_open(void *user, const char *uri, struct MHD_Connection *connection)
+{
+    (void)connection;
+    return exchange_new(user, uri);
+}
+
+static void exchange_close(void *user, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
+{
+    (void)user;
+    (void)connection;
+    (void)why;
+    exchange_free(*state);
     *state = NULL;
 }
 
@@ -363,7 +385,7 @@ static void exchange_begin(struct exchange *exchange, struct MHD_Connection *con
     const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
 
     exchange->begun = true;
-    request->method = method;
+    request->method = xstrdup(method);
     request->now_ms = clock_wall_ms();
     request->content_encoding = copy_header(connection, "Content-Encoding");
     request->accept_encoding = copy_header(connection, "Accept-Encoding");
@@ -378,12 +400,16 @@ static void exchange_begin(struct exchange *exchange, struct MHD_Connection *con
         if (size > 0 && size <= BODY_BYTES_MAX)
             buffer_reserve(&request->body, (size_t)size);
     }
+    /* A block has its slot while its bytes come. */
+    if (!exchange->refused && request->tunnel && tunnel_call(request) == CALL_PUT_BLOCK) {
+        exchange->slot = quotas_begin(request->quotas, QUOTA_SLOTS, "", request->now_ms, &exchange->refusal);
+        exchange->no_slot = !exchange->slot;
+    }
 }
 
 /* --- faults --- */
 
-/* Waits unless the server stops. */
-static void local_pause(struct local *local, int64_t ms)
+void local_pause(struct local *local, int64_t ms)
 {
     struct timespec until;
 
@@ -428,6 +454,63 @@ static void answer_release(struct answer *answer)
     buffer_release(&answer->body);
 }
 
+static void carry_out(struct request *request, struct answer *answer)
+{
+    if (request->tunnel)
+        tunnel_answer(request, answer);
+    else
+        control_answer(request, answer);
+}
+
+static void carry_out_unheard(void *item)
+{
+    struct exchange *exchange = item;
+    struct answer answer = {.status = 500};
+
+    buffer_init(&answer.body, 0);
+    exchange->request.now_ms = clock_wall_ms();
+    carry_out(&exchange->request, &answer);
+    if (exchange->local->log)
+        log_debug(exchange->local->log, "a late %s carried out, answered to nobody status=%d request_id=%s",
+                  exchange->request.method, answer.status, exchange->request.id);
+    answer_release(&answer);
+}
+
+static void drop_late(void *item)
+{
+    exchange_free(item);
+}
+
+/* The call once more, without its connection: a request that was let in is parsed again, from its own copies. */
+static struct exchange *exchange_copy(const struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+    struct exchange *copy = exchange_new(exchange->local, request->uri);
+
+    copy->begun = true;
+    copy->request.method = xstrdup(request->method);
+    copy->request.content_encoding = xstrdup(request->content_encoding);
+    copy->request.accept_encoding = xstrdup(request->accept_encoding);
+    copy->request.tunnel = request->tunnel;
+    copy->request.call = request->call;
+    store_session_id(copy->request.id, request->now_ms);
+    copy->refused = !parse_uri(copy);
+    assert(!copy->refused);
+    buffer_append_str(&copy->request.body, buffer_str(&request->body));
+    return copy;
+}
+
+/* Without a slot the body is gone, and nothing can be carried out. */
+static void carry_out_later(struct exchange *exchange, int64_t delay_ms)
+{
+    if (exchange->no_slot)
+        return;
+    if (delay_ms > 0)
+        late_push(exchange->local->late, exchange_copy(exchange), delay_ms);
+    else
+        carry_out_unheard(exchange);
+}
+
 /* False: the connection is to be closed without an answer. *answered is set when the fault made the answer. */
 static bool apply_fault(struct exchange *exchange, const struct fault *fault, struct answer *answer, bool *answered)
 {
@@ -444,8 +527,20 @@ static bool apply_fault(struct exchange *exchange, const struct fault *fault, st
     case FAULT_SLOW:
         local_pause(exchange->local, fault->duration_ms);
         return true;
-    case FAULT_EXPIRE:
-        store_session_expire(exchange->local->store, exchange->request.session);
+    case FAULT_STATE:
+        store_session_set_status(exchange->local->store, exchange->request.session, fault->state);
+        return true;
+    case FAULT_FORGET:
+        store_session_forget(exchange->local->store, exchange->request.session);
+        return true;
+    case FAULT_CLOSING:
+        exchange->request.closing_ms = fault->duration_ms;
+        return true;
+    case FAULT_DELAY:
+        carry_out_later(exchange, fault->duration_ms);
+        return false;
+    case FAULT_TWICE:
+        carry_out_later(exchange, fault->duration_ms);
         return true;
     case FAULT_STATUS:
         answer_release(answer);
@@ -482,10 +577,10 @@ static bool make_answer(struct exchange *exchange, struct answer *answer)
         return false;
     if (answered)
         return true;
-    if (request->tunnel)
-        tunnel_answer(request, answer);
+    if (exchange->no_slot)
+        answer_refusal(request, answer, &exchange->refusal);
     else
-        control_answer(request, answer);
+        carry_out(request, answer);
     return apply_fault(exchange, &after, answer, &answered);
 }
 
@@ -528,7 +623,7 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         return MHD_YES;
     }
     if (*upload_data_size > 0) {
-        if (!exchange->refused && !exchange->request.body.failed)
+        if (!exchange->refused && !exchange->no_slot && !exchange->request.body.failed)
             buffer_append(&exchange->request.body, upload_data, *upload_data_size);
         *upload_data_size = 0;
         return MHD_YES;
@@ -585,6 +680,36 @@ static bool listen_on(struct local *local, const struct local_options *options, 
     return info || error_set(error, ERROR_CONFIG, "cannot listen on %s:%u; is another program there?", text, options->port);
 }
 
+/* What decides how calls are answered; before the first of them can come. */
+static bool read_rules(struct local *local, const struct local_options *options, struct error *error)
+{
+    if (options->second_commit && !second_commit_parse(str_of(options->second_commit), &local->second_commit))
+        return error_set(error, ERROR_CONFIG, "a second commit is answered \"ok\", \"conflict\" or \"5xx\", not \"%s\"",
+                         options->second_commit);
+    if (options->quotas && !quotas_parse(&local->quotas, str_of(options->quotas), error)) {
+        error_wrap(error, "quotas");
+        return false;
+    }
+    if (!options->faults_path)
+        return true;
+    if (!faults_read(&local->faults, options->faults_path, error))
+        return false;
+    local->second_commit = faults_second_commit(local->faults, local->second_commit);
+    local->late = late_new(carry_out_unheard, drop_late);
+    return local->late || error_set(error, ERROR_FATAL, "no thread can be started for calls that a script delays");
+}
+
+static bool open_store(struct local *local, const struct local_options *options, struct error *error)
+{
+    struct store_options store = {.path = options->database, .discard = options->discard};
+
+    if (options->session_life &&
+        (!word_duration(str_of(options->session_life), &store.session_ms_max) || store.session_ms_max == 0))
+        return error_set(error, ERROR_CONFIG, "the life of a session is a time such as 3s, 5m or 24h (at most), not \"%s\"",
+                         options->session_life);
+    return store_open(&local->store, &store, error);
+}
+
 bool local_start(struct local **local_out, const struct local_options *options, struct error *error)
 {
     struct local *local = xcalloc(1, sizeof(*local));
@@ -604,9 +729,7 @@ bool local_start(struct local **local_out, const struct local_options *options, 
     local->access_id = xstrdup(options->access_id);
     local->access_key = xstrdup(options->access_key);
     local->region = options->region ? xstrdup(options->region) : NULL;
-    if (options->faults_path && !faults_read(&local->faults, options->faults_path, error))
-        goto out;
-    if (!store_open(&local->store, options->database, options->discard, error))
+    if (!read_rules(local, options, error) || !open_store(local, options, error))
         goto out;
     if (options->project && !add_projects(local, options->project, error))
         goto out;
@@ -640,7 +763,9 @@ void local_stop(struct local *local)
     pthread_mutex_unlock(&local->lock);
     if (local->daemon)
         MHD_stop_daemon(local->daemon);
+    late_free(local->late);
     faults_free(local->faults);
+    quotas_free(local->quotas);
     store_close(local->store);
     pthread_cond_destroy(&local->stopping_changed);
     pthread_mutex_destroy(&local->lock);

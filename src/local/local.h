@@ -1,7 +1,7 @@
 /* local.h: the MaxCompute-compatible endpoint on loopback: one HTTP server for control plane and tunnel, rows in SQLite.
  * It implements protocol/maxcompute.md, not whatever our client sends. Ownership: local_stop frees; the server has its own
  * threads.
- * Bounds: bodies are limited, sessions expire after 24 h (time passed by the server's clock). */
+ * Bounds: bodies are limited, sessions expire (time passed by the server's clock). */
 #ifndef LUADUCT_LOCAL_LOCAL_H
 #define LUADUCT_LOCAL_LOCAL_H
 
@@ -21,6 +21,9 @@ struct local_options {
     const char *region;      /* V4's region that is accepted; NULL: any */
     bool discard;            /* check rows and CRCs, keep counts only */
     const char *faults_path; /* a faults script; NULL: none */
+    const char *second_commit; /* ok, conflict, 5xx: faults.h, whose script goes before; NULL: ok */
+    const char *session_life;  /* such as 3s; NULL: 24h */
+    const char *quotas;        /* quota.h; NULL: no limits */
     struct log *log;
 };
 

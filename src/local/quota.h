@@ -1,5 +1,5 @@
-/* quota.h: the limits of the service (protocol section 9.1), which answer 429 (2.7). Rates are kept by a window that slides: of any
- * stretch of the window's length, no more calls than the limit are let through; what is refused does not count.
+/* quota.h: the limits of the service (protocol section 9.1), which answer 429 (2.7). Rates are kept by a window that slides: in
+ * any stretch of the window's length no more calls than the limit are let through; what is refused does not count.
  * Ownership: quotas_free. Threads: any; one lock. Time is passed in (milliseconds). Memory: one ring of `limit` times for each
  * table and kind that was called. Nothing is kept over a restart. */
 #ifndef LUADUCT_LOCAL_QUOTA_H

@@ -4,6 +4,7 @@
 #define LUADUCT_LOCAL_SERVER_H
 
 #include "local/faults.h"
+#include "local/quota.h"
 #include "local/store.h"
 #include "util/buffer.h"
 
@@ -13,9 +14,15 @@ struct parameter {
     struct str name, value; /* decoded */
 };
 
+struct local;
+
 struct request {
+    struct local *local;
     struct store *store;
-    const char *method;
+    struct quotas *quotas;   /* NULL: none */
+    enum second_commit second_commit;
+    int64_t closing_ms;      /* how long a commit lasts, by a script */
+    char *method;
     char *uri;               /* as it stands in the request line */
     const char *host;        /* for discovery: address and port of this server */
     bool tunnel;             /* which plane: it decides the form of errors too */
@@ -30,7 +37,8 @@ struct request {
     enum fault_call call;
     int64_t now_ms;
     char id[SESSION_ID_MAX]; /* of the request */
-    struct str session;      /* id that the call names, for "expire" */
+    struct str session;      /* id that the call names or made, for faults */
+    char session_made[SESSION_ID_MAX];
 };
 
 struct answer {
@@ -49,8 +57,9 @@ void answer_date_header(struct answer *answer, const char *name, int64_t ms);
 /* In the form of the plane. */
 void answer_refusal(const struct request *request, struct answer *answer, const struct refusal *refusal);
 
-struct local;
 struct store *local_store(struct local *local);
+/* Waits; not to the end when the server stops. */
+void local_pause(struct local *local, int64_t ms);
 
 /* What the call is called in a faults script. */
 enum fault_call control_call(const struct request *request);

@@ -29,7 +29,7 @@ static const char schema_sql[] =
     "CREATE TABLE IF NOT EXISTS _instances(id TEXT PRIMARY KEY, project TEXT, task TEXT, failed INTEGER, result TEXT,"
     " start_ms INTEGER);"
     /* A commit that the process did not survive has left no rows: the client may repeat it. */
-    "UPDATE _sessions SET status = 'normal' WHERE status = 'closing';";
+    "UPDATE _sessions SET status = 'normal' WHERE status IN ('closing', 'committing');";
 
 bool refuse(struct refusal *refusal, int status, const char *code, const char *format, ...)
 {
@@ -141,14 +141,16 @@ static bool connection_open(struct connection *connection, const char *path, str
     return true;
 }
 
-bool store_open(struct store **store_out, const char *path, bool discard, struct error *error)
+bool store_open(struct store **store_out, const struct store_options *options, struct error *error)
 {
+    const char *path = options->path;
     struct store *store = xcalloc(1, sizeof(*store));
     bool ok = false;
 
     pthread_mutex_init(&store->writer.lock, NULL);
     pthread_mutex_init(&store->reader_own.lock, NULL);
-    store->discard = discard;
+    store->discard = options->discard;
+    store->session_ms_max = options->session_ms_max ? options->session_ms_max : SESSION_MS_MAX;
     store->reader = path ? &store->reader_own : &store->writer;
     if (!connection_open(&store->writer, path ? path : ":memory:", error))
         goto out;

@@ -5,7 +5,9 @@
  * `_projects`, `_tables`, `_columns`, `_partitions`, `_sessions`, `_blocks` and `_instances` are the books.
  * Blocks are kept as their record streams until the commit, which makes rows of all of them in one transaction.
  * Ownership: store_close frees; what a function hands out is the caller's. Threads: any; one lock for writing, one for reading.
- * Errors: struct refusal holds what the service would answer. Bounds: sessions expire after SESSION_MS_MAX; time is passed in. */
+ * Errors: struct refusal holds what the service would answer. Bounds: sessions expire after a time; it is passed in.
+ * A process that dies leaves nothing by halves: a commit under way has closed its session with its rows, or the session is
+ * normal again when the store is opened. */
 #ifndef LUADUCT_LOCAL_STORE_H
 #define LUADUCT_LOCAL_STORE_H
 
@@ -26,7 +28,13 @@ bool refuse(struct refusal *refusal, int status, const char *code, const char *f
 
 struct store;
 
-bool store_open(struct store **store_out, const char *path, bool discard, struct error *error) MUST_USE;
+struct store_options {
+    const char *path;       /* NULL: in memory */
+    bool discard;           /* keep no rows */
+    int64_t session_ms_max; /* the life of a session; 0: SESSION_MS_MAX */
+};
+
+bool store_open(struct store **store_out, const struct store_options *options, struct error *error) MUST_USE;
 void store_close(struct store *store);
 bool store_add_project(struct store *store, struct str name, int64_t now_ms, struct error *error) MUST_USE;
 bool store_has_project(struct store *store, struct str name, int64_t *created_ms_out);
@@ -97,7 +105,7 @@ struct store_session {
     char *rows; /* name of the SQLite table */
     char *partition;
     bool overwrite;
-    char status[16]; /* unknown, normal, closing, closed, expired */
+    char status[16]; /* of protocol 3.3, in lower case */
     char *schema_json;
     struct mc_schema schema;
     int64_t created_ms;
@@ -113,17 +121,24 @@ bool store_session_create(struct store *store, enum session_kind kind, const str
 /* 404 NoSuchUpload or NoSuchDownload. The name of the table must be that of the session's. */
 bool store_session_load(struct store *store, enum session_kind kind, struct str id, struct str project, struct str schema_name,
                         struct str table, int64_t now_ms, struct store_session *session_out, struct refusal *refusal) MUST_USE;
-void store_session_expire(struct store *store, struct str id);
+/* For faults: the session has this status from now on, unless it is closed. */
+void store_session_set_status(struct store *store, struct str id, const char *status);
+/* For faults: the session and its blocks are not known any more; rows that it made stay. */
+void store_session_forget(struct store *store, struct str id);
 
 struct store_block {
     int64_t id, record_count, created_ms, version;
 };
-/* Verifies the record stream (uncompressed) and keeps it; nothing is kept on failure. */
+/* Verifies the record stream (uncompressed) and keeps it; nothing is kept on failure, or when the table is another one by now. */
 bool store_block_put(struct store *store, const struct store_session *session, int64_t block, int64_t version, struct str body,
                      int64_t now_ms, struct refusal *refusal) MUST_USE;
 struct store_block *store_blocks(struct store *store, const char *session_id, size_t *count_out) MUST_USE;
-/* All blocks become rows, or nothing happens. A session that is closed stays so and the call succeeds. Sets session->status. */
-bool store_commit(struct store *store, struct store_session *session, int64_t now_ms, struct refusal *refusal) MUST_USE;
+/* A commit has two halves, between which the session is `closing`. The first one makes it so; *second_out is set, and nothing
+ * done, when the session is closed already or another commit of it is under way. Both set session->status. */
+bool store_commit_begin(struct store *store, struct store_session *session, int64_t now_ms, bool *second_out,
+                        struct refusal *refusal) MUST_USE;
+/* Then all blocks become rows and the session closed, in one transaction; or nothing happens and the session is normal again. */
+bool store_commit_end(struct store *store, struct store_session *session, int64_t now_ms, struct refusal *refusal) MUST_USE;
 
 /* The record stream of rows [start, start + count) of a download session; columns NULL: all of them. */
 bool store_read(struct store *store, const struct store_session *session, int64_t start, int64_t count, const struct str *columns,

@@ -17,6 +17,7 @@ struct store {
     struct connection reader_own; /* files only */
     struct connection *reader;    /* &reader_own, or &writer for a database in memory */
     bool discard;
+    int64_t session_ms_max;
 };
 
 /* Prepares and binds: one letter a parameter, s = const char *, t = struct str *, b = the same as a blob, i = int64_t. */

@@ -22,10 +22,15 @@ void store_session_release(struct store_session *session)
 #define SESSION_COLUMNS                                                                                                     \
     "SELECT id, kind, table_id, rows, partition, overwrite, status, schema, created_ms, record_count, version FROM _sessions"
 
-static bool session_of_row(sqlite3_stmt *statement, int64_t now_ms, struct store_session *session, struct refusal *refusal)
+static bool is_open(const char *status)
+{
+    return strcmp(status, "normal") == 0 || strcmp(status, "unknown") == 0;
+}
+
+static bool session_of_row(const struct store *store, sqlite3_stmt *statement, int64_t now_ms, struct store_session *session,
+                           struct refusal *refusal)
 {
     struct error error;
-    bool open;
 
     *session = (struct store_session){
         .kind = sqlite3_column_int(statement, 1) ? SESSION_DOWNLOAD : SESSION_UPLOAD,
@@ -40,8 +45,7 @@ static bool session_of_row(sqlite3_stmt *statement, int64_t now_ms, struct store
     };
     snprintf(session->id, sizeof(session->id), "%s", (const char *)sqlite3_column_text(statement, 0));
     snprintf(session->status, sizeof(session->status), "%s", (const char *)sqlite3_column_text(statement, 6));
-    open = strcmp(session->status, "closed") != 0 && strcmp(session->status, "closing") != 0;
-    if (open && now_ms - session->created_ms > SESSION_MS_MAX)
+    if (is_open(session->status) && now_ms - session->created_ms > store->session_ms_max)
         snprintf(session->status, sizeof(session->status), "expired");
     if (!mc_schema_parse(&session->schema, str_of(session->schema_json), &error)) {
         store_session_release(session);
@@ -50,16 +54,18 @@ static bool session_of_row(sqlite3_stmt *statement, int64_t now_ms, struct store
     return true;
 }
 
-static bool session_load(sqlite3 *database, const char *id, int64_t now_ms, struct store_session *session_out,
+/* With the writer's lock. */
+static bool session_load(const struct store *store, const char *id, int64_t now_ms, struct store_session *session_out,
                          struct refusal *refusal)
 {
+    sqlite3 *database = store->writer.database;
     sqlite3_stmt *statement = sql_prepare(database, SESSION_COLUMNS " WHERE id = ?", "s", id);
     bool ok = false;
 
     if (!statement)
         return sql_refuse(database, refusal);
     if (sqlite3_step(statement) == SQLITE_ROW)
-        ok = session_of_row(statement, now_ms, session_out, refusal);
+        ok = session_of_row(store, statement, now_ms, session_out, refusal);
     else
         refuse(refusal, 404, "NoSuchUpload", "there is no session %s", id);
     sqlite3_finalize(statement);
@@ -76,9 +82,9 @@ static bool session_insert(struct store *store, const struct store_session *sess
 
     /* Sessions that nobody committed in time give their blocks back. */
     if (!sql_run(database, refusal, "DELETE FROM _blocks WHERE session IN (SELECT id FROM _sessions WHERE status = 'normal' AND"
-                 " created_ms < ?)", "i", now_ms - SESSION_MS_MAX) ||
+                 " created_ms < ?)", "i", now_ms - store->session_ms_max) ||
         !sql_run(database, refusal, "UPDATE _sessions SET status = 'expired' WHERE status = 'normal' AND created_ms < ?", "i",
-                 now_ms - SESSION_MS_MAX))
+                 now_ms - store->session_ms_max))
         return false;
     if (create_partition && !partition_add(database, table->id, session->partition, true, now_ms, refusal))
         return false;
@@ -118,7 +124,7 @@ bool store_session_create(struct store *store, enum session_kind kind, const str
              sql_end(store->writer.database,
                      session_insert(store, &session, table, create_partition && table->partitions.count > 0, now_ms, refusal),
                      refusal) &&
-             session_load(store->writer.database, session.id, now_ms, session_out, refusal);
+             session_load(store, session.id, now_ms, session_out, refusal);
         pthread_mutex_unlock(&store->writer.lock);
     }
     free(session.partition);
@@ -139,7 +145,7 @@ bool store_session_load(struct store *store, enum session_kind kind, struct str 
                             "tittt", &id, (int64_t)kind, &project, &schema_name, &table);
     found = statement && sqlite3_step(statement) == SQLITE_ROW;
     if (found)
-        ok = session_of_row(statement, now_ms, session_out, refusal);
+        ok = session_of_row(store, statement, now_ms, session_out, refusal);
     sqlite3_finalize(statement);
     pthread_mutex_unlock(&store->reader->lock);
     if (!found)
@@ -149,23 +155,60 @@ bool store_session_load(struct store *store, enum session_kind kind, struct str 
     return ok;
 }
 
-void store_session_expire(struct store *store, struct str id)
+/* A store that fails here fails the next call on the session as well, which tells it. */
+void store_session_set_status(struct store *store, struct str id, const char *status)
 {
     struct refusal refusal;
 
     pthread_mutex_lock(&store->writer.lock);
-    if (!sql_run(store->writer.database, &refusal, "UPDATE _sessions SET status = 'expired' WHERE id = ? AND status <> 'closed'",
-                 "t", &id))
-        assert(refusal.status == 500); /* the next call on the session meets the same failure and tells it */
+    if (!sql_run(store->writer.database, &refusal, "UPDATE _sessions SET status = ? WHERE id = ? AND status <> 'closed'", "st",
+                 status, &id))
+        assert(refusal.status == 500);
+    pthread_mutex_unlock(&store->writer.lock);
+}
+
+void store_session_forget(struct store *store, struct str id)
+{
+    struct refusal refusal;
+    sqlite3 *database = store->writer.database;
+
+    pthread_mutex_lock(&store->writer.lock);
+    if (!sql_run(database, &refusal, "DELETE FROM _sessions WHERE id = ?", "t", &id) ||
+        !sql_run(database, &refusal, "DELETE FROM _blocks WHERE session = ?", "t", &id))
+        assert(refusal.status == 500);
     pthread_mutex_unlock(&store->writer.lock);
 }
 
 static bool status_check(const struct store_session *session, struct refusal *refusal)
 {
-    if (strcmp(session->status, "normal") == 0 || strcmp(session->status, "unknown") == 0)
+    if (is_open(session->status))
         return true;
     return refuse(refusal, 409, "StatusConflict", "session %s is %s; only a session that is normal takes this call", session->id,
                   session->status);
+}
+
+/* The table and partition must be those that the session was made for. */
+static bool target_check(sqlite3 *database, const struct store_session *session, struct refusal *refusal)
+{
+    sqlite3_stmt *statement =
+        sql_prepare(database,
+                    "SELECT EXISTS(SELECT 1 FROM _tables WHERE id = ?1), EXISTS(SELECT 1 FROM _tables"
+                    " WHERE rows = ?2), EXISTS(SELECT 1 FROM _partitions WHERE table_id = ?1 AND spec = ?3)",
+                    "iss", session->table_id, session->rows, session->partition);
+    bool same = false, named = false, partition = false;
+
+    if (statement && sqlite3_step(statement) == SQLITE_ROW) {
+        same = sqlite3_column_int(statement, 0);
+        named = sqlite3_column_int(statement, 1);
+        partition = sqlite3_column_int(statement, 2);
+    }
+    sqlite3_finalize(statement);
+    if (!same && named)
+        return refuse(refusal, 409, "TableModified", "table %s was dropped and created again after session %s began",
+                      session->rows, session->id);
+    if (!same)
+        return refuse(refusal, 404, "NoSuchTable", "table %s was dropped after session %s began", session->rows, session->id);
+    return partition || refuse(refusal, 404, "NoSuchPartition", "The specified partition does not exist: %s", session->partition);
 }
 
 /* --- blocks --- */
@@ -206,9 +249,9 @@ static bool block_insert(struct store *store, const struct store_session *sessio
 
     if (store->discard)
         body = STR_NONE;
-    if (!session_load(database, session->id, now_ms, &now, refusal))
+    if (!session_load(store, session->id, now_ms, &now, refusal))
         return false;
-    ok = status_check(&now, refusal);
+    ok = status_check(&now, refusal) && target_check(database, &now, refusal);
     store_session_release(&now);
     if (!ok)
         return false;
@@ -263,30 +306,6 @@ struct store_block *store_blocks(struct store *store, const char *session_id, si
 }
 
 /* --- commit --- */
-
-/* The table and partition must be those that the session was made for. */
-static bool target_check(sqlite3 *database, const struct store_session *session, struct refusal *refusal)
-{
-    sqlite3_stmt *statement =
-        sql_prepare(database,
-                    "SELECT EXISTS(SELECT 1 FROM _tables WHERE id = ?1), EXISTS(SELECT 1 FROM _tables"
-                    " WHERE rows = ?2), EXISTS(SELECT 1 FROM _partitions WHERE table_id = ?1 AND spec = ?3)",
-                    "iss", session->table_id, session->rows, session->partition);
-    bool same = false, named = false, partition = false;
-
-    if (statement && sqlite3_step(statement) == SQLITE_ROW) {
-        same = sqlite3_column_int(statement, 0);
-        named = sqlite3_column_int(statement, 1);
-        partition = sqlite3_column_int(statement, 2);
-    }
-    sqlite3_finalize(statement);
-    if (!same && named)
-        return refuse(refusal, 409, "TableModified", "table %s was dropped and created again after session %s began",
-                      session->rows, session->id);
-    if (!same)
-        return refuse(refusal, 404, "NoSuchTable", "table %s was dropped after session %s began", session->rows, session->id);
-    return partition || refuse(refusal, 404, "NoSuchPartition", "The specified partition does not exist: %s", session->partition);
-}
 
 static sqlite3_stmt *prepare_insert(sqlite3 *database, const struct store_session *session)
 {
@@ -383,39 +402,76 @@ static bool commit_rows(struct store *store, const struct store_session *session
            sql_run(database, refusal, "UPDATE _sessions SET status = 'closed' WHERE id = ?", "s", session->id);
 }
 
-static bool commit(struct store *store, struct store_session *session, int64_t now_ms, struct refusal *refusal)
+static bool status_load(struct store *store, struct store_session *session, int64_t now_ms, struct refusal *refusal)
 {
-    sqlite3 *database = store->writer.database;
     struct store_session now;
-    struct refusal ignored;
-    bool ok;
 
-    if (!session_load(database, session->id, now_ms, &now, refusal))
+    if (!session_load(store, session->id, now_ms, &now, refusal))
         return false;
     memcpy(session->status, now.status, sizeof(session->status));
     store_session_release(&now);
-    if (strcmp(session->status, "closed") == 0)
+    return true;
+}
+
+static bool commit_begin(struct store *store, struct store_session *session, int64_t now_ms, bool *second_out,
+                         struct refusal *refusal)
+{
+    sqlite3 *database = store->writer.database;
+
+    if (!status_load(store, session, now_ms, refusal))
+        return false;
+    *second_out = strcmp(session->status, "closed") == 0 || strcmp(session->status, "closing") == 0 ||
+                  strcmp(session->status, "committing") == 0;
+    if (*second_out)
         return true;
-    if (!status_check(session, refusal) || !target_check(database, session, refusal))
+    if (!status_check(session, refusal) || !target_check(database, session, refusal) ||
+        !sql_run(database, refusal, "UPDATE _sessions SET status = 'closing' WHERE id = ?", "s", session->id))
         return false;
-    /* Readers see `closing` until the rows are there. */
-    if (!sql_run(database, refusal, "UPDATE _sessions SET status = 'closing' WHERE id = ?", "s", session->id))
-        return false;
-    ok = sql_run(database, refusal, "BEGIN IMMEDIATE", "");
-    ok = ok && sql_end(database, commit_rows(store, session, now_ms, refusal), refusal);
-    if (ok)
-        snprintf(session->status, sizeof(session->status), "closed");
-    else if (!sql_run(database, &ignored, "UPDATE _sessions SET status = 'normal' WHERE id = ?", "s", session->id))
-        snprintf(session->status, sizeof(session->status), "closing");
+    snprintf(session->status, sizeof(session->status), "closing");
+    return true;
+}
+
+bool store_commit_begin(struct store *store, struct store_session *session, int64_t now_ms, bool *second_out,
+                        struct refusal *refusal)
+{
+    bool ok;
+
+    *second_out = false;
+    pthread_mutex_lock(&store->writer.lock);
+    ok = commit_begin(store, session, now_ms, second_out, refusal);
+    pthread_mutex_unlock(&store->writer.lock);
     return ok;
 }
 
-bool store_commit(struct store *store, struct store_session *session, int64_t now_ms, struct refusal *refusal)
+/* A script may have given the session another state in the meantime: then what that state says happens. */
+static bool commit_end(struct store *store, struct store_session *session, int64_t now_ms, struct refusal *refusal)
+{
+    sqlite3 *database = store->writer.database;
+    struct refusal ignored;
+    bool ok;
+
+    if (!status_load(store, session, now_ms, refusal))
+        return false;
+    if (strcmp(session->status, "closed") == 0)
+        return true;
+    if (strcmp(session->status, "closing") != 0)
+        return refuse(refusal, 409, "StatusConflict", "session %s is %s; its commit did not come to its end", session->id,
+                      session->status);
+    ok = target_check(database, session, refusal) && sql_run(database, refusal, "BEGIN IMMEDIATE", "") &&
+         sql_end(database, commit_rows(store, session, now_ms, refusal), refusal);
+    if (ok)
+        snprintf(session->status, sizeof(session->status), "closed");
+    else if (sql_run(database, &ignored, "UPDATE _sessions SET status = 'normal' WHERE id = ?", "s", session->id))
+        snprintf(session->status, sizeof(session->status), "normal");
+    return ok;
+}
+
+bool store_commit_end(struct store *store, struct store_session *session, int64_t now_ms, struct refusal *refusal)
 {
     bool ok;
 
     pthread_mutex_lock(&store->writer.lock);
-    ok = commit(store, session, now_ms, refusal);
+    ok = commit_end(store, session, now_ms, refusal);
     pthread_mutex_unlock(&store->writer.lock);
     return ok;
 }

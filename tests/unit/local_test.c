@@ -5,162 +5,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "local/local.h"
-#include "local/store.h"
-#include "maxcompute/record.h"
-#include "maxcompute/sign.h"
-#include "util/clock.h"
-
-struct end {
-    struct local *local;
-    char *answer; /* of the last request; "" when the connection was closed without one */
-    const char *id, *key, *region;
-    int64_t skew_ms;
-};
-
-static void end_start(struct end *end, const char *faults_path, bool discard)
-{
-    struct error error;
-    struct local_options options = {.address = "127.0.0.1", .project = "p", .access_id = "id", .access_key = "secret-key",
-                                    .region = "cn-test", .discard = discard, .faults_path = faults_path};
-
-    *end = (struct end){.id = "id", .key = "secret-key"};
-    if (!local_start(&end->local, &options, &error))
-        fail_msg("%s", error.text);
-}
-
-static void end_stop(struct end *end)
-{
-    local_stop(end->local);
-    free(end->answer);
-}
-
-static void exchange_bytes(struct end *end, struct str request)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)local_port(end->local)),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int descriptor = socket(AF_INET, SOCK_STREAM, 0);
-    struct buffer answer;
-    char piece[4096];
-    ssize_t size;
-
-    buffer_init(&answer, 0);
-    assert_int_equal(connect(descriptor, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(write(descriptor, request.data, request.size), (ssize_t)request.size);
-    while ((size = read(descriptor, piece, sizeof(piece))) > 0)
-        buffer_append(&answer, piece, (size_t)size);
-    close(descriptor);
-    free(end->answer);
-    end->answer = buffer_take(&answer, NULL);
-}
-
-/* A signed request; the status of the answer, 0 without one. */
-static int ask(struct end *end, const char *method, const char *uri, struct str body)
-{
-    struct buffer date, canonical, authorization, request;
-    struct sign_header headers[2];
-    int64_t now = clock_wall_ms() + end->skew_ms;
-
-    buffer_init(&date, 0);
-    buffer_init(&canonical, 0);
-    buffer_init(&authorization, 0);
-    buffer_init(&request, 0);
-    sign_date(&date, now);
-    headers[0] = (struct sign_header){STR("Date"), buffer_str(&date)};
-    headers[1] = (struct sign_header){STR("x-odps-tunnel-version"), STR("6")};
-    sign_canonical(&canonical, str_of(method), str_of(uri), strncmp(uri, "/api/", 5) == 0 ? STR("/api") : STR(""), headers, 2);
-    if (end->region) {
-        char day[16];
-        time_t seconds = (time_t)(now / 1000);
-        struct tm tm;
-
-        gmtime_r(&seconds, &tm);
-        strftime(day, sizeof(day), "%Y%m%d", &tm);
-        sign_v4(&authorization, str_of(end->id), str_of(end->key), str_of(end->region), str_of(day), buffer_str(&canonical));
-    } else {
-        sign_v1(&authorization, str_of(end->id), str_of(end->key), buffer_str(&canonical));
-    }
-    buffer_print(&request,
-                 "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nDate: %s\r\nx-odps-tunnel-version: 6\r\nAuthorization: %s\r\n"
-                 "Content-Length: %zu\r\n\r\n",
-                 method, uri, buffer_text(&date), buffer_text(&authorization), body.size);
-    buffer_append_str(&request, body);
-    exchange_bytes(end, buffer_str(&request));
-    buffer_release(&date);
-    buffer_release(&canonical);
-    buffer_release(&authorization);
-    buffer_release(&request);
-    return strncmp(end->answer, "HTTP/1.1 ", 9) == 0 ? atoi(end->answer + 9) : 0;
-}
-
-static void want(struct end *end, const char *method, const char *uri, struct str body, int status, const char *part)
-{
-    int answered = ask(end, method, uri, body);
-
-    if (answered != status || (part && !strstr(end->answer, part)))
-        fail_msg("%s %s: %d \"%s\" expected, got: %s", method, uri, status, part ? part : "", end->answer);
-    if (status)
-        assert_non_null(strstr(end->answer, "x-odps-request-id: "));
-}
-
-static void run_sql(struct end *end, const char *sql, bool success)
-{
-    char *body =
-        xasprintf("<Instance><Job><Tasks><SQL><Name>T</Name><Query><![CDATA[%s]]></Query></SQL></Tasks></Job></Instance>", sql);
-    char uri[256];
-    const char *location;
-
-    want(end, "POST", "/api/projects/p/instances", str_of(body), 201, "Location: ");
-    location = strstr(end->answer, "/instances/") + 11;
-    snprintf(uri, sizeof(uri), "/api/projects/p/instances/%.*s?taskstatus", (int)strcspn(location, "\r"), location);
-    want(end, "GET", uri, STR(""), 200, success ? "<Status>Success" : "<Status>Failed");
-    free(body);
-}
-
-/* Makes an upload session; its uri with "uploadid". */
-static char *upload_uri(struct end *end, const char *table)
-{
-    char *uri = xasprintf("/projects/p/tables/%s?uploads", table);
-    const char *id;
-
-    want(end, "POST", uri, STR(""), 201, "\"Status\":\"normal\"");
-    free(uri);
-    id = strstr(end->answer, "\"UploadID\":\"") + 12;
-    return xasprintf("/projects/p/tables/%s?uploadid=%.*s", table, (int)strcspn(id, "\""), id);
-}
-
-static char *block_uri(const char *upload, int block)
-{
-    return xasprintf("%s&blockid=%d", upload, block);
-}
-
-/* One row of a bigint and a string. */
-static void make_block(struct buffer *block, int64_t number, struct str text)
-{
-    const uint32_t row = 0;
-    const struct wire_column columns[] = {{WIRE_INTEGER, 1, NULL, &number}, {WIRE_BYTES, 2, NULL, &text}};
-    struct buffer crcs;
-
-    buffer_init(block, 0);
-    buffer_init(&crcs, 0);
-    record_encode(columns, 2, &row, 1, block, &crcs);
-    record_trailer(block, 1, buffer_str(&crcs));
-    buffer_release(&crcs);
-}
+#include "support/local_end.h"
 
 static void signatures_are_checked(void **state)
 {
     struct end end;
 
     (void)state;
-    end_start(&end, NULL, false);
+    end_start(&end, (struct local_options){0}, NULL);
     want(&end, "GET", "/api/projects/p", STR(""), 200, "x-odps-owner: local");
     want(&end, "GET", "/api/projects/p/tables?name=a%2Bb+c&x-odps-y=1", STR(""), 200, "<Tables>");
     end.region = "cn-test";
@@ -195,7 +52,7 @@ static void a_session_goes_from_normal_to_closed_once(void **state)
     char *upload, *put;
 
     (void)state;
-    end_start(&end, NULL, false);
+    end_start(&end, (struct local_options){0}, NULL);
     run_sql(&end, "CREATE TABLE t (a BIGINT, b STRING);", true);
     run_sql(&end, "CREATE TABLE t (a BIGINT);", false);
     upload = upload_uri(&end, "t");
@@ -228,7 +85,7 @@ static void damaged_blocks_are_refused_and_leave_nothing(void **state)
     char *upload, *put;
 
     (void)state;
-    end_start(&end, NULL, false);
+    end_start(&end, (struct local_options){0}, NULL);
     run_sql(&end, "CREATE TABLE t (a TINYINT, b STRING)", true);
     upload = upload_uri(&end, "t");
     put = block_uri(upload, 3);
@@ -261,17 +118,12 @@ static void faults_come_as_scripted(void **state)
 {
     static const char script[] = "put_block #1 after cut\ncommit #1 before status=429 code=FlowExceeded retry_after=3\n"
                                  "commit #2 after status=500\nlist_blocks #2 after expire\nany #1 before slow=1ms\n";
-    char path[] = "/tmp/luaduct_faults_XXXXXX";
-    int file = mkstemp(path);
     struct end end;
     struct buffer block;
     char *upload, *put;
 
     (void)state;
-    assert_int_equal(write(file, script, sizeof(script) - 1), (ssize_t)sizeof(script) - 1);
-    close(file);
-    end_start(&end, path, true);
-    unlink(path);
+    end_start(&end, (struct local_options){.discard = true}, script);
     run_sql(&end, "CREATE TABLE t (a BIGINT, b STRING)", true);
     upload = upload_uri(&end, "t");
     put = block_uri(upload, 0);
@@ -301,6 +153,7 @@ static void sessions_expire_after_a_day(void **state)
     struct store *store = NULL;
     struct store_table table;
     struct store_session session, later;
+    bool second;
     struct ddl_statement statement;
     struct refusal refusal;
     struct error error;
@@ -308,7 +161,7 @@ static void sessions_expire_after_a_day(void **state)
     const int64_t now = 1700000000000;
 
     (void)state;
-    assert_true(store_open(&store, NULL, false, &error));
+    assert_true(store_open(&store, &(struct store_options){0}, &error));
     assert_true(store_add_project(store, STR("p"), now, &error));
     assert_true(ddl_parse(&statement, STR("CREATE TABLE t (a BIGINT)"), &position, &error));
     assert_true(store_execute(store, &statement, STR("p"), STR(""), now, &refusal));
@@ -322,7 +175,7 @@ static void sessions_expire_after_a_day(void **state)
     assert_true(store_session_load(store, SESSION_UPLOAD, str_of(session.id), STR("p"), STR(""), STR("t"),
                                    now + SESSION_MS_MAX + 1, &later, &refusal));
     assert_string_equal(later.status, "expired");
-    assert_false(store_commit(store, &later, now + SESSION_MS_MAX + 1, &refusal));
+    assert_false(store_commit_begin(store, &later, now + SESSION_MS_MAX + 1, &second, &refusal));
     assert_string_equal(refusal.code, "StatusConflict");
     store_session_release(&later);
     store_session_release(&session);
@@ -337,7 +190,7 @@ static void the_printed_page_lines_up_wide_characters(void **state)
     char *upload, *put;
 
     (void)state;
-    end_start(&end, NULL, false);
+    end_start(&end, (struct local_options){0}, NULL);
     run_sql(&end, "CREATE TABLE t (a BIGINT, b STRING)", true);
     upload = upload_uri(&end, "t");
     for (int i = 0; i < 2; i++) {
