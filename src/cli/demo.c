@@ -167,7 +167,7 @@ int cli_demo(int argc, char **argv)
         goto out;
     }
     (void)engine_report(&demo.engine);
-    if (!engine_open(&demo.engine, demo.keep ? -1 : demo.rows, &error)) {
+    if (!engine_open(&demo.engine, demo.keep ? -1 : demo.rows, &(struct kafka_run){.first = KAFKA_FIRST_ALLOWED}, &error)) {
         fprintf(stderr, "luaduct demo: %s\n", error.text);
         status = EXIT_FAILED;
         goto out;

@@ -82,7 +82,7 @@ void engine_connect(struct engine *engine)
     engine->client = client_new(engine->http, &client);
 }
 
-bool engine_open(struct engine *engine, int64_t records_max, struct error *error)
+bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_run *run, struct error *error)
 {
     struct job *job = engine->job;
     struct dirty_options dirty = {job->dirty.directory, job->dirty.file_bytes_max, job->dirty.bytes_max};
@@ -112,7 +112,7 @@ bool engine_open(struct engine *engine, int64_t records_max, struct error *error
         .log = engine->log,
     };
     engine->sink = upload_new(&upload);
-    engine->source = kafka_source_new(job, engine->log);
+    engine->source = kafka_source_new(job, run, engine->log);
     hub = (struct hub_options){
         .job = job,
         .probe = engine->probe,

@@ -7,6 +7,7 @@
 #include "dirty/dirty.h"
 #include "job/job.h"
 #include "pipeline/hub.h"
+#include "source/kafka.h"
 #include "stages/chain.h"
 
 struct engine {
@@ -35,7 +36,7 @@ bool engine_load(struct engine *engine, const char *job_path, const char *dataso
 /* The client of the job's target, without sending anything. */
 void engine_connect(struct engine *engine);
 /* Makes the ends and the hub. */
-bool engine_open(struct engine *engine, int64_t records_max, struct error *error) MUST_USE;
+bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_run *run, struct error *error) MUST_USE;
 /* Prints the report, if there is something in it; the exit status that fits it. */
 int engine_report(struct engine *engine);
 void engine_free(struct engine *engine);

@@ -17,6 +17,7 @@
 struct run {
     const char *job_path, *datasources_path;
     int64_t records_max;
+    struct kafka_run kafka;
 };
 
 static void stop_hub(void *arg)
@@ -72,14 +73,18 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
 }
 
 /* The job itself: in the supervisor's child, or in the only process there is. */
-static int job_run(void *arg, char *reason)
+static int job_run(void *arg, unsigned attempt, char *reason)
 {
     const struct run *run = arg;
+    struct kafka_run kafka = run->kafka;
     struct engine engine;
     struct counts counts;
     struct error error = {0};
     int status;
 
+    /* The first start may have stored positions already. */
+    if (attempt && kafka.first == KAFKA_FIRST_YES)
+        kafka.first = KAFKA_FIRST_ALLOWED;
     signals_block();
     if (!engine_load(&engine, run->job_path, run->datasources_path)) {
         status = engine_report(&engine);
@@ -87,7 +92,7 @@ static int job_run(void *arg, char *reason)
         return status ? status : EXIT_CONFIG;
     }
     (void)engine_report(&engine); /* warnings */
-    if (engine_open(&engine, run->records_max, &error)) {
+    if (engine_open(&engine, run->records_max, &kafka, &error)) {
         status = run_engine(&engine, &counts, reason);
     } else {
         log_error(engine.log, "%s", error.text);
@@ -130,7 +135,9 @@ out:
 }
 
 static const char usage[] =
-    "usage: luaduct run JOB.yaml [--datasources FILE] [--no-restart] [--records N]\n"
+    "usage: luaduct run JOB.yaml [--datasources FILE] [--first] [--no-restart] [--records N]\n"
+    "  --first       the job never ran: with exactly-once delivery a group without a committed position is taken for lost\n"
+    "                positions otherwise, and the job does not start\n"
     "  --no-restart  without the parent that restarts a job after a failure that may heal; exit status 75 tells such a one\n"
     "  --records N   ends after N records; never restarted, since a new start would count from 0\n";
 
@@ -148,6 +155,8 @@ int cli_run(int argc, char **argv)
             run.datasources_path = argv[++i];
         } else if (strcmp(argv[i], "--no-restart") == 0) {
             restart = false;
+        } else if (strcmp(argv[i], "--first") == 0) {
+            run.kafka.first = KAFKA_FIRST_YES;
         } else if (strcmp(argv[i], "--records") == 0 && i + 1 < argc) {
             char *end;
 
@@ -171,7 +180,7 @@ int cli_run(int argc, char **argv)
     if (!restart) {
         char reason[SUPERVISOR_REASON_MAX];
 
-        return job_run(&run, reason);
+        return job_run(&run, 0, reason);
     }
     return job_supervise(&run);
 }

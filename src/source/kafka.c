@@ -61,7 +61,7 @@ struct kafka_event *kafka_event_push(struct kafka_source *kafka, enum source_eve
     return event;
 }
 
-static void event_free(struct kafka_event *event)
+void kafka_event_free(struct kafka_event *event)
 {
     if (!event)
         return;
@@ -75,7 +75,7 @@ static bool kafka_next(struct source *source, struct source_event *event_out)
 {
     struct kafka_source *kafka = kafka_of(source);
 
-    event_free(kafka->told);
+    kafka_event_free(kafka->told);
     kafka->told = kafka->events;
     if (!kafka->told)
         return false;
@@ -166,6 +166,10 @@ void kafka_error_set(const struct kafka_source *kafka, struct error *error, rd_k
     case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE:
         error_set(error, ERROR_FATAL, "source: %s: the brokers take less than 4,096 bytes beside an offset; raise their "
                   "offset.metadata.max.bytes to 4096", doing);
+        break;
+    case RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE:
+        error_set(error, ERROR_FATAL, "source: %s: one commit is larger than a record that the brokers take; raise "
+                  "max.message.bytes of the topic __consumer_offsets, or read fewer partitions in a process", doing);
         break;
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
     case RD_KAFKA_RESP_ERR__FATAL:
@@ -286,47 +290,19 @@ static void message_error(struct kafka_source *kafka, const rd_kafka_message_t *
     }
 }
 
-/* The call's own result; when it is good, a partition's, for some may have been stored and others not. */
-static rd_kafka_resp_err_t commit_event_error(rd_kafka_event_t *event)
-{
-    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
-
-    for (int i = 0; !code && list && i < list->cnt; i++)
-        code = list->elems[i].err;
-    return code;
-}
-
 static void answers_serve(struct kafka_source *kafka)
 {
     rd_kafka_event_t *event;
 
     while ((event = rd_kafka_queue_poll(kafka->answers, 0))) {
         switch (rd_kafka_event_type(event)) {
-        case RD_KAFKA_EVENT_OFFSET_COMMIT: {
-            rd_kafka_resp_err_t code = commit_event_error(event);
-            struct error fatal;
-
-            if (!kafka->committing)
-                break;
-            if (!code) {
-                kafka_commit_done(kafka, NULL);
-                break;
-            }
-            kafka_error_set(kafka, &fatal, code, NULL, "committing offsets");
-            if (fatal.kind != ERROR_RETRY)
-                kafka_fail(kafka, &fatal);
-            kafka->commit_error = fatal;
-            kafka->commit_error.kind = ERROR_RETRY;
-            if (kafka->failed)
-                kafka_commit_done(kafka, &kafka->commit_error); /* nothing is asked any more */
-            else
-                kafka_call_want(kafka, KAFKA_CALL_READ_BACK);
+        case RD_KAFKA_EVENT_OFFSET_COMMIT:
+            kafka_commit_answer(kafka, event);
             break;
-        }
         case RD_KAFKA_EVENT_DESCRIBETOPICS_RESULT:
         case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT:
         case RD_KAFKA_EVENT_LISTOFFSETS_RESULT:
+        case RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT:
             kafka_call_answer(kafka, event);
             break;
         default:
@@ -396,66 +372,6 @@ static uint32_t kafka_fetch(struct source *source, struct message *messages, int
     return filled;
 }
 
-/* Commits. */
-
-static void commit_forget(struct kafka_source *kafka)
-{
-    for (size_t i = 0; i < kafka->commit_count; i++)
-        free((char *)kafka->commit[i].metadata.data);
-    free(kafka->commit);
-    kafka->commit = NULL;
-    kafka->commit_count = 0;
-    kafka->committing = false;
-}
-
-void kafka_commit_done(struct kafka_source *kafka, const struct error *error)
-{
-    struct kafka_event *event = kafka_event_push(kafka, SOURCE_COMMITTED, kafka->commit, kafka->commit_count);
-
-    if (error) {
-        event->event.result = COMMIT_REFUSED;
-        event->event.error = *error;
-    }
-    commit_forget(kafka);
-}
-
-static void kafka_commit(struct source *source, const struct source_partition *partitions, size_t count)
-{
-    struct kafka_source *kafka = kafka_of(source);
-    rd_kafka_topic_partition_list_t *list;
-    rd_kafka_resp_err_t code;
-
-    assert(!kafka->committing); /* rule 4 */
-    kafka->committing = true;
-    kafka->commit = xcalloc(count + 1, sizeof(*kafka->commit));
-    kafka->commit_count = count;
-    list = rd_kafka_topic_partition_list_new((int)size_min(count, KAFKA_PARTITIONS_MAX));
-    for (size_t i = 0; i < count; i++) {
-        rd_kafka_topic_partition_t *entry =
-            rd_kafka_topic_partition_list_add(list, kafka->job->source.topic, partitions[i].partition);
-
-        kafka->commit[i] = partitions[i];
-        entry->offset = partitions[i].offset;
-        if (partitions[i].metadata.data) {
-            kafka->commit[i].metadata.data = str_dup(partitions[i].metadata);
-            entry->metadata = str_dup(partitions[i].metadata); /* the list frees it */
-            entry->metadata_size = partitions[i].metadata.size;
-        }
-    }
-    code = count ? rd_kafka_commit_queue(kafka->rk, list, kafka->answers, NULL, NULL) : RD_KAFKA_RESP_ERR_NO_ERROR;
-    rd_kafka_topic_partition_list_destroy(list);
-    if (code) {
-        struct error error;
-
-        /* It never left, so nothing has changed. */
-        kafka_error_set(kafka, &error, code, NULL, "committing offsets");
-        error.kind = ERROR_RETRY;
-        kafka_commit_done(kafka, &error);
-    } else if (count == 0) {
-        kafka_commit_done(kafka, NULL);
-    }
-}
-
 /* The rest of the life. */
 
 static size_t kafka_lag(const struct source *source, struct source_lag *lags_out, size_t max)
@@ -491,6 +407,7 @@ static void kafka_step(struct source *source, int64_t now_ms)
         describe->at_ms = now_ms + PROBE_WAIT_MS;
     }
     kafka_group_lost(kafka);
+    kafka_rejoin_step(kafka);
     kafka_calls_send(kafka);
 }
 
@@ -501,10 +418,14 @@ static int64_t kafka_deadline(const struct source *source)
 
     if (kafka->events || kafka->signalled)
         return 0;
-    for (size_t i = 0; i < KAFKA_CALL_COUNT && !kafka->failed && !kafka->stopping; i++) {
-        const struct kafka_call_state *state = &kafka->calls[i];
+    if (kafka->failed || kafka->stopping)
+        return deadline;
+    if (kafka->leaving && !kafka->commit_abandoned)
+        deadline = kafka->leave_look_ms;
+    for (enum kafka_call call = 0; call < KAFKA_CALL_COUNT; call++) {
+        const struct kafka_call_state *state = &kafka->calls[call];
 
-        if (state->wanted && !state->in_flight)
+        if (state->wanted && !state->in_flight && !kafka_call_waits(kafka, call))
             deadline = int64_min(deadline, int64_max(state->at_ms, 0));
     }
     return deadline;
@@ -544,6 +465,10 @@ static bool kafka_start(struct source *source, struct error *error)
     rd_kafka_conf_set_opaque(conf, &kafka->source);
     rd_kafka_conf_set_rebalance_cb(conf, kafka_on_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);
+    if (!kafka_commit_watch(kafka, conf)) {
+        rd_kafka_conf_destroy(conf);
+        return error_set(error, ERROR_FATAL, "source: the Kafka client does not let its commits be watched");
+    }
     kafka->descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (kafka->descriptor < 0) {
         rd_kafka_conf_destroy(conf);
@@ -618,18 +543,19 @@ static void kafka_free(struct source *source)
         close(kafka->descriptor);
     while (kafka_next(source, &event))
         ;
-    commit_forget(kafka);
+    kafka_commit_forget(kafka);
     buffer_release(&kafka->headers_text);
     free(kafka->partitions);
     log_free(kafka->log);
     free(kafka);
 }
 
-struct source *kafka_source_new(const struct job *job, struct log *log)
+struct source *kafka_source_new(const struct job *job, const struct kafka_run *run, struct log *log)
 {
     struct kafka_source *kafka = xcalloc(1, sizeof(*kafka));
 
     kafka->job = job;
+    kafka->run = *run;
     kafka->log = log_new(log, "kafka");
     kafka->descriptor = -1;
     kafka->events_tail = &kafka->events;
@@ -643,8 +569,9 @@ struct source *kafka_source_new(const struct job *job, struct log *log)
     {                                                                                                                   \
         .name = "kafka", .start = kafka_start, .descriptor = kafka_descriptor, .fetch = kafka_fetch,                    \
         .release_handles = (destroy), .next = kafka_next, .assign = kafka_assign, .release = kafka_release,             \
-        .pause = kafka_pause, .resume = kafka_resume, .seek = kafka_seek, .commit = kafka_commit, .lag = kafka_lag,     \
-        .step = kafka_step, .deadline = kafka_deadline, .stop = kafka_stop, .free = kafka_free,                         \
+        .pause = kafka_pause, .resume = kafka_resume, .seek = kafka_seek, .commit = kafka_commit,                       \
+        .rejoin = kafka_rejoin, .lag = kafka_lag, .step = kafka_step, .deadline = kafka_deadline, .stop = kafka_stop,   \
+        .free = kafka_free,                                                                                             \
     }
 
 static const struct source_ops kafka_ops = KAFKA_OPS(messages_destroy);

@@ -13,7 +13,21 @@
 #include "source/source.h"
 #include "util/log.h"
 
-struct source *kafka_source_new(const struct job *job, struct log *log) MUST_USE;
+/* Rule 2: a group without any committed offset may be that of a job that never ran, or one whose positions are lost. With
+ * exactly-once delivery a person has to say which: the first run is allowed only with `first`, and later ones only without.
+ * Otherwise a lost position is a warning. */
+enum kafka_first {
+    KAFKA_FIRST_NO,
+    KAFKA_FIRST_YES,
+    KAFKA_FIRST_ALLOWED, /* either: a restart of a process that was started with KAFKA_FIRST_YES */
+};
+
+/* How this run differs from what the job says. */
+struct kafka_run {
+    enum kafka_first first;
+};
+
+struct source *kafka_source_new(const struct job *job, const struct kafka_run *run, struct log *log) MUST_USE;
 
 /* For `check --connect`: reaches the brokers, checks that the topic exists and says how many partitions it has. Blocks up to
  * timeout_ms. */

@@ -140,7 +140,8 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic
     size_t count = 0;
 
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-        for (int i = 0; i < list->cnt && !kafka->stopping; i++) {
+        /* Dealt to the member that we are about to be no more: it is asked back at once. */
+        for (int i = 0; i < list->cnt && !kafka->stopping && !kafka->leaving; i++) {
             struct kafka_partition *partition = kafka_partition_at(kafka, list->elems[i].partition, true);
 
             if (!partition || strcmp(list->elems[i].topic, kafka->job->source.topic) != 0)
@@ -203,6 +204,72 @@ void kafka_group_forget(struct kafka_source *kafka)
     for (int32_t i = 0; i < kafka->partition_capacity; i++)
         partition_forget(&kafka->partitions[i]);
     revoke_answer(kafka);
+}
+
+/* An answer that nobody has taken yet. */
+static void committed_forget(struct kafka_source *kafka)
+{
+    for (struct kafka_event **link = &kafka->events; *link;) {
+        struct kafka_event *event = *link;
+
+        if (event->event.kind == SOURCE_COMMITTED) {
+            *link = event->next;
+            if (kafka->events_tail == &event->next)
+                kafka->events_tail = link;
+            kafka_event_free(event);
+        } else {
+            link = &event->next;
+        }
+    }
+}
+
+/* Leaving takes a while: librdkafka lets a rebalance and a commit that are under way end before, and it forgets about leaving
+ * when it is told to subscribe too early. Its member id is empty once it has left; what it joins as then is another member. */
+void kafka_rejoin(struct source *source)
+{
+    struct kafka_source *kafka = kafka_of(source);
+    struct source_partition *lost = xcalloc((size_t)kafka->partition_capacity + 1, sizeof(*lost));
+    size_t count = 0;
+
+    for (int32_t i = 0; i < kafka->partition_capacity; i++) {
+        const struct kafka_partition *partition = &kafka->partitions[i];
+
+        if (partition->state >= KAFKA_PARTITION_OFFERED && !partition->lost)
+            lost[count++] = (struct source_partition){.partition = i, .offset = partition->next};
+    }
+    committed_forget(kafka);
+    if (kafka->committing) {
+        /* While its stored offset is read back, librdkafka itself has answered. */
+        kafka->commit_abandoned = !kafka->commit_answered;
+        kafka_commit_forget(kafka);
+    }
+    if (count)
+        kafka_event_push(kafka, SOURCE_LOST, lost, count);
+    free(lost);
+    kafka_group_forget(kafka);
+    if (kafka->ready && !kafka->stopping && !kafka->failed) {
+        log_info(kafka->log, "leaving the group and joining it again as another member group=%s", kafka->job->source.group);
+        kafka->leaving = true;
+        rd_kafka_unsubscribe(kafka->rk);
+    }
+}
+
+void kafka_rejoin_step(struct kafka_source *kafka)
+{
+    char *member;
+
+    if (!kafka->leaving || kafka->commit_abandoned || kafka->stopping || kafka->failed || kafka->now_ms < kafka->leave_look_ms)
+        return;
+    /* Answered by librdkafka's main thread from memory. */
+    member = rd_kafka_memberid(kafka->rk);
+    if (member && *member) {
+        kafka->leave_look_ms = kafka->now_ms + KAFKA_LEAVE_LOOK_MS;
+    } else {
+        kafka->leaving = false;
+        kafka_subscribe(kafka);
+    }
+    if (member)
+        rd_kafka_mem_free(kafka->rk, member);
 }
 
 /* The hub's answers. */

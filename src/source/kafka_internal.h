@@ -1,18 +1,20 @@
 /* kafka_internal.h: what kafka.c, kafka_group.c, kafka_start.c and kafka_config.c share; nobody else includes it.
- * kafka.c moves messages and commits, kafka_group.c answers the group, kafka_start.c asks the brokers about topic and positions,
- * kafka_config.c makes the librdkafka configuration. Threads: the hub's, except the log callback. */
+ * kafka.c moves messages, kafka_commit.c commits, kafka_group.c answers the group, kafka_start.c asks the brokers about topic and
+ * positions, kafka_config.c makes the librdkafka configuration. Threads: the hub's, except the log callback. */
 #ifndef LUADUCT_SOURCE_KAFKA_INTERNAL_H
 #define LUADUCT_SOURCE_KAFKA_INTERNAL_H
 
 #include "source/kafka.h"
 #include "util/buffer.h"
 #include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
 
 enum {
     KAFKA_PARTITIONS_MAX = 200000, /* a broker allows about as many in a whole cluster */
     KAFKA_CALL_TIMEOUT_MS = 10000,
     KAFKA_CALL_WAIT_MS_FIRST = 100,
     KAFKA_CALL_WAIT_MS_MAX = 5000,
+    KAFKA_LEAVE_LOOK_MS = 20, /* how often to look whether the group is left; nothing tells */
 };
 
 /* What we know of a partition. The group deals it to us long before messages are fetched. */
@@ -30,6 +32,7 @@ struct kafka_partition {
     bool revoking; /* asked back; the hub has not released it yet */
     bool lost;     /* asked back because it already belongs to someone else */
     bool held;     /* in librdkafka's own assignment */
+    bool positioned; /* the group has, or has had, a committed offset of it */
     bool restart;  /* fetching has stopped and must be set up again at `next` as soon as the group allows it */
     bool gap;      /* stands at an offset that does not exist; its bounds are being asked */
     bool gap_asked;
@@ -53,6 +56,7 @@ enum kafka_call {
     KAFKA_CALL_READ_BACK, /* committed offsets after a commit whose result is in doubt */
     KAFKA_CALL_GAP_LOW,
     KAFKA_CALL_GAP_HIGH,
+    KAFKA_CALL_RETENTION, /* how long the brokers keep committed offsets; asked once, and never again */
     KAFKA_CALL_COUNT
 };
 
@@ -66,6 +70,7 @@ struct kafka_call_state {
 struct kafka_source {
     struct source source;
     const struct job *job;
+    struct kafka_run run;
     struct log *log;
     rd_kafka_t *rk;
     rd_kafka_queue_t *consumer; /* messages, rebalances and errors */
@@ -92,11 +97,18 @@ struct kafka_source {
     bool paused;
     bool stopping;
     bool revoke_waiting; /* the group waits for the answer to a revoke */
+    bool leaving;        /* a rejoin: we are on our way out of the group */
+    int64_t leave_look_ms;
+    bool job_known;      /* the group has, or has had, some committed offset: it is not the job's first run */
 
     bool committing;
+    bool commit_answered;            /* by librdkafka; the stored offsets are being read back */
+    bool commit_abandoned;           /* a rejoin has forgotten it, but librdkafka has not answered it yet */
     struct source_partition *commit; /* what was sent; texts are copies */
     size_t commit_count;
     struct error commit_error;       /* why the result is read back */
+    atomic_uint commit_copies;       /* OffsetCommit requests written to a socket, ever; librdkafka's threads count */
+    unsigned commit_copies_before;
 };
 
 static inline struct kafka_source *kafka_of(const struct source *source)
@@ -109,16 +121,25 @@ struct kafka_partition *kafka_partition_at(struct kafka_source *kafka, int32_t p
 /* Copies partitions and their texts. */
 struct kafka_event *kafka_event_push(struct kafka_source *kafka, enum source_event_kind kind,
                                      const struct source_partition *partitions, size_t count);
+void kafka_event_free(struct kafka_event *event);
 void kafka_fail(struct kafka_source *kafka, const struct error *error); /* FATAL and CONFIG: told once */
 void kafka_down(struct kafka_source *kafka, const char *reason);
 void kafka_up(struct kafka_source *kafka);
 /* What an error of librdkafka or of a broker means. `doing` is for the sentence: "listing committed offsets". */
 void kafka_error_set(const struct kafka_source *kafka, struct error *error, rd_kafka_resp_err_t code, const char *text,
                      const char *doing);
-void kafka_commit_done(struct kafka_source *kafka, const struct error *error);
 void kafka_subscribe(struct kafka_source *kafka);
 
-/* kafka_group.c. The five that end in a verb of struct source_ops are that. */
+/* kafka_commit.c */
+bool kafka_commit_watch(struct kafka_source *kafka, rd_kafka_conf_t *conf) MUST_USE; /* before the client is made */
+enum commit_result kafka_commit_result(rd_kafka_resp_err_t code, unsigned copies);
+void kafka_commit(struct source *source, const struct source_partition *partitions, size_t count);
+void kafka_commit_answer(struct kafka_source *kafka, rd_kafka_event_t *event);
+/* Tells SOURCE_COMMITTED; error is for all but COMMIT_STORED. */
+void kafka_commit_done(struct kafka_source *kafka, enum commit_result result, const struct error *error);
+void kafka_commit_forget(struct kafka_source *kafka);
+
+/* kafka_group.c. The six that end in a verb of struct source_ops are that. */
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
 void kafka_group_lost(struct kafka_source *kafka);   /* tells SOURCE_LOST when a revoke that is open has become a loss */
 void kafka_group_forget(struct kafka_source *kafka); /* gives all partitions up, without waiting for the hub */
@@ -127,11 +148,18 @@ void kafka_release(struct source *source, const int32_t *partitions, size_t coun
 void kafka_pause(struct source *source);
 void kafka_resume(struct source *source);
 void kafka_seek(struct source *source, int32_t number, int64_t offset);
+void kafka_rejoin(struct source *source);
+void kafka_rejoin_step(struct kafka_source *kafka); /* joins again once the group is left */
 
 /* kafka_start.c */
 void kafka_call_want(struct kafka_source *kafka, enum kafka_call call);
+bool kafka_call_waits(const struct kafka_source *kafka, enum kafka_call call); /* it must not be sent now */
 void kafka_calls_send(struct kafka_source *kafka);
 void kafka_call_answer(struct kafka_source *kafka, rd_kafka_event_t *event);
+
+/* kafka_first.c. Whether the committed offsets of the whole topic may be gone on with; false: told. */
+bool kafka_first_check(struct kafka_source *kafka, const rd_kafka_topic_partition_list_t *list) MUST_USE;
+void kafka_retention_answer(struct kafka_source *kafka, rd_kafka_event_t *event);
 
 /* kafka_config.c. The configuration is librdkafka's after rd_kafka_new, else rd_kafka_conf_destroy it. */
 rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct error *error) MUST_USE;

@@ -15,6 +15,12 @@ void kafka_call_want(struct kafka_source *kafka, enum kafka_call call)
     state->wanted = true;
 }
 
+/* A commit that is under way could still change what is stored. */
+bool kafka_call_waits(const struct kafka_source *kafka, enum kafka_call call)
+{
+    return call == KAFKA_CALL_COMMITTED && (kafka->committing || kafka->commit_abandoned);
+}
+
 static bool resolving(const struct kafka_partition *partition, enum kafka_partition_state state)
 {
     return partition->state == state && !partition->revoking;
@@ -47,6 +53,20 @@ static void describe_send(struct kafka_source *kafka)
     rd_kafka_DescribeTopics(kafka->rk, topics, options, kafka->answers);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_TopicCollection_destroy(topics);
+}
+
+/* Any broker will do; the leader of a partition is one that we talk to anyway. */
+static void retention_send(struct kafka_source *kafka, int32_t broker)
+{
+    rd_kafka_AdminOptions_t *options = options_make(kafka, KAFKA_CALL_RETENTION, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_ConfigResource_t *resource;
+    char name[16];
+
+    snprintf(name, sizeof(name), "%d", (int)broker);
+    resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, name);
+    rd_kafka_DescribeConfigs(kafka->rk, &resource, 1, options, kafka->answers);
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_AdminOptions_destroy(options);
 }
 
 static void committed_send(struct kafka_source *kafka, enum kafka_call call, const rd_kafka_topic_partition_list_t *list)
@@ -134,7 +154,7 @@ void kafka_calls_send(struct kafka_source *kafka)
     for (enum kafka_call call = 0; call < KAFKA_CALL_COUNT; call++) {
         struct kafka_call_state *state = &kafka->calls[call];
 
-        if (!state->wanted || state->in_flight)
+        if (!state->wanted || state->in_flight || kafka_call_waits(kafka, call))
             continue;
         if (state->at_ms < 0) /* a wait that began when the time was not at hand */
             state->at_ms = kafka->now_ms + state->wait_ms;
@@ -148,7 +168,7 @@ static void call_failed(struct kafka_source *kafka, enum kafka_call call, rd_kaf
 {
     static const char *const doings[KAFKA_CALL_COUNT] = {
         "asking for the topic", "listing committed offsets", "listing offsets to start at", "reading committed offsets back",
-        "listing the log's first offset", "listing the log's end",
+        "listing the log's first offset", "listing the log's end", "asking a broker for its settings",
     };
     struct kafka_call_state *state = &kafka->calls[call];
     struct error error;
@@ -173,7 +193,9 @@ static void describe_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
     size_t count;
     const rd_kafka_TopicDescription_t **topics =
         rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(event), &count);
+    const rd_kafka_TopicPartitionInfo_t **infos;
     const rd_kafka_error_t *refused;
+    const rd_kafka_Node_t *leader;
     const rd_kafka_Uuid_t *id;
     size_t partitions;
     char *cluster;
@@ -187,7 +209,7 @@ static void describe_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
         call_failed(kafka, KAFKA_CALL_DESCRIBE, rd_kafka_error_code(refused), rd_kafka_error_string(refused));
         return;
     }
-    rd_kafka_TopicDescription_partitions(topics[0], &partitions);
+    infos = rd_kafka_TopicDescription_partitions(topics[0], &partitions);
     if (partitions > KAFKA_PARTITIONS_MAX)
         partitions = KAFKA_PARTITIONS_MAX;
     kafka->topic_partitions = (int32_t)partitions;
@@ -209,17 +231,20 @@ static void describe_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
     kafka->ready = true;
     kafka_event_push(kafka, SOURCE_READY, NULL, 0);
     kafka_subscribe(kafka);
+    leader = partitions > 0 ? rd_kafka_TopicPartitionInfo_leader(infos[0]) : NULL;
+    if (leader && rd_kafka_Node_id(leader) >= 0)
+        retention_send(kafka, rd_kafka_Node_id(leader));
 }
 
 /* Where a partition without a committed offset starts, as ListOffsets understands it. */
-static int64_t start_query(const struct kafka_source *kafka, bool job_known)
+static int64_t start_query(const struct kafka_source *kafka)
 {
     const struct job *job = kafka->job;
     enum start_kind kind = job->source.start == START_COMMITTED ? job->source.otherwise : job->source.start;
     int64_t time_ms = job->source.start == START_COMMITTED ? job->source.otherwise_ms : job->source.start_ms;
 
     /* Rule 1: it appeared later in a job that runs already, so all of its records are new. */
-    if (job_known)
+    if (kafka->job_known)
         return RD_KAFKA_OFFSET_SPEC_EARLIEST;
     switch (kind) {
     case START_LATEST:
@@ -229,21 +254,6 @@ static int64_t start_query(const struct kafka_source *kafka, bool job_known)
     default:
         return RD_KAFKA_OFFSET_SPEC_EARLIEST;
     }
-}
-
-static void start_tell(struct kafka_source *kafka, bool job_known)
-{
-    const struct job *job = kafka->job;
-
-    if (kafka->start_told)
-        return;
-    kafka->start_told = true;
-    if (job_known && job->source.start != START_COMMITTED)
-        log_warn(kafka->log, "source.start is not used, because the group has committed positions; to start over, delete the "
-                 "group's offsets group=%s topic=%s", job->source.group, job->source.topic);
-    if (!job_known)
-        log_info(kafka->log, "the group has no committed position: the job starts as one that never ran group=%s topic=%s",
-                 job->source.group, job->source.topic);
 }
 
 /* The committed offsets in an answer of either kind that asks for them; NULL when it failed, which is dealt with. */
@@ -278,15 +288,14 @@ static void committed_answer(struct kafka_source *kafka, rd_kafka_event_t *event
     const rd_kafka_topic_partition_list_t *list = committed_list(kafka, KAFKA_CALL_COMMITTED, event);
     struct source_partition *offers;
     size_t offer_count = 0, listing = 0;
-    bool job_known = false, waiting = false;
+    bool waiting = false;
 
     if (!list)
         return;
     kafka->calls[KAFKA_CALL_COMMITTED].wait_ms = 0;
     kafka_up(kafka);
-    for (int i = 0; i < list->cnt; i++)
-        job_known = job_known || list->elems[i].offset >= 0;
-    start_tell(kafka, job_known);
+    if (!kafka_first_check(kafka, list))
+        return;
 
     offers = xcalloc((size_t)list->cnt + 1, sizeof(*offers));
     for (int i = 0; i < list->cnt; i++) {
@@ -298,7 +307,7 @@ static void committed_answer(struct kafka_source *kafka, rd_kafka_event_t *event
         partition->asked = false;
         if (stored->offset < 0) {
             partition->state = KAFKA_PARTITION_LISTING;
-            partition->query = start_query(kafka, job_known);
+            partition->query = start_query(kafka);
             listing++;
             continue;
         }
@@ -413,7 +422,7 @@ static void read_back_answer(struct kafka_source *kafka, rd_kafka_event_t *event
     struct error error;
     size_t same = 0;
 
-    if (!list)
+    if (!list || !kafka->committing)
         return;
     kafka->calls[KAFKA_CALL_READ_BACK].wait_ms = 0;
     kafka_up(kafka);
@@ -426,11 +435,11 @@ static void read_back_answer(struct kafka_source *kafka, rd_kafka_event_t *event
     }
     if (same == kafka->commit_count) {
         log_info(kafka->log, "the failed commit had been stored after all; the job goes on: %s", kafka->commit_error.text);
-        kafka_commit_done(kafka, NULL);
+        kafka_commit_done(kafka, COMMIT_STORED, NULL);
         return;
     }
     error = kafka->commit_error;
-    kafka_commit_done(kafka, &error);
+    kafka_commit_done(kafka, COMMIT_REFUSED, &error);
 }
 
 void kafka_call_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
@@ -445,8 +454,13 @@ void kafka_call_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
         return;
     call = (enum kafka_call)(opaque - 1);
     kafka->calls[call].in_flight = false;
-    if (kafka->stopping)
+    if (kafka->stopping || kafka->failed)
         return;
+    if (call == KAFKA_CALL_RETENTION) {
+        if (!code)
+            kafka_retention_answer(kafka, event);
+        return;
+    }
     if (code) {
         call_failed(kafka, call, code, rd_kafka_event_error_string(event));
         return;

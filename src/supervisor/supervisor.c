@@ -64,7 +64,8 @@ enum ending ending_of(int wait_status, bool stopping, int *status_out)
 }
 
 /* The rest of the job's process after fork; does not return. */
-static void job_main(pid_t parent, int (*job)(void *arg, char *reason), void *arg, char *reason)
+static void job_main(pid_t parent, int (*job)(void *arg, unsigned attempt, char *reason), void *arg, unsigned attempt,
+                     char *reason)
 {
     sigset_t ended;
 
@@ -78,7 +79,7 @@ static void job_main(pid_t parent, int (*job)(void *arg, char *reason), void *ar
     sigemptyset(&ended);
     sigaddset(&ended, SIGCHLD);
     sigprocmask(SIG_UNBLOCK, &ended, NULL);
-    exit(job(arg, reason));
+    exit(job(arg, attempt, reason));
 }
 
 /* Waits for the end of the job's process and passes signals on to it. Until waitpid has answered the pid cannot be another's. */
@@ -133,7 +134,7 @@ static void reason_print(char *reason, int wait_status)
     }
 }
 
-int supervisor_run(const struct supervisor_options *options, int (*job)(void *arg, char *reason), void *arg)
+int supervisor_run(const struct supervisor_options *options, int (*job)(void *arg, unsigned attempt, char *reason), void *arg)
 {
     struct failover failover;
     sigset_t awaited;
@@ -154,7 +155,7 @@ int supervisor_run(const struct supervisor_options *options, int (*job)(void *ar
     sigaddset(&awaited, SIGCHLD);
     sigprocmask(SIG_BLOCK, &awaited, NULL);
     signal(SIGCHLD, SIG_DFL); /* whoever started us may have had it ignored, and then nothing could be waited for */
-    for (;;) {
+    for (unsigned attempt = 0;; attempt++) {
         enum ending ending = ENDING_RECOVERABLE;
         bool stopping = false;
         int64_t pause_ms;
@@ -164,7 +165,7 @@ int supervisor_run(const struct supervisor_options *options, int (*job)(void *ar
         fflush(NULL); /* or both processes would write what stands in the buffers */
         pid = fork();
         if (pid == 0)
-            job_main(parent, job, arg, reason);
+            job_main(parent, job, arg, attempt, reason);
         if (pid < 0) {
             snprintf(reason, SUPERVISOR_REASON_MAX, "its process could not be made: %s", strerror(errno));
         } else {

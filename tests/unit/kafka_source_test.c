@@ -8,7 +8,7 @@
 /* cmocka.h needs the first four. */
 #include <cmocka.h>
 
-#include "source/kafka.h"
+#include "source/kafka_internal.h"
 #include "util/clock.h"
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -62,6 +62,7 @@ static void produce(struct cluster *cluster, int first, int count)
 /* A source and what it has told. */
 struct client {
     struct job job;
+    struct kafka_run run;
     struct source *source;
     bool assign_at_once;
     bool ready;
@@ -71,7 +72,9 @@ struct client {
     int32_t revoked[PARTITIONS];
     size_t revoked_count;
     bool lost;
+    unsigned lost_told[PARTITIONS];
     unsigned committed; /* answers */
+    enum commit_result commit_result;
     struct error commit_error;
     unsigned gaps;
     int64_t gap_first, gap_end;
@@ -89,10 +92,9 @@ static struct job_property quick[] = {
     {.name = (char *)"heartbeat.interval.ms", .value = (char *)"200"},
 };
 
-static struct client *client_open(struct cluster *cluster, enum start_kind otherwise)
+static struct client *client_make(struct cluster *cluster, enum start_kind otherwise)
 {
     struct client *client = calloc(1, sizeof(*client));
-    struct error error;
 
     client->job.name = (char *)"test";
     client->job.source.kafka.name = (char *)"mock";
@@ -104,9 +106,33 @@ static struct client *client_open(struct cluster *cluster, enum start_kind other
     client->job.source.properties = quick;
     client->job.source.property_count = COUNT_OF(quick);
     client->assign_at_once = true;
-    client->source = kafka_source_new(&client->job, NULL);
+    return client;
+}
+
+static void client_start(struct client *client)
+{
+    struct error error;
+
+    client->source = kafka_source_new(&client->job, &client->run, NULL);
     if (!client->source->ops->start(client->source, &error))
         fail_msg("%s", error.text);
+}
+
+static struct client *client_open(struct cluster *cluster, enum start_kind otherwise)
+{
+    struct client *client = client_make(cluster, otherwise);
+
+    client_start(client);
+    return client;
+}
+
+static struct client *client_open_exact(struct cluster *cluster, enum kafka_first first)
+{
+    struct client *client = client_make(cluster, START_EARLIEST);
+
+    client->job.delivery = DELIVERY_EXACTLY_ONCE;
+    client->run.first = first;
+    client_start(client);
     return client;
 }
 
@@ -137,7 +163,12 @@ static void client_event(struct client *client, const struct source_event *event
         break;
     case SOURCE_LOST:
         client->lost = true;
-        /* fall through */
+        for (size_t i = 0; i < event->count; i++) {
+            client->lost_told[event->partitions[i].partition]++;
+            client->is_offered[event->partitions[i].partition] = false;
+            client->source->ops->release(client->source, &event->partitions[i].partition, 1);
+        }
+        break;
     case SOURCE_REVOKE:
         for (size_t i = 0; i < event->count; i++)
             client->revoked[client->revoked_count++] = event->partitions[i].partition;
@@ -145,6 +176,7 @@ static void client_event(struct client *client, const struct source_event *event
     case SOURCE_COMMITTED:
         client->committed++;
         client->commit_error = event->error;
+        client->commit_result = event->result;
         break;
     case SOURCE_GAP:
         client->gaps++;
@@ -509,7 +541,7 @@ static void test_headers(void **state)
     client = client_open(&cluster, START_EARLIEST);
     client->source->ops->free(client->source);
     client->job.source.fields = 1u << BUILTIN_HEADERS;
-    client->source = kafka_source_new(&client->job, NULL);
+    client->source = kafka_source_new(&client->job, &client->run, NULL);
     assert_true(client->source->ops->start(client->source, NULL));
     WAIT_FOR(client, client->total >= 1);
     assert_string_equal(client->headers, "[[\"a\\\"b\",\"x\"],[\"n\",null],[\"a\\\"b\",\"//4=\"],[\"e\",\"\"]]");
@@ -543,12 +575,232 @@ static void test_commit_refused(void **state)
     commit_all(client, "two");
     assert_int_equal(client->commit_error.kind, ERROR_NONE);
 
+    WAIT_FOR(client, client->lost && offered_count(client) == PARTITIONS); /* the refusal had put it out of the group */
     rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
     commit_all(client, "three");
     assert_int_equal(client->commit_error.kind, ERROR_RETRY);
     assert_int_equal(client->error.kind, ERROR_FATAL);
     client_close(client, true);
     cluster_stop(&cluster);
+}
+
+/* Each code that a broker or librdkafka can give, for a request that left so many times. */
+static void test_commit_results(void **state)
+{
+    static const struct {
+        const char *sentence;
+        rd_kafka_resp_err_t code;
+        unsigned copies;
+        enum commit_result result;
+    } cases[] = {
+        {"answered well", RD_KAFKA_RESP_ERR_NO_ERROR, 1, COMMIT_STORED},
+        {"answered well at the second try: the first may land later", RD_KAFKA_RESP_ERR_NO_ERROR, 2, COMMIT_UNKNOWN},
+        {"put out of the group", RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, 1, COMMIT_REFUSED},
+        {"put out, but an earlier copy may be stored", RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, 2, COMMIT_UNKNOWN},
+        {"an old generation", RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, 1, COMMIT_REFUSED},
+        {"in a rebalance", RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, 1, COMMIT_REFUSED},
+        {"the group is gone", RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND, 1, COMMIT_REFUSED},
+        {"a coordinator that loads", RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, 1, COMMIT_REFUSED},
+        {"a coordinator that loads, three times", RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, 3, COMMIT_UNKNOWN},
+        {"a coordinator that was one until now", RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 1, COMMIT_UNKNOWN},
+        {"replicas are late", RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, 1, COMMIT_UNKNOWN},
+        {"replicas are missing", RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, 1, COMMIT_UNKNOWN},
+        {"one partition's error", RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE, 1, COMMIT_UNKNOWN},
+        {"a code that we have not heard of", (rd_kafka_resp_err_t)999, 1, COMMIT_UNKNOWN},
+        {"no answer", RD_KAFKA_RESP_ERR__TIMED_OUT, 1, COMMIT_UNKNOWN},
+        {"no answer, no connection", RD_KAFKA_RESP_ERR__TRANSPORT, 2, COMMIT_UNKNOWN},
+        {"the coordinator stays away", RD_KAFKA_RESP_ERR__WAIT_COORD, 1, COMMIT_UNKNOWN},
+        {"the coordinator was never there", RD_KAFKA_RESP_ERR__WAIT_COORD, 0, COMMIT_REFUSED},
+        {"never sent", RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE, 0, COMMIT_REFUSED},
+        {"the client is dead", RD_KAFKA_RESP_ERR__FATAL, 0, COMMIT_REFUSED},
+        {"an answer to what nobody saw leave", RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, 0, COMMIT_UNKNOWN},
+        {"stored, what nobody saw leave", RD_KAFKA_RESP_ERR_NO_ERROR, 0, COMMIT_UNKNOWN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        enum commit_result result = kafka_commit_result(cases[i].code, cases[i].copies);
+
+        if (result != cases[i].result)
+            fail_msg("%s: %d", cases[i].sentence, (int)result);
+    }
+}
+
+/* With exactly-once delivery the answer is told as it is: nothing is read back, and a repeated request is not certain. */
+static void test_commit_exact(void **state)
+{
+    struct cluster cluster;
+    struct client *client;
+
+    (void)state;
+    cluster_start(&cluster);
+    produce(&cluster, 0, 40);
+    client = client_open_exact(&cluster, KAFKA_FIRST_YES);
+    WAIT_FOR(client, client->total >= 40);
+    commit_all(client, "one");
+    assert_int_equal(client->commit_result, COMMIT_STORED);
+    assert_int_equal(client->commit_error.kind, ERROR_NONE);
+
+    /* What is stored is the same, and yet it is told as refused. */
+    rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
+    commit_all(client, "one");
+    assert_int_equal(client->commit_result, COMMIT_REFUSED);
+    assert_int_equal(client->commit_error.kind, ERROR_RETRY);
+
+    /* Not in time, and then stored at librdkafka's second try. */
+    rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT);
+    commit_all(client, "two");
+    assert_int_equal(client->commit_result, COMMIT_UNKNOWN);
+    assert_non_null(strstr(client->commit_error.text, "2 times"));
+
+    /* The first copy gets no answer. The mock puts members whose connection breaks out of the group, which refuses the second. */
+    rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR__TRANSPORT);
+    commit_all(client, "three");
+    assert_int_equal(client->commit_result, COMMIT_UNKNOWN);
+    WAIT_FOR(client, client->lost && offered_count(client) == PARTITIONS);
+    commit_all(client, "four");
+    assert_int_equal(client->commit_result, COMMIT_STORED);
+
+    rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE);
+    commit_all(client, "five");
+    assert_int_equal(client->commit_result, COMMIT_UNKNOWN);
+    assert_int_equal(client->error.kind, ERROR_FATAL);
+    client_close(client, true);
+    cluster_stop(&cluster);
+}
+
+static void told_lost_once(const struct client *client, unsigned times)
+{
+    for (int i = 0; i < PARTITIONS; i++)
+        assert_int_equal(client->lost_told[i], times);
+}
+
+/* Out of the group and back as another member; everything is lost and offered again with what is stored. */
+static void test_rejoin(void **state)
+{
+    struct cluster cluster;
+    struct client *client;
+    unsigned committed;
+
+    (void)state;
+    cluster_start(&cluster);
+    produce(&cluster, 0, 40);
+    client = client_open_exact(&cluster, KAFKA_FIRST_YES);
+    WAIT_FOR(client, client->total >= 40);
+    commit_all(client, "kept");
+    produce(&cluster, 40, 40);
+    WAIT_FOR(client, client->total >= 80);
+    client->source->ops->rejoin(client->source);
+    client_turn(client, 1);
+    told_lost_once(client, 1);
+    assert_int_equal(offered_count(client), 0);
+    WAIT_FOR(client, offered_count(client) == PARTITIONS && client->total >= 120);
+    for (int i = 0; i < PARTITIONS; i++) {
+        assert_true(client->offered[i].committed);
+        assert_int_equal(client->offered[i].offset, 10);
+        assert_string_equal(client->notes[i], "kept");
+    }
+    assert_int_equal(client->total, 120);
+    told_lost_once(client, 1);
+    assert_int_equal(client->revoked_count, 0);
+
+    /* With a commit under way, whose answer does not come any more; twice, and before anything is offered again. */
+    committed = client->committed;
+    rd_kafka_mock_broker_set_rtt(cluster.mock, 1, 300);
+    for (int i = 0; i < PARTITIONS; i++)
+        client->offered[i].metadata = str_of("abandoned");
+    client->source->ops->commit(client->source, client->offered, PARTITIONS);
+    client->source->ops->rejoin(client->source);
+    client->source->ops->rejoin(client->source);
+    client_turn(client, 1);
+    WAIT_FOR(client, offered_count(client) == PARTITIONS);
+    rd_kafka_mock_broker_set_rtt(cluster.mock, 1, 0);
+    assert_int_equal(client->committed, committed);
+    told_lost_once(client, 2);
+    for (int i = 0; i < PARTITIONS; i++)
+        assert_string_equal(client->notes[i], "abandoned"); /* it was answered before the question was asked */
+    commit_all(client, "again");
+    assert_int_equal(client->commit_result, COMMIT_STORED);
+    assert_int_equal(client->errors, 0);
+    client_close(client, true);
+    cluster_stop(&cluster);
+}
+
+/* The brokers go away in the middle: it goes on when they are back. */
+static void test_rejoin_without_brokers(void **state)
+{
+    struct cluster cluster;
+    struct client *client;
+
+    (void)state;
+    cluster_start(&cluster);
+    produce(&cluster, 0, 40);
+    client = client_open_exact(&cluster, KAFKA_FIRST_YES);
+    WAIT_FOR(client, client->total >= 40);
+    commit_all(client, "kept");
+    rd_kafka_mock_broker_set_down(cluster.mock, -1);
+    WAIT_FOR(client, client->errors > 0);
+    client->source->ops->rejoin(client->source);
+    for (int i = 0; i < 20; i++)
+        client_turn(client, 20);
+    told_lost_once(client, 1);
+    assert_int_equal(offered_count(client), 0);
+    rd_kafka_mock_broker_set_up(cluster.mock, -1);
+    WAIT_FOR(client, offered_count(client) == PARTITIONS);
+    assert_string_equal(client->notes[1], "kept");
+    told_lost_once(client, 1);
+    produce(&cluster, 40, 40);
+    WAIT_FOR(client, client->total >= 80);
+    all_seen_once(client, 0, 80);
+    client_close(client, true);
+    cluster_stop(&cluster);
+}
+
+/* Rule 2: who may start without a committed position, and who with one. */
+static void test_first(void **state)
+{
+    static const struct {
+        const char *sentence;
+        enum delivery delivery;
+        enum kafka_first first;
+        bool positions;
+        enum error_kind kind;
+        const char *text;
+    } cases[] = {
+        {"a first run without saying so", DELIVERY_EXACTLY_ONCE, KAFKA_FIRST_NO, false, ERROR_FATAL, "run --first"},
+        {"a first run", DELIVERY_EXACTLY_ONCE, KAFKA_FIRST_YES, false, ERROR_NONE, NULL},
+        {"a restart of a first run", DELIVERY_EXACTLY_ONCE, KAFKA_FIRST_ALLOWED, false, ERROR_NONE, NULL},
+        {"at least once does not ask", DELIVERY_AT_LEAST_ONCE, KAFKA_FIRST_NO, false, ERROR_NONE, NULL},
+        {"a later run", DELIVERY_EXACTLY_ONCE, KAFKA_FIRST_NO, true, ERROR_NONE, NULL},
+        {"a later run that claims to be the first", DELIVERY_EXACTLY_ONCE, KAFKA_FIRST_YES, true, ERROR_CONFIG, "leave --first"},
+        {"a restart of a first run that stored positions", DELIVERY_EXACTLY_ONCE, KAFKA_FIRST_ALLOWED, true, ERROR_NONE, NULL},
+        {"at least once only warns", DELIVERY_AT_LEAST_ONCE, KAFKA_FIRST_YES, true, ERROR_NONE, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct cluster cluster;
+        struct client *client;
+
+        cluster_start(&cluster);
+        if (cases[i].positions) {
+            client = client_open(&cluster, START_EARLIEST);
+            WAIT_FOR(client, offered_count(client) == PARTITIONS);
+            commit_all(client, "kept");
+            client_close(client, true);
+        }
+        client = client_make(&cluster, START_EARLIEST);
+        client->job.delivery = cases[i].delivery;
+        client->run.first = cases[i].first;
+        client_start(client);
+        WAIT_FOR(client, client->errors || offered_count(client) == PARTITIONS);
+        if (client->error.kind != cases[i].kind || (cases[i].text && !strstr(client->error.text, cases[i].text)))
+            fail_msg("%s: %s", cases[i].sentence, client->error.text);
+        if (cases[i].kind)
+            assert_int_equal(offered_count(client), 0);
+        client_close(client, true);
+        cluster_stop(&cluster);
+    }
 }
 
 /* A hub that has enough for now does not fetch: its descriptor must not keep waking it, and the news must not be forgotten. */
@@ -615,6 +867,8 @@ int main(void)
         cmocka_unit_test(test_pause_and_seek), cmocka_unit_test(test_rebalance),     cmocka_unit_test(test_missing_topic),
         cmocka_unit_test(test_gap),            cmocka_unit_test(test_headers),       cmocka_unit_test(test_commit_refused),
         cmocka_unit_test(test_broker_down),    cmocka_unit_test(test_step_empties_the_descriptor),
+        cmocka_unit_test(test_commit_results), cmocka_unit_test(test_commit_exact),  cmocka_unit_test(test_rejoin),
+        cmocka_unit_test(test_rejoin_without_brokers),                               cmocka_unit_test(test_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

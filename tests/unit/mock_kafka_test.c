@@ -56,7 +56,7 @@ static void test_throttle_and_content(void **state)
     job.source.group = (char *)"demo";
     job.source.otherwise = START_EARLIEST;
     job.runtime.memory_max = 256 << 20;
-    source = kafka_source_new(&job, NULL);
+    source = kafka_source_new(&job, &(struct kafka_run){0}, NULL);
     if (!source->ops->start(source, &error))
         fail_msg("%s", error.text);
     while (total < RECORDS) {

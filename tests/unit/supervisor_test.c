@@ -91,12 +91,12 @@ static void endings(void **state UNUSED)
     }
 }
 
-static int job_that_ends(void *arg, char *reason UNUSED)
+static int job_that_ends(void *arg, unsigned attempt UNUSED, char *reason UNUSED)
 {
     _exit(*(int *)arg);
 }
 
-static int job_that_waits(void *arg UNUSED, char *reason UNUSED)
+static int job_that_waits(void *arg UNUSED, unsigned attempt UNUSED, char *reason UNUSED)
 {
     sigset_t awaited;
     int number = 0;
@@ -113,7 +113,7 @@ static void processes(void **state UNUSED)
 {
     static const struct {
         const char *sentence;
-        int (*job)(void *arg, char *reason);
+        int (*job)(void *arg, unsigned attempt, char *reason);
         int arg, status;
     } cases[] = {
         {"done", job_that_ends, 0, 0},
