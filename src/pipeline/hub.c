@@ -60,6 +60,7 @@ struct hub {
     struct work *work_pool; /* spare structs */
 
     bool sink_ready, source_ready, source_ended;
+    bool undone; /* while the job stopped, something that was read had to be given up */
     bool source_more; /* the last fetch was full, or the descriptor said so */
     bool memory_short, paused;
     bool memory_said;
@@ -131,6 +132,17 @@ void hub_stop(struct hub *hub)
 bool hub_stuck(const struct hub *hub)
 {
     return hub->stuck;
+}
+
+bool hub_undone(const struct hub *hub)
+{
+    return hub->undone;
+}
+
+const struct tally *hub_tallies(const struct hub *hub, size_t *count_out)
+{
+    *count_out = 0;
+    return hub->epochs ? epochs_tallies(hub->epochs, count_out) : NULL;
 }
 
 const struct counts *hub_counts(const struct hub *hub)
@@ -326,6 +338,20 @@ static void drop_waiting(struct hub *hub, int32_t partition)
     hub->ready_tail = link;
 }
 
+/* Something that was read is not in the target after all, while the job drains. A bounded run goes on, and its source tells the end
+ * once more; one that was asked to stop leaves it to the next run. */
+static void drain_undone(struct hub *hub)
+{
+    if (hub->state != HUB_DRAINING)
+        return;
+    if (atomic_load(&hub->stop_wanted)) {
+        hub->undone = true;
+        return;
+    }
+    hub->state = HUB_RUNNING;
+    hub->source_ended = false;
+}
+
 /* What has to be read again: nothing of it may stay here when the source is sent back. */
 static bool take_rewinds(struct hub *hub)
 {
@@ -338,6 +364,8 @@ static bool take_rewinds(struct hub *hub)
         source->ops->seek(source, rewind.partition, rewind.offset);
         hub->source_more = moved = true;
     }
+    if (moved)
+        drain_undone(hub);
     return moved;
 }
 
@@ -529,6 +557,8 @@ static bool take_source_events(struct hub *hub, bool *moved, int64_t now_ms, str
                 epochs_revoke(hub->epochs, event.partitions, event.count, now_ms);
             else
                 epochs_lose(hub->epochs, event.partitions, event.count);
+            if (event.kind == SOURCE_LOST)
+                drain_undone(hub);
             break;
         case SOURCE_COMMITTED:
             if (!epochs_source_committed(hub->epochs, event.result, &event.error, now_ms, error))

@@ -41,8 +41,12 @@ bool hub_run(struct hub *hub, struct report *report, struct error *error) MUST_U
 void hub_stop(struct hub *hub);
 bool hub_stuck(const struct hub *hub);
 
-/* What became of everything in this run, after hub_run. */
+/* What became of everything in this run, after hub_run: all together, and per Kafka partition (epoch.h). */
 struct counts;
+struct tally;
 const struct counts *hub_counts(const struct hub *hub);
+const struct tally *hub_tallies(const struct hub *hub, size_t *count_out);
+/* Whether a job that was asked to stop had to give up some of what it had read: the next run reads it again. */
+bool hub_undone(const struct hub *hub);
 
 #endif
