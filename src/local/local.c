@@ -347,12 +347,18 @@ static struct exchange *exchange_new(struct local *local, const char *uri)
     return exchange;
 }
 
+static void give_slot(struct exchange *exchange)
+{
+    if (exchange->slot)
+        quotas_end(exchange->local->quotas, QUOTA_SLOTS, "");
+    exchange->slot = false;
+}
+
 static void exchange_free(struct exchange *exchange)
 {
     if (!exchange)
         return;
-    if (exchange->slot)
-        quotas_end(exchange->local->quotas, QUOTA_SLOTS, "");
+    give_slot(exchange);
     free(exchange->request.method);
     free(exchange->request.uri);
     free(exchange->request.content_encoding);
@@ -612,6 +618,7 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     struct exchange *exchange = *state;
     struct answer answer = {.status = 500};
     enum MHD_Result result = MHD_NO;
+    bool answered;
 
     (void)user;
     (void)url;
@@ -629,7 +636,9 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         return MHD_YES;
     }
     buffer_init(&answer.body, 0);
-    if (make_answer(exchange, &answer)) {
+    answered = make_answer(exchange, &answer);
+    give_slot(exchange); /* before the answer: who has it may go on */
+    if (answered) {
         if (exchange->local->log)
             log_debug(exchange->local->log, "%s answered status=%d request_id=%s", method, answer.status, exchange->request.id);
         result = send_answer(connection, &exchange->request, &answer);
