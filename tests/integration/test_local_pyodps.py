@@ -8,13 +8,17 @@ import os
 import re
 import sqlite3
 import subprocess
+import threading
+import time
 
 import pytest
 
 odps_module = pytest.importorskip("odps")
 from odps import ODPS, errors, options  # noqa: E402
+from requests.exceptions import ConnectionError as NoAnswer  # noqa: E402
 from odps.models import TableSchema  # noqa: E402
 from odps.tunnel import CompressOption, TableTunnel  # noqa: E402
+from odps.tunnel.retry import NoRetryPolicy, TunnelRetryHandler  # noqa: E402
 
 options.sql.use_odps2_extension = True
 options.local_timezone = False  # DATETIME values are UTC on both sides
@@ -39,6 +43,11 @@ class Endpoint:
     def stop(self):
         self.process.terminate()
         assert self.process.wait(30) == 0
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.stop = lambda: None
 
 
 @pytest.fixture
@@ -212,6 +221,24 @@ def test_a_table_that_was_dropped_or_made_anew_refuses_the_commit(endpoint):
     assert refused.value.code == "TableModified"
 
 
+def test_a_table_that_is_made_anew_has_another_id(endpoint):
+    odps = endpoint.client()
+    ids = set()
+    for _ in range(3):
+        odps.create_table("anew", "a bigint")
+        ids.add(endpoint.client().get_table("anew").table_id)
+        odps.delete_table("anew")
+    assert len(ids) == 3 and None not in ids
+
+
+def test_a_partition_knows_its_number_of_records(endpoint):
+    odps = endpoint.client()
+    odps.create_table("counts", ("a bigint", "dt string")).create_partition("dt=20240101")
+    assert endpoint.client().get_table("counts").get_partition("dt=20240101").record_num == 0
+    upload(odps, "counts", [[i] for i in range(7)], partition="dt=20240101", blocks=2)
+    assert endpoint.client().get_table("counts").get_partition("dt=20240101").record_num == 7
+
+
 def test_values_that_do_not_fit_are_refused_and_leave_no_block(endpoint):
     odps = endpoint.client()
     odps.execute_sql("CREATE TABLE strict (a BIGINT NOT NULL, b STRING)")
@@ -252,6 +279,197 @@ def test_scripted_faults(start, tmp_path):
     assert download(odps, "faulty")[0] == 2
 
 
+@pytest.fixture
+def first_answer(monkeypatch):
+    """PyODPS repeats what is answered with 429 or 5xx; here the first answer is wanted."""
+    monkeypatch.setattr(TunnelRetryHandler, "get_retry_policy", lambda *_: NoRetryPolicy())
+
+
+def wait_for_status(odps, table, session_id, status):
+    deadline = time.monotonic() + 30
+    while True:
+        session = TableTunnel(odps).create_upload_session(table, upload_id=session_id)
+        if session.status == status:
+            return session
+        assert time.monotonic() < deadline, session.status
+        time.sleep(0.01)
+
+
+def expect(answer, call, *arguments):
+    """The call is answered with the code, or well for None."""
+    if answer is None:
+        call(*arguments)
+    else:
+        with pytest.raises(errors.ODPSError) as refused:
+            call(*arguments)
+        assert refused.value.code == answer
+
+
+SECOND_COMMITS = [("ok", None), ("conflict", "StatusConflict"), ("5xx", "InternalServerError")]
+
+
+@pytest.mark.parametrize("name, answer", SECOND_COMMITS)
+def test_a_second_commit_is_answered_as_chosen(start, first_answer, name, answer):
+    odps = start("--second-commit", name).client()
+    odps.create_table("second", "a bigint")
+    session = upload(odps, "second", [[1], [2]])
+    for _ in range(2):
+        expect(answer, session._complete_upload)
+    session.reload()
+    assert session.status == session.Status.Closed
+    assert download(odps, "second")[0] == 2
+
+
+@pytest.mark.parametrize("name, answer", SECOND_COMMITS)
+def test_a_concurrent_commit_is_answered_as_chosen(start, first_answer, tmp_path, name, answer):
+    script = tmp_path / "faults.txt"
+    script.write_text(f"commit #1 before closing=24h\nsecond_commit {name}\n")
+    first = start("--faults", str(script))
+    odps = first.client()
+    odps.create_table("second", "a bigint")
+    session = upload(odps, "second", [[1], [2]], commit=False)
+
+    def commit():
+        with pytest.raises(Exception):  # the endpoint dies first
+            TableTunnel(first.client()).create_upload_session("second", upload_id=session.id)._complete_upload()
+
+    committer = threading.Thread(target=commit)
+    committer.start()
+    session = wait_for_status(odps, "second", session.id, session.Status.Closing)
+    expect(answer, session._complete_upload)
+    with pytest.raises(errors.ODPSError):
+        with session.open_record_writer(7) as writer:
+            writer.write(session.new_record([99]))
+    assert download(odps, "second")[0] == 0
+    # Killed half-way, it has committed nothing, and the session can be committed again.
+    first.kill()
+    committer.join()
+    odps = start().client()
+    session = wait_for_status(odps, "second", session.id, session.Status.Normal)
+    assert download(odps, "second")[0] == 0
+    session.commit([0])
+    assert download(odps, "second")[0] == 2
+
+
+def test_a_kill_in_the_middle_of_a_commit_leaves_all_or_nothing(start):
+    rows = 20000
+    endpoint = start()
+    endpoint.client().create_table("torn", "a bigint, b string")
+    expected = 0
+    for delay_ms in (0, 10, 30, 50, 70, 100):
+        odps = endpoint.client()
+        session = upload(odps, "torn", [[i, "x" * 50] for i in range(rows)], commit=False)
+
+        def commit(client):
+            try:
+                TableTunnel(client).create_upload_session("torn", upload_id=session.id)._complete_upload()
+            except Exception:  # the endpoint is gone
+                pass
+
+        committer = threading.Thread(target=commit, args=(odps,))
+        committer.start()
+        time.sleep(delay_ms / 1000)
+        endpoint.kill()
+        committer.join()
+        endpoint = start()
+        odps = endpoint.client()
+        session = TableTunnel(odps).create_upload_session("torn", upload_id=session.id)
+        assert session.status in (session.Status.Normal, session.Status.Closed)
+        closed = session.status == session.Status.Closed
+        assert download(odps, "torn")[0] == expected + (rows if closed else 0)
+        with sqlite3.connect(endpoint.database) as database:
+            assert database.execute('SELECT count(*) FROM "p.torn"').fetchone()[0] == expected + (rows if closed else 0)
+        session.commit([0])
+        expected += rows
+        assert download(odps, "torn")[0] == expected
+
+
+STATES = [("unknown", "Unknown", None), ("normal", "Normal", None), ("closing", "Closing", None), ("canceled", "Canceled", "StatusConflict"),
+          ("expired", "Expired", "StatusConflict"), ("critical", "Critical", "StatusConflict")]
+
+
+@pytest.mark.parametrize("state, name, answer", STATES)
+def test_a_session_has_the_state_that_a_script_gives_it(start, tmp_path, state, name, answer):
+    script = tmp_path / "faults.txt"
+    script.write_text(f"list_blocks #1 before state={state}\n")
+    odps = start("--faults", str(script)).client()
+    odps.create_table("states", "a bigint")
+    session = upload(odps, "states", [[1]], commit=False)
+    session.reload()
+    assert session.status == getattr(session.Status, name)
+    expect(answer, session._complete_upload)
+    assert download(odps, "states")[0] == (1 if state in ("unknown", "normal") else 0)
+
+
+def test_a_session_that_is_forgotten_is_not_found(start, tmp_path):
+    script = tmp_path / "faults.txt"
+    script.write_text("commit #1 after forget\n")
+    odps = start("--faults", str(script)).client()
+    odps.create_table("forgotten", "a bigint")
+    session = upload(odps, "forgotten", [[1]])
+    for call in (session.reload, session._complete_upload):
+        expect("NoSuchUpload", call)
+    assert download(odps, "forgotten")[0] == 1
+
+
+def test_sessions_expire(start):
+    odps = start("--session-life", "1s").client()
+    odps.create_table("old", "a bigint")
+    session = TableTunnel(odps).create_upload_session("old")
+    session = wait_for_status(odps, "old", session.id, session.Status.Expired)
+    expect("StatusConflict", session._complete_upload)
+    with pytest.raises(errors.ODPSError):
+        with session.open_record_writer(0) as writer:
+            writer.write(session.new_record([1]))
+    assert download(odps, "old")[0] == 0
+
+
+def test_above_the_quotas_the_answer_is_429(start, first_answer):
+    odps = start("--quotas", "service,sessions=2/24h,blocks=3/24h,commits=1/24h").client()
+    odps.create_table("limited", "a bigint")
+    first, second = (TableTunnel(odps).create_upload_session("limited") for _ in range(2))
+    expect("RequestQuotaExceeded", TableTunnel(odps).create_upload_session, "limited")
+
+    def write(session, block):
+        with session.open_record_writer(block) as writer:
+            writer.write(session.new_record([block]))
+
+    for block in range(3):
+        write(first, block)
+    expect("FlowExceeded", write, first, 3)
+    first.commit([0, 1, 2])
+    expect("RequestQuotaExceeded", second._complete_upload)
+    assert download(odps, "limited")[0] == 3
+
+
+def test_a_client_that_waits_gets_through_the_quotas(start):
+    odps = start("--quotas", "sessions=1/1s,commits=1/1s").client()
+    odps.create_table("patient", "a bigint")
+    for i in range(3):
+        upload(odps, "patient", [[i]])
+    assert download(odps, "patient")[0] == 3
+
+
+def test_delayed_and_doubled_calls_double_nothing(start, tmp_path):
+    script = tmp_path / "faults.txt"
+    script.write_text("commit #1 before delay=100ms\ncommit #2 after twice=50ms\nput_block #2 before delay=50ms\n"
+                      "put_block #4 after twice\ncommit #3 after twice\n")
+    odps = start("--faults", str(script)).client()
+    odps.create_table("late", "a bigint")
+    for i in range(5):
+        session = TableTunnel(odps).create_upload_session("late")
+        for block in range(2):
+            for _ in range(2):  # PyODPS does not repeat a block whose answer is lost
+                try:
+                    with session.open_record_writer(block) as writer:
+                        writer.write(session.new_record([2 * i + block]))
+                    break
+                except NoAnswer:
+                    pass
+        session.commit([0, 1])
+    assert sorted(row[0] for row in download(odps, "late")[1]) == list(range(10))
+
+
 def test_discard_counts_rows_and_keeps_none(start):
     odps = start("--discard").client()
     odps.create_table("counted", "a bigint")
@@ -264,9 +482,7 @@ def test_what_was_stored_survives_a_restart(start):
     odps = first.client()
     odps.create_table("kept", "a bigint")
     session = upload(odps, "kept", [[1]], commit=False)
-    first.process.kill()
-    first.process.wait()
-    first.stop = lambda: None
+    first.kill()
     odps = start().client()
     session = TableTunnel(odps).create_upload_session("kept", upload_id=session.id)
     session.commit([0])

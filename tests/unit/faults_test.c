@@ -74,7 +74,13 @@ static void answers_are_read_with_their_details(void **state)
 
 static void every_answer_is_known_on_its_side(void **state)
 {
-    static const struct { const char *rule; bool after; enum fault_answer answer; int64_t duration_ms; const char *state; } cases[] = {
+    static const struct {
+        const char *rule;
+        bool after;
+        enum fault_answer answer;
+        int64_t duration_ms;
+        const char *state;
+    } cases[] = {
         {"commit before cut", false, FAULT_CUT, 0, ""},
         {"commit after slow=24h", true, FAULT_SLOW, 86400000, ""},
         {"commit before state=unknown", false, FAULT_STATE, 0, "unknown"},

@@ -148,39 +148,54 @@ static void faults_come_as_scripted(void **state)
     end_stop(&end);
 }
 
-static void sessions_expire_after_a_day(void **state)
+static void sessions_expire_after_their_life(void **state)
 {
-    struct store *store = NULL;
-    struct store_table table;
-    struct store_session session, later;
-    bool second;
-    struct ddl_statement statement;
-    struct refusal refusal;
-    struct error error;
-    size_t position = 0;
+    static const int64_t lives_ms[] = {0, 3000}; /* 0: a day */
     const int64_t now = 1700000000000;
 
     (void)state;
-    assert_true(store_open(&store, &(struct store_options){0}, &error));
-    assert_true(store_add_project(store, STR("p"), now, &error));
-    assert_true(ddl_parse(&statement, STR("CREATE TABLE t (a BIGINT)"), &position, &error));
-    assert_true(store_execute(store, &statement, STR("p"), STR(""), now, &refusal));
-    ddl_statement_release(&statement);
-    assert_true(store_table_load(store, STR("P"), STR(""), STR("T"), &table, &refusal));
-    assert_true(store_session_create(store, SESSION_UPLOAD, &table, STR(""), false, false, now, &session, &refusal));
-    assert_true(store_session_load(store, SESSION_UPLOAD, str_of(session.id), STR("p"), STR(""), STR("t"), now + SESSION_MS_MAX,
-                                   &later, &refusal));
-    assert_string_equal(later.status, "normal");
-    store_session_release(&later);
-    assert_true(store_session_load(store, SESSION_UPLOAD, str_of(session.id), STR("p"), STR(""), STR("t"),
-                                   now + SESSION_MS_MAX + 1, &later, &refusal));
-    assert_string_equal(later.status, "expired");
-    assert_false(store_commit_begin(store, &later, now + SESSION_MS_MAX + 1, &second, &refusal));
-    assert_string_equal(refusal.code, "StatusConflict");
-    store_session_release(&later);
-    store_session_release(&session);
-    store_table_release(&table);
-    store_close(store);
+    for (size_t i = 0; i < COUNT_OF(lives_ms); i++) {
+        const int64_t life_ms = lives_ms[i] ? lives_ms[i] : 24 * 3600 * 1000;
+        struct store *store = NULL;
+        struct store_table table;
+        struct store_session session, later, other;
+        struct ddl_statement statement;
+        struct refusal refusal;
+        struct error error;
+        struct buffer block;
+        size_t position = 0, count;
+        bool second;
+
+        assert_true(store_open(&store, &(struct store_options){.session_ms_max = lives_ms[i]}, &error));
+        assert_true(store_add_project(store, STR("p"), now, &error));
+        assert_true(ddl_parse(&statement, STR("CREATE TABLE t (a BIGINT, b STRING)"), &position, &error));
+        assert_true(store_execute(store, &statement, STR("p"), STR(""), now, &refusal));
+        ddl_statement_release(&statement);
+        assert_true(store_table_load(store, STR("P"), STR(""), STR("T"), &table, &refusal));
+        assert_true(store_session_create(store, SESSION_UPLOAD, &table, STR(""), false, false, now, &session, &refusal));
+        make_block(&block, 1, STR("x"));
+        assert_true(store_block_put(store, &session, 0, 0, buffer_str(&block), now, &refusal));
+        buffer_release(&block);
+        assert_true(store_session_load(store, SESSION_UPLOAD, str_of(session.id), STR("p"), STR(""), STR("t"), now + life_ms,
+                                       &later, &refusal));
+        assert_string_equal(later.status, "normal");
+        store_session_release(&later);
+        assert_true(store_session_load(store, SESSION_UPLOAD, str_of(session.id), STR("p"), STR(""), STR("t"), now + life_ms + 1,
+                                       &later, &refusal));
+        assert_string_equal(later.status, "expired");
+        assert_false(store_commit_begin(store, &later, now + life_ms + 1, &second, &refusal));
+        assert_string_equal(refusal.code, "StatusConflict");
+        /* The next one throws its blocks away. */
+        assert_true(store_session_create(store, SESSION_UPLOAD, &table, STR(""), false, false, now + life_ms + 1, &other,
+                                         &refusal));
+        free(store_blocks(store, session.id, &count));
+        assert_int_equal(count, 0);
+        store_session_release(&other);
+        store_session_release(&later);
+        store_session_release(&session);
+        store_table_release(&table);
+        store_close(store);
+    }
 }
 
 static void the_printed_page_lines_up_wide_characters(void **state)
@@ -220,6 +235,10 @@ static void wrong_options_are_refused(void **state)
         {{.address = "127.0.0.1", .access_id = "i", .access_key = "k", .project = "a b"}, "a b"},
         {{.address = "127.0.0.1", .access_id = "i", .access_key = "k", .database = "/nonexistent/x.db"}, "/nonexistent/x.db"},
         {{.address = "127.0.0.1", .access_id = "i", .access_key = "k", .faults_path = "/nonexistent/f"}, "/nonexistent/f"},
+        {{.address = "127.0.0.1", .access_id = "i", .access_key = "k", .second_commit = "maybe"}, "\"maybe\""},
+        {{.address = "127.0.0.1", .access_id = "i", .access_key = "k", .session_life = "0s"}, "\"0s\""},
+        {{.address = "127.0.0.1", .access_id = "i", .access_key = "k", .session_life = "25h"}, "\"25h\""},
+        {{.address = "127.0.0.1", .access_id = "i", .access_key = "k", .quotas = "blocks=7"}, "quotas: \"blocks=7\""},
     };
 
     (void)state;
@@ -241,7 +260,7 @@ int main(void)
         cmocka_unit_test(a_session_goes_from_normal_to_closed_once),
         cmocka_unit_test(damaged_blocks_are_refused_and_leave_nothing),
         cmocka_unit_test(faults_come_as_scripted),
-        cmocka_unit_test(sessions_expire_after_a_day),
+        cmocka_unit_test(sessions_expire_after_their_life),
         cmocka_unit_test(the_printed_page_lines_up_wide_characters),
         cmocka_unit_test(wrong_options_are_refused),
     };
