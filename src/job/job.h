@@ -122,6 +122,8 @@ struct job {
         struct job_partition *partitions;
         size_t partition_count;
         unsigned partitions_open_max;
+        struct location partitions_open_max_at; /* line 0: not written */
+        int quota_share;   /* percent; -1: unlimited */
         char *comment;     /* NULL */
         int lifecycle_days;
         char *quota;       /* overrides the data source's; NULL */

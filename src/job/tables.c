@@ -646,7 +646,7 @@ static const struct option target_rows[] = {
      .rows = partition_rows,
      .sentence = "The partition columns, outermost first, and how their values are computed for each row."},
     {.name = "partitions_open_max", .type = OPTION_INTEGER, .fallback = "32", .minimum = 1, .maximum = 512,
-     OPTION_FIELD(struct job, target.partitions_open_max),
+     OPTION_FIELD(struct job, target.partitions_open_max), .at_offset = offsetof(struct job, target.partitions_open_max_at),
      .sentence = "Partitions that are written at once; beyond it those that waited longest are flushed early."},
     {.name = "comment", .type = OPTION_TEXT, OPTION_FIELD(struct job, target.comment),
      .sentence = "The comment of the table that is created."},
@@ -654,6 +654,11 @@ static const struct option target_rows[] = {
      .form = "days", .sentence = "After how many days the service removes the data of the table that is created."},
     {.name = "quota", .type = OPTION_TEXT, OPTION_FIELD(struct job, target.quota), .form = "text, by default the data source's",
      .check = project_check, .sentence = "The Tunnel resource group to use."},
+    {.name = "quota_share", .type = OPTION_INTEGER, .flags = OPTION_UNLIMITED, .fallback = "100", .minimum = 1, .maximum = 100,
+     OPTION_FIELD(struct job, target.quota_share), .form = "percent from 1 to 100, or \"unlimited\"",
+     .sentence = "How much of the service's limits for one table (500 upload sessions and 500 blocks in 5 minutes, 75 commits in "
+                 "15 s) each process may use. Processes of one job, and other jobs on the table, share them: with three "
+                 "processes write 33. \"unlimited\" does not look at them, for an endpoint that has none."},
     {.name = "empty_as_null", .type = OPTION_BOOLEAN, .fallback = "false", OPTION_FIELD(struct job, target.empty_as_null),
      .sentence = "Whether an empty text becomes NULL in a column that is no text, instead of a dirty row."},
     FOREIGN("partitions", "list the partition columns under \"partition\"; the bound is \"partitions_open_max\""),

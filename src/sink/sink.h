@@ -11,6 +11,7 @@
 #define LUADUCT_SINK_SINK_H
 
 #include "maxcompute/schema.h"
+#include "sink/quota.h"
 #include "util/error.h"
 #include "util/str.h"
 
@@ -83,6 +84,8 @@ struct sink {
     char table_id[80];       /* the service's id of the table, valid after SINK_READY; "" when it tells none */
     unsigned uploads_in_flight; /* blocks under way or waiting */
     uint64_t bytes_in_flight;
+    const struct quota *quota; /* what is used of the target's limits; NULL: it has none */
+    uint64_t quota_waits[QUOTA_KINDS]; /* calls that had to wait for them */
 };
 
 /* For the kinds: the queue behind next(). push copies error when it is not NULL. */

@@ -10,6 +10,7 @@ enum {
     UPLOADS_DEFAULT = 4,
     BLOCKS_MAX = 20000, /* ids 0…19999, section 3.4 */
     DELAY_MS_MAX = 16000,
+    QUOTA_SAY_MS = 60 * 1000,
 };
 
 struct upload_block {
@@ -17,6 +18,7 @@ struct upload_block {
     struct upload_session *session;
     struct block *block;
     unsigned id;
+    bool quota_waits;
     struct client_call *call; /* NULL: waits */
     struct upload_block *previous, *next;
 };
@@ -46,6 +48,36 @@ void upload_call_send(struct upload *upload, struct client_call *call, enum uplo
     call->retry_unlimited = true; /* an end that is down makes the hub pause; nothing is lost */
     call->user = owner;
     client_send(upload->client, call, now_ms);
+}
+
+bool upload_quota_take(struct upload *upload, enum quota_kind kind, bool *waits, int64_t *due_ms, int64_t now_ms)
+{
+    char text[QUOTA_TEXT_MAX];
+    int64_t at_ms;
+
+    if (!upload->base.quota)
+        return true;
+    at_ms = quota_next(&upload->quota, kind, now_ms);
+    if (at_ms <= now_ms) {
+        quota_use(&upload->quota, kind, now_ms);
+        *waits = false;
+        return true;
+    }
+    *due_ms = at_ms;
+    if (!*waits)
+        upload->base.quota_waits[kind]++;
+    *waits = true;
+    /* Waiting for one of 32 commits under way is the usual end of a large epoch, and over in a moment. */
+    if (at_ms == INT64_MAX || !upload->log)
+        return false;
+    if (!upload->quota_said[kind] || now_ms - upload->quota_said_ms[kind] >= QUOTA_SAY_MS) {
+        upload->quota_said[kind] = true;
+        upload->quota_said_ms[kind] = now_ms;
+        quota_describe(&upload->quota, kind, &upload->demand, text);
+        log_warn(upload->log, "table %s: the service's limit of %s is reached, and what is next waits %lld s: %s", upload->table,
+                 quota_names[kind], (long long)((at_ms - now_ms + 999) / 1000), text);
+    }
+    return false;
 }
 
 /* Takes the block out of the queue; what it holds is left to the caller. */
@@ -92,9 +124,14 @@ static void blocks_step(struct upload *upload, int64_t now_ms)
 {
     struct upload_block *item;
 
-    for (item = upload->blocks_first; item && upload->blocks_under_way < upload->uploads_max; item = item->next)
-        if (!item->call && item->session->id)
-            block_send(upload, item, now_ms);
+    upload->blocks_quota_ms = INT64_MAX;
+    for (item = upload->blocks_first; item && upload->blocks_under_way < upload->uploads_max; item = item->next) {
+        if (item->call || !item->session->id)
+            continue;
+        if (!upload_quota_take(upload, QUOTA_BLOCKS, &item->quota_waits, &upload->blocks_quota_ms, now_ms))
+            break;
+        block_send(upload, item, now_ms);
+    }
 }
 
 static void block_answered(struct upload *upload, struct upload_block *item, struct client_call *call)
@@ -268,6 +305,7 @@ static int64_t upload_deadline(const struct sink *sink)
     if (upload->failed)
         return deadline;
     deadline = int64_min(deadline, upload_table_deadline(upload));
+    deadline = int64_min(deadline, upload->blocks_quota_ms);
     for (const struct upload_session *session = upload->sessions; session; session = session->next)
         deadline = int64_min(deadline, upload_session_deadline(session));
     return deadline;
@@ -338,6 +376,12 @@ struct sink *upload_new(const struct upload_options *options)
     upload->create_if_missing = options->create_if_missing;
     upload->create_schema = options->create_schema;
     upload->lifecycle_days = options->lifecycle_days;
+    upload->blocks_quota_ms = INT64_MAX;
+    if (options->quota_share) {
+        quota_init(&upload->quota, options->quota_share);
+        upload->demand = options->demand;
+        upload->base.quota = &upload->quota;
+    }
     upload->uploads_max = options->uploads_max ? options->uploads_max : UPLOADS_DEFAULT;
     return &upload->base;
 }

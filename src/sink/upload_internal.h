@@ -63,6 +63,8 @@ struct upload_session {
     unsigned partition_tries, commit_tries, ask_tries, broken_tries;
     int64_t sent_ms; /* of the last call */
     int64_t due_ms;
+    bool quota_waits;  /* what it does next waits for a quota, which was counted */
+    int64_t quota_ms;  /* and is asked for again then; INT64_MAX: not before an answer */
     struct error refusal; /* why a commit was refused with 4xx */
     bool refused;
     struct upload_session *previous, *next;
@@ -91,10 +93,16 @@ struct upload {
     unsigned verify_sent, verify_done; /* numbers of checks, from 1 */
 
     struct upload_partition *partitions;
-    struct upload_session *sessions;
+    struct upload_session *sessions, *sessions_last; /* in the order they were opened: quotas go to the oldest first */
     struct upload_block *blocks_first, *blocks_last; /* in order of arrival, those under way too */
     unsigned blocks_under_way;
+    int64_t blocks_quota_ms; /* when the next block may go; INT64_MAX: none waits for that */
     bool failed;
+
+    struct quota quota;
+    struct quota_demand demand;
+    bool quota_said[QUOTA_KINDS];
+    int64_t quota_said_ms[QUOTA_KINDS];
 
     struct block *told_block; /* of the event given last: freed with the next call */
     struct upload_session *told_session;
@@ -105,6 +113,9 @@ void upload_fail(struct upload *upload, const struct error *error);
 /* Sends a call and remembers that *owner waits for the answer; the owner must stay until then or free the call. */
 void upload_call_send(struct upload *upload, struct client_call *call, enum upload_owner *owner, bool repeat_safe,
                       int64_t now_ms);
+/* Asks for a call's place in the quota and takes it: true when it may be sent now. Else *waits is set, and *due_ms when to ask
+ * again (INT64_MAX: after an answer). */
+bool upload_quota_take(struct upload *upload, enum quota_kind kind, bool *waits, int64_t *due_ms, int64_t now_ms);
 /* How long to wait after the try with this number, 1 being the first: 1 s, doubling up to 16 s. */
 int64_t upload_backoff_ms(unsigned tries);
 

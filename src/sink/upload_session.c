@@ -105,11 +105,14 @@ struct upload_session *upload_session_new(struct upload *upload, struct str spec
     session->base.user = user;
     session->owner = OWNER_SESSION;
     session->upload = upload;
+    session->quota_ms = INT64_MAX;
     session->spec = xstrndup(spec.data ? spec.data : "", spec.size);
-    session->next = upload->sessions;
-    if (session->next)
-        session->next->previous = session;
-    upload->sessions = session;
+    session->previous = upload->sessions_last;
+    if (session->previous)
+        session->previous->next = session;
+    else
+        upload->sessions = session;
+    upload->sessions_last = session;
     return session;
 }
 
@@ -185,6 +188,25 @@ static void session_send(struct upload_session *session, const char *method, con
     upload_call_send(session->upload, session->call, &session->owner, state != SESSION_COMMITTING, now_ms);
 }
 
+/* These two wait for the quotas in the state that they are in, and are asked for again in every step. */
+static void session_create(struct upload_session *session, int64_t now_ms)
+{
+    if (upload_quota_take(session->upload, QUOTA_SESSIONS, &session->quota_waits, &session->quota_ms, now_ms))
+        session_send(session, "POST", NULL, SESSION_CREATING, now_ms);
+}
+
+static void session_commit_send(struct upload_session *session, int64_t now_ms)
+{
+    if (upload_quota_take(session->upload, QUOTA_COMMITS, &session->quota_waits, &session->quota_ms, now_ms))
+        session_send(session, "POST", NULL, SESSION_COMMITTING, now_ms);
+}
+
+static void session_commit_ended(struct upload_session *session)
+{
+    if (session->upload->base.quota)
+        quota_commit_end(&session->upload->quota);
+}
+
 /* A commit that goes on and on is said once, so that a person who waits knows for what. */
 static void session_say_slow(const struct upload_session *session, unsigned tries, const char *state)
 {
@@ -221,6 +243,7 @@ void upload_session_step(struct upload_session *session, int64_t now_ms)
 
     if (upload->failed)
         return;
+    session->quota_ms = INT64_MAX;
     switch (session->state) {
     case SESSION_EMPTY:
         if (session->block_count == 0 && session->seal_wanted) {
@@ -233,13 +256,13 @@ void upload_session_step(struct upload_session *session, int64_t now_ms)
                 session->partition = partition; /* being added for another session */
                 session->state = SESSION_PARTITION;
             } else {
-                session_send(session, "POST", NULL, SESSION_CREATING, now_ms);
+                session_create(session, now_ms);
             }
         }
         break;
     case SESSION_PARTITION:
         if (session->partition->state == PARTITION_THERE)
-            session_send(session, "POST", NULL, SESSION_CREATING, now_ms);
+            session_create(session, now_ms);
         break;
     case SESSION_OPEN:
         if (session->seal_wanted && session->acked_count == session->block_count) {
@@ -259,7 +282,7 @@ void upload_session_step(struct upload_session *session, int64_t now_ms)
         break;
     case SESSION_COMMIT_LATER:
         if (session->due_ms <= now_ms)
-            session_send(session, "POST", NULL, SESSION_COMMITTING, now_ms);
+            session->state = SESSION_SEALED;
         break;
     case SESSION_CREATING:
     case SESSION_LISTING:
@@ -272,7 +295,7 @@ void upload_session_step(struct upload_session *session, int64_t now_ms)
     }
     if (session->state == SESSION_SEALED && session->commit_wanted) {
         if (session->id)
-            session_send(session, "POST", NULL, SESSION_COMMITTING, now_ms);
+            session_commit_send(session, now_ms);
         else
             session_committed(session); /* there was never anything to commit */
     }
@@ -280,7 +303,7 @@ void upload_session_step(struct upload_session *session, int64_t now_ms)
 
 int64_t upload_session_deadline(const struct upload_session *session)
 {
-    return session->state == SESSION_ASK_LATER || session->state == SESSION_COMMIT_LATER ? session->due_ms : INT64_MAX;
+    return session->state == SESSION_ASK_LATER || session->state == SESSION_COMMIT_LATER ? session->due_ms : session->quota_ms;
 }
 
 /* Field numbers follow the order of columns: a table that changed since SINK_READY must not get our records. */
@@ -553,6 +576,8 @@ static void session_asked(struct upload_session *session, struct client_call *ca
 void upload_session_answered(struct upload_session *session, struct client_call *call, int64_t now_ms)
 {
     session->call = NULL;
+    if (session->state == SESSION_COMMITTING)
+        session_commit_ended(session);
     switch (session->state) {
     case SESSION_CREATING: session_created(session, call, now_ms); break;
     case SESSION_LISTING: session_listed(session, call, now_ms); break;
@@ -572,6 +597,10 @@ void upload_session_free(struct upload_session *session)
         session->upload->sessions = session->next;
     if (session->next)
         session->next->previous = session->previous;
+    else
+        session->upload->sessions_last = session->previous;
+    if (session->call && session->state == SESSION_COMMITTING)
+        session_commit_ended(session);
     client_call_free(session->call);
     free(session->spec);
     free(session->id);

@@ -26,6 +26,7 @@ target:
   maxcompute: m
   table: {name}
   create: if_missing
+  quota_share: unlimited
   columns:
     - {{name: id, type: bigint}}
     - {{name: user, type: string}}
@@ -66,6 +67,7 @@ target:
   maxcompute: m
   table: {name}
   create: if_missing
+  quota_share: unlimited
   columns:
     - {{name: n, type: bigint}}
   partition:

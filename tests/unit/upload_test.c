@@ -49,6 +49,7 @@ struct fixture {
     struct mc_schema schema; /* for creation */
     int64_t now_ms;
     struct error error; /* of SINK_FAILED */
+    unsigned quota_share; /* set before the start; 0: not looked at */
 };
 
 static void fixture_start(struct fixture *fixture, const struct fake_answer *answers, size_t count, bool create)
@@ -60,6 +61,8 @@ static void fixture_start(struct fixture *fixture, const struct fake_answer *ans
     struct error error;
     char endpoint[64];
 
+    upload_options.quota_share = fixture->quota_share;
+    upload_options.demand = (struct quota_demand){60000, 32, 1 << 24};
     memset(fixture, 0, sizeof(*fixture));
     fixture->server = fake_server_new(answers, count);
     fixture->http = http_new(&http_options);
@@ -183,7 +186,7 @@ static void test_happy_path(void **state UNUSED)
     static const struct fake_answer answers[] = {TABLE, CREATED, OK, OK, TWO_BLOCKS, CLOSED};
     struct sink_session *session;
     struct sink_event event;
-    struct fixture fixture;
+    struct fixture fixture = {0};
     int mine;
 
     START(false);
@@ -225,7 +228,7 @@ static void test_a_session_without_blocks_needs_no_request(void **state UNUSED)
 {
     static const struct fake_answer answers[] = {TABLE};
     struct sink_session *session;
-    struct fixture fixture;
+    struct fixture fixture = {0};
 
     START(false);
     expect(&fixture, SINK_READY, NULL);
@@ -247,7 +250,7 @@ static void test_a_block_keeps_its_id(void **state UNUSED)
         {.status = 503}, {.status = 503}, {.status = 503}, {.status = 503}, {.status = 429, .headers = "Retry-After: 64\r\n"},
         {.cut = FAKE_CUT_REQUEST}, {.status = 200, .body = "half an answer", .cut = FAKE_CUT_BODY}, OK, ONE_BLOCK, CLOSED};
     struct sink_session *session;
-    struct fixture fixture;
+    struct fixture fixture = {0};
 
     START(false);
     session = commit_one(&fixture);
@@ -265,7 +268,7 @@ static void test_a_large_block_is_sent_again_whole(void **state UNUSED)
     size_t size = 3 << 20;
     char *text = xmalloc(size + 1);
     struct sink_session *session;
-    struct fixture fixture;
+    struct fixture fixture = {0};
 
     for (size_t i = 0; i < size; i++)
         text[i] = (char)('a' + i % 23);
@@ -349,7 +352,7 @@ static void test_commit_in_doubt(void **state UNUSED)
         struct fake_answer answers[4 + 9] = {TABLE, CREATED, OK, ONE_BLOCK};
         struct sink_session *session;
         struct sink_event event;
-        struct fixture fixture;
+        struct fixture fixture = {0};
         unsigned posts = 0;
 
         memcpy(answers + 4, cases[i].answers, sizeof(cases[i].answers));
@@ -409,7 +412,7 @@ static void test_sessions_are_adopted(void **state UNUSED)
         struct fake_answer answers[1 + 9] = {TABLE};
         struct sink_session *session;
         struct sink_event event;
-        struct fixture fixture;
+        struct fixture fixture = {0};
         unsigned posts = 0;
         int mine;
 
@@ -436,7 +439,7 @@ static void test_an_adopted_session_can_be_dropped(void **state UNUSED)
 {
     static const struct fake_answer answers[] = {TABLE, ONE_BLOCK};
     struct sink_session *session;
-    struct fixture fixture;
+    struct fixture fixture = {0};
 
     START(false);
     expect(&fixture, SINK_READY, NULL);
@@ -467,7 +470,7 @@ static void test_the_table_must_stay_the_same(void **state UNUSED)
         struct fake_answer answers[] = {TABLE_WITH_ID("7"), CREATED, OK, CREATED, OK, CREATED, OK, LISTED, LISTED, LISTED, cases[i].answer,
                                         CLOSED, CLOSED, CLOSED};
         struct sink_session *sessions[3];
-        struct fixture fixture;
+        struct fixture fixture = {0};
 
         START(false);
         expect(&fixture, SINK_READY, NULL);
@@ -496,7 +499,7 @@ static void test_an_old_check_of_the_table_is_not_enough(void **state UNUSED)
     static const struct fake_answer answers[] = {TABLE_WITH_ID("7"), CREATED, OK, LISTED, TABLE_WITH_ID("7"),
                                                  CREATED, OK, LISTED, TABLE_WITH_ID("9")};
     struct sink_session *session;
-    struct fixture fixture;
+    struct fixture fixture = {0};
 
     START(false);
     expect(&fixture, SINK_READY, NULL);
@@ -509,6 +512,83 @@ static void test_an_old_check_of_the_table_is_not_enough(void **state UNUSED)
             expect(&fixture, SINK_SESSION_SEALED, session);
     }
     expect_failure(&fixture, "its id was 7 and is \"9\"");
+    fixture_stop(&fixture);
+}
+
+/* 1 percent is 5 sessions and 5 blocks in 5 minutes, and one commit in 15 seconds. */
+static void test_quotas_are_waited_for(void **state UNUSED)
+{
+    enum { COUNT = 6 };
+    static const struct fake_answer created = {.status = 201, .only = "?uploads", .body = SESSION_JSON("normal", "")};
+    struct fake_answer answers[] = {TABLE, CREATED, OK, CREATED, OK, CREATED, OK, CREATED, OK, CREATED, OK, created, OK, OK,
+                                    LISTED, LISTED, CLOSED, LOST, CLOSED, ONE_BLOCK, CLOSED};
+    struct fixture fixture = {.quota_share = 1};
+    struct sink_session *sessions[COUNT], *adopted;
+
+    START(false);
+    expect(&fixture, SINK_READY, NULL);
+    assert_non_null(fixture.sink->quota);
+    for (size_t i = 0; i < COUNT; i++) {
+        sessions[i] = open_session(&fixture, NULL);
+        put(&fixture, sessions[i], "block");
+        if (i < COUNT - 1)
+            expect(&fixture, SINK_BLOCK_ACKED, sessions[i]);
+    }
+    put(&fixture, sessions[0], "the sixth");
+    assert_int_equal(fixture.now_ms, 0);
+    assert_int_equal(quota_left(fixture.sink->quota, QUOTA_SESSIONS, fixture.now_ms), 0);
+    assert_int_equal(fixture.sink->quota_waits[QUOTA_SESSIONS], 1);
+    assert_int_equal(fixture.sink->quota_waits[QUOTA_BLOCKS], 1);
+    expect(&fixture, SINK_BLOCK_ACKED, sessions[0]);
+    assert_int_equal(fixture.now_ms, 301000);
+    expect(&fixture, SINK_BLOCK_ACKED, sessions[5]);
+    for (size_t i = 1; i < 3; i++) {
+        fixture.sink->ops->session_seal(fixture.sink, sessions[i], fixture.now_ms);
+        expect(&fixture, SINK_SESSION_SEALED, sessions[i]);
+    }
+    assert_int_equal(fixture.sink->quota_waits[QUOTA_COMMITS], 0);
+    for (size_t i = 1; i < 3; i++)
+        fixture.sink->ops->session_commit(fixture.sink, sessions[i], fixture.now_ms);
+    expect(&fixture, SINK_SESSION_COMMITTED, sessions[1]);
+    assert_int_equal(fixture.now_ms, 301000);
+    expect(&fixture, SINK_SESSION_COMMITTED, sessions[2]); /* its answer was lost: asking costs no commit */
+    assert_int_equal(fixture.now_ms, 301000 + 16000);
+    assert_int_equal(fixture.sink->quota_waits[QUOTA_COMMITS], 1);
+    adopted = fixture.sink->ops->session_adopt(fixture.sink, STR(""), STR("a"), 1, 10, NULL, fixture.now_ms);
+    expect(&fixture, SINK_SESSION_COMMITTED, adopted); /* the commits of earlier owners' sessions count as well */
+    assert_int_equal(fixture.now_ms, 301000 + 32000);
+    assert_int_equal(fixture.sink->quota_waits[QUOTA_COMMITS], 2);
+    fixture_stop(&fixture);
+}
+
+/* Sessions that wait can be dropped, and a commit that was under way gives its place back. */
+static void test_dropping_what_waits_for_a_quota(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {TABLE, CREATED, OK, LISTED, CREATED, OK, LISTED, {.status = 429}, CLOSED};
+    struct fixture fixture = {.quota_share = 1};
+    struct sink_session *sessions[2];
+
+    START(false);
+    expect(&fixture, SINK_READY, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        sessions[i] = open_session(&fixture, NULL);
+        put(&fixture, sessions[i], "block");
+        expect(&fixture, SINK_BLOCK_ACKED, sessions[i]);
+        fixture.sink->ops->session_seal(fixture.sink, sessions[i], fixture.now_ms);
+        expect(&fixture, SINK_SESSION_SEALED, sessions[i]);
+    }
+    for (size_t i = 0; i < 2; i++)
+        fixture.sink->ops->session_commit(fixture.sink, sessions[i], fixture.now_ms);
+    assert_int_equal(fixture.sink->quota->commits_out, 1);
+    fixture.sink->ops->session_drop(fixture.sink, sessions[0]);
+    assert_int_equal(fixture.sink->quota->commits_out, 0);
+    while (fake_server_count(fixture.server) < 8) { /* the second one's commit, once its time has come */
+        fixture.sink->ops->step(fixture.sink, fixture.now_ms, 0);
+        fixture.now_ms += 1000;
+        http_wait(fixture.http, NULL, 0, 5);
+    }
+    assert_true(fixture.now_ms >= 16000);
+    fixture.sink->ops->session_drop(fixture.sink, sessions[1]);
     fixture_stop(&fixture);
 }
 
@@ -532,7 +612,7 @@ static void test_the_block_list_must_fit(void **state UNUSED)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct fake_answer answers[] = {TABLE, CREATED, OK, cases[i].answer};
         struct sink_session *session;
-        struct fixture fixture;
+        struct fixture fixture = {0};
 
         START(false);
         expect(&fixture, SINK_READY, NULL);
@@ -548,7 +628,7 @@ static void test_the_block_list_must_fit(void **state UNUSED)
 static void test_the_table_is_created(void **state UNUSED)
 {
     static const struct fake_answer answers[] = {NO_TABLE, INSTANCE, SUCCESS, NO_TABLE, TABLE};
-    struct fixture fixture;
+    struct fixture fixture = {0};
 
     START(true);
     expect(&fixture, SINK_READY, NULL);
@@ -578,7 +658,7 @@ static void test_tables_that_cannot_be_used(void **state UNUSED)
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct fixture fixture;
+        struct fixture fixture = {0};
 
         fixture_start(&fixture, &cases[i].answer, 1, false);
         expect_failure(&fixture, cases[i].text);
@@ -592,7 +672,7 @@ static void test_a_partition_is_added_once(void **state UNUSED)
     static const struct fake_answer answers[] = {TABLE, NO_PARTITION, INSTANCE, SUCCESS, CREATED, CREATED, OK, OK};
     struct sink_session *a, *b;
     struct sink_event first;
-    struct fixture fixture;
+    struct fixture fixture = {0};
     unsigned statements = 0;
 
     START(false);
@@ -621,7 +701,7 @@ static void test_a_partition_that_cannot_be_added(void **state UNUSED)
         TABLE, NO_PARTITION, INSTANCE,
         ENDED("Failed"),
         ANSWER(200, "<Instance><Tasks><Task><Result>ODPS-0130161: bad value</Result></Task></Tasks></Instance>")};
-    struct fixture fixture;
+    struct fixture fixture = {0};
 
     START(false);
     expect(&fixture, SINK_READY, NULL);
@@ -657,7 +737,7 @@ static void test_sessions_that_cannot_be_used(void **state UNUSED)
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct fake_answer answers[] = {TABLE, cases[i].answer};
-        struct fixture fixture;
+        struct fixture fixture = {0};
 
         START(false);
         expect(&fixture, SINK_READY, NULL);
@@ -680,7 +760,7 @@ static void test_a_refused_block_ends_the_job(void **state UNUSED)
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct fake_answer answers[] = {TABLE, CREATED, cases[i].answer};
-        struct fixture fixture;
+        struct fixture fixture = {0};
 
         START(false);
         expect(&fixture, SINK_READY, NULL);
@@ -695,7 +775,7 @@ static void test_sessions_can_be_dropped(void **state UNUSED)
 {
     static const struct fake_answer answers[] = {TABLE, CREATED, OK, {.status = 500}, {.status = 500}, {.status = 500}};
     struct sink_session *session, *other;
-    struct fixture fixture;
+    struct fixture fixture = {0};
 
     START(false);
     expect(&fixture, SINK_READY, NULL);
@@ -767,6 +847,8 @@ int main(void)
         cmocka_unit_test(test_an_adopted_session_can_be_dropped),
         cmocka_unit_test(test_the_table_must_stay_the_same),
         cmocka_unit_test(test_an_old_check_of_the_table_is_not_enough),
+        cmocka_unit_test(test_quotas_are_waited_for),
+        cmocka_unit_test(test_dropping_what_waits_for_a_quota),
         cmocka_unit_test(test_the_block_list_must_fit),
         cmocka_unit_test(test_the_table_is_created),
         cmocka_unit_test(test_tables_that_cannot_be_used),
