@@ -32,14 +32,22 @@ static struct client_call *ask(struct engine *engine, struct client_call *call)
     return NULL;
 }
 
-static bool check_source(struct engine *engine, struct error *error)
+static bool check_source(struct engine *engine, unsigned *partitions_out, struct error *error)
 {
-    unsigned partitions = 0;
-
-    if (!kafka_source_probe(engine->job, CONNECT_MS, &partitions, error))
+    if (!kafka_source_probe(engine->job, CONNECT_MS, partitions_out, error))
         return false;
-    printf("source: topic %s is there, %u partitions\n", engine->job->source.topic, partitions);
+    printf("source: topic %s is there, %u partitions\n", engine->job->source.topic, *partitions_out);
     return true;
+}
+
+static void print_budget(const struct engine *engine, unsigned kafka_partitions)
+{
+    struct buffer text;
+
+    buffer_init(&text, 0);
+    budget_print(&engine->budget, engine->job, kafka_partitions, &text);
+    fwrite(text.data, 1, text.size, stdout);
+    buffer_release(&text);
 }
 
 /* The table as the service has it against the job's mapping, or the table that would be made. */
@@ -112,6 +120,7 @@ int cli_check(int argc, char **argv)
 {
     const char *job_path = NULL, *datasources_path = NULL;
     bool connect = false;
+    unsigned partitions = 0;
     struct engine engine;
     struct error error = {0};
     int status;
@@ -143,10 +152,11 @@ int cli_check(int argc, char **argv)
     }
     status = EXIT_OK;
     /* Both ends, whatever the first one says: all mistakes at once. */
-    if (connect && !check_source(&engine, &error))
+    if (connect && !check_source(&engine, &partitions, &error))
         status = report_end(&error);
     if (connect && !check_target(&engine, &error))
         status = (int)int64_max(status, report_end(&error));
+    print_budget(&engine, partitions);
     fflush(stdout);
     if (engine_report(&engine) == EXIT_CONFIG)
         status = EXIT_CONFIG;

@@ -58,6 +58,8 @@ bool engine_load(struct engine *engine, const char *job_path, const char *dataso
         if (!route_check(job, &engine->create_schema, engine->probe, engine->report))
             return false;
     }
+    budget(&engine->budget, job);
+    budget_check(&engine->budget, job, engine->report);
     return report_mistakes(engine->report) == 0;
 }
 
@@ -107,6 +109,8 @@ bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_
         .create_comment = job->target.comment,
         .lifecycle_days = job->target.lifecycle_days,
         .uploads_max = job->runtime.uploads_in_flight,
+        .quota_share = job->target.quota_share > 0 ? (unsigned)job->target.quota_share : 0,
+        .demand = budget_demand(job),
         .content_encoding =
             compression_name(job->runtime.compression == JOB_COMPRESSION_DEFLATE ? COMPRESSION_DEFLATE : COMPRESSION_NONE),
         .log = engine->log,

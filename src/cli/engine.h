@@ -6,6 +6,7 @@
 
 #include "dirty/dirty.h"
 #include "job/job.h"
+#include "pipeline/budget.h"
 #include "pipeline/hub.h"
 #include "source/kafka.h"
 #include "stages/chain.h"
@@ -13,6 +14,7 @@
 struct engine {
     struct report *report;
     struct job *job;
+    struct budget budget;
     struct log *log;
     struct chain *chain; /* of the main thread: for probing only */
     struct batch *probe;

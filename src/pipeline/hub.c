@@ -11,14 +11,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "pipeline/budget.h"
 #include "pipeline/epoch.h"
 #include "pipeline/worker.h"
 #include "route/route.h"
 
 enum {
     FETCH_ROOM = 1024,
-    BATCH_BYTES_MAX = 512 * 1024, /* the L2 cache: performance.md 9 */
-    WORKER_DEPTH = 3,             /* one at work, one to follow, one block to pack */
+    BATCH_BYTES_MAX = BUDGET_BATCH_BYTES,
+    WORKER_DEPTH = BUDGET_WORKER_DEPTH,
     PAUSE_AFTER_MS = 10 * 1000, /* resuming costs librdkafka a second, so short stalls are just not fetched for */
     POLL_MS = 1000,             /* paused or idle: fetch is called at least so often */
     LANE_MS = 1000,             /* a record waits so long for its batch to fill, then goes with what there is */
@@ -425,10 +426,9 @@ static bool work_under_way(const struct hub *hub)
 
 static void watch_memory(struct hub *hub)
 {
-    size_t high = (size_t)hub->options.job->runtime.memory_max / 2;
+    size_t high = (size_t)budget_data_bytes(hub->options.job);
     size_t gathered = epochs_bytes(hub->epochs);
-    /* A batch at work holds columns beside its messages: about as much again. */
-    size_t bytes = 2 * hub->batch_bytes + gathered + hub->options.sink->bytes_in_flight;
+    size_t bytes = BUDGET_BATCH_COPIES * hub->batch_bytes + gathered + hub->options.sink->bytes_in_flight;
     bool packed = gathered > high / 2 && epochs_pack_early(hub->epochs);
 
     if (!hub->memory_short && bytes > high) {

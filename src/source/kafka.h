@@ -32,6 +32,8 @@ struct source *kafka_source_new(const struct job *job, const struct kafka_run *r
 /* For `check --connect`: reaches the brokers, checks that the topic exists and says how many partitions it has. Blocks up to
  * timeout_ms. */
 bool kafka_source_probe(const struct job *job, int timeout_ms, unsigned *partitions_out, struct error *error) MUST_USE;
+/* What librdkafka may hold of fetched records, of a job's memory. */
+int64_t kafka_prefetch_bytes(int64_t memory_max);
 /* Whether librdkafka takes this property and value; the error says what is wrong. */
 bool kafka_property_check(const char *name, const char *value, struct error *error) MUST_USE;
 

@@ -105,6 +105,11 @@ static bool size_bound(rd_kafka_conf_t *conf, const char *name, int64_t bytes_ma
     return own_set(conf, name, text, error);
 }
 
+int64_t kafka_prefetch_bytes(int64_t memory_max)
+{
+    return int64_max(4 << 20, int64_min(memory_max / 8, 64 << 20));
+}
+
 rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct error *error)
 {
     static const struct {
@@ -123,7 +128,7 @@ rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct 
         {"log.connection.close", "false"},
     };
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    int64_t queued = int64_max(4 << 20, int64_min(job->runtime.memory_max / 8, 64 << 20));
+    int64_t queued = kafka_prefetch_bytes(job->runtime.memory_max);
     char text[512];
     bool ok = false;
 

@@ -1,5 +1,7 @@
 """Bad input: each ends in one clear sentence that names what, where, and what to do; exit 2 for files, 1 at run time; no secret is shown."""
 import json
+import pathlib
+import re
 import textwrap
 
 import pytest
@@ -216,14 +218,26 @@ def test_check_connect(broker, endpoint, tmp_path, name):
     path = write_job(tmp_path, broker.address, endpoint.url, jobs.numbers(name, name))
     status, out, stderr = command(tmp_path, "check", path, "--connect")
     assert status == 0 and "3 partitions" in out and "will be created" in out, out + stderr
+    assert "memory: at most" in out and "sessions: " in out and "target.quota_share is unlimited" in out
     assert not endpoint.odps().exist_table(name), "check writes nothing"
     path = write_job(tmp_path, broker.address, "http://127.0.0.1:9/api", jobs.numbers(name, name))
     status, out, stderr = command(tmp_path, "check", path, "--connect")
     assert status == 1 and "127.0.0.1:9" in stderr
 
 
+def test_check_says_what_the_service_and_the_record_bear(tmp_path):
+    job = jobs.numbers("j", "t", flush="1s").replace("quota_share: unlimited", "quota_share: 50\n  partitions_open_max: 200")
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", job)
+    status, out, stderr = command(tmp_path, "check", path)
+    assert status == 0 and "the limit is 250" in out, out + stderr
+    assert re.search(r"job\.yaml:\d+:\d+: warning: runtime\.flush_interval: 200 table partitions every 1 s ask for up to 60000", stderr), stderr
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", job + "\ndelivery: exactly_once\n")
+    status, out, stderr = command(tmp_path, "check", path)
+    line = next(n for n, text in enumerate(pathlib.Path(path).read_text().splitlines(), 1) if "partitions_open_max" in text)
+    assert status == 2 and re.search(rf"job\.yaml:{line}:\d+: target\.partitions_open_max: .* lower it from 200 to \d+", stderr), stderr
+
+
 def test_metrics_page(broker, endpoint, tmp_path, name):
-    import re
     import urllib.request
     broker.create_topic(name, 1)
     broker.produce(name, [json.dumps({"n": n}).encode() for n in range(100)], partitions=1)
