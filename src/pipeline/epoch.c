@@ -3,6 +3,7 @@
  * stored nothing: it is tried again as long as the partitions are held (rule 6). When what became of a request is not known, the
  * process leaves its group and joins it anew, so that no late copy of the request can be stored any more, and goes on from what
  * is stored then (rule 5). */
+#include "pipeline/budget.h"
 #include "pipeline/epoch_internal.h"
 
 #include <inttypes.h>
@@ -526,23 +527,63 @@ void epochs_close_filling(struct epochs *epochs, int64_t now_ms)
     epochs->flush_wanted = false;
 }
 
+static void early_say(struct epochs *epochs, struct epoch *epoch)
+{
+    if (epoch->early_said)
+        return;
+    epoch->early_said = true;
+    metric_add(epochs->options.stats->early_partitions, 1);
+    log_info(epochs->options.log,
+             "early flush: %zu table partitions are open; raise target.partitions_open_max (%u) for larger blocks",
+             epoch->gather.count, epochs->options.job->target.partitions_open_max);
+}
+
+/* The service's limits ask for larger and rarer flushes than the job does. */
+static void late_say(struct epochs *epochs, struct epoch *epoch, const struct quota_plan *plan, const struct quota_demand *demand,
+                     int64_t now_ms)
+{
+    char text[QUOTA_TEXT_MAX];
+
+    epoch->late_until_ms = plan->flush_ms;
+    if (epoch->late_said)
+        return;
+    epoch->late_said = true;
+    metric_add(epochs->options.stats->late_quota, 1);
+    if (now_ms - epochs->late_said_ms < LATE_SAY_MS && epochs->late_said_ms)
+        return;
+    epochs->late_said_ms = now_ms;
+    quota_describe(epochs->options.sink->quota, plan->kind, demand, text);
+    log_info(epochs->options.log, "late flush: in %" PRId64 " s and not after runtime.flush_interval, for the table's limits: %s",
+             (plan->flush_ms - now_ms + 999) / 1000, text);
+}
+
 /* Whether the filling epoch has to be closed now. */
 static bool filling_due(struct epochs *epochs, struct epoch *epoch, int64_t now_ms)
 {
     const struct job *job = epochs->options.job;
+    struct quota_demand demand = budget_demand(job);
+    struct quota_epoch asked = {
+        .opened_ms = epoch->opened_ms,
+        .partitions = (unsigned)epoch->gather.count,
+        .partitions_max = job->target.partitions_open_max,
+        .bytes = epoch->gather.bytes,
+        .bytes_max = SIZE_MAX, /* memory is the hub's business: it asks for a flush */
+    };
+    struct quota_plan plan;
 
-    if (epochs->flush_wanted || now_ms - epoch->opened_ms >= job->runtime.flush_interval_ms ||
-        held_leaving_covered(epochs, epoch))
+    if (epochs->flush_wanted || held_leaving_covered(epochs, epoch))
         return true;
-    if (epoch->gather.count < job->target.partitions_open_max)
+    if (now_ms - epoch->opened_ms < job->runtime.flush_interval_ms && epoch->gather.count < job->target.partitions_open_max)
         return false;
-    if (!epoch->early_said) {
-        epoch->early_said = true;
-        metric_add(epochs->options.stats->early_partitions, 1);
-        log_info(epochs->options.log,
-                 "early flush: %zu table partitions are open; raise target.partitions_open_max (%u) for larger blocks",
-                 epoch->gather.count, job->target.partitions_open_max);
+    for (const struct target *target = epoch->gather.first; target; target = target->next)
+        asked.sessions_made += target->session != NULL;
+    plan = quota_plan(epochs->options.sink->quota, &demand, &asked, now_ms);
+    if (plan.flush_ms > now_ms) {
+        late_say(epochs, epoch, &plan, &demand, now_ms);
+        return false;
     }
+    if (epoch->gather.count >= job->target.partitions_open_max)
+        early_say(epochs, epoch);
     return true;
 }
 
@@ -724,7 +765,7 @@ int64_t epochs_deadline(const struct epochs *epochs)
     int64_t deadline = INT64_MAX;
 
     if (filling && epochs->count < EPOCHS_MAX)
-        deadline = filling->opened_ms + epochs->options.job->runtime.flush_interval_ms;
+        deadline = int64_max(filling->opened_ms + epochs->options.job->runtime.flush_interval_ms, filling->late_until_ms);
     if (epochs->commit_out || epochs->rejoining)
         return deadline;
     if (anchors_wanted(epochs) || rolls_done(epochs) || (head && (head->state == EPOCH_FINISHING || head->state == EPOCH_SEALED)))

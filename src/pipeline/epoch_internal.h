@@ -13,6 +13,7 @@
 enum {
     EPOCHS_MAX = 3, /* one that commits, one that is sealed or on its way there, one that fills */
     COMMIT_RETRY_MS = 500,
+    LATE_SAY_MS = 60 * 1000, /* the line about late flushes comes so often at most */
 };
 
 /* The place of a batch that is out, in the order of its Kafka partition. */
@@ -82,6 +83,8 @@ struct epoch {
     int64_t dirty_rows;
     struct dirty_reasons *dirty_reasons;
     bool early_said; /* the log line about its early flush */
+    bool late_said;
+    int64_t late_until_ms; /* not flushed before, for the service's limits; 0: when the interval is over */
     bool doomed;     /* PREPARING, and part of it is gone: dropped as soon as the answer allows */
     bool dropped;    /* given up; stays only until its packs are back */
 };
@@ -126,6 +129,7 @@ struct epochs {
     struct roll *rolls;
     uint64_t number_next;
     bool flush_wanted;
+    int64_t late_said_ms;
     int64_t leaving_until_ms; /* when revoked partitions are given back even if their epoch is not finished */
     bool rejoining;           /* nothing may be committed before partitions are offered again */
 

@@ -339,8 +339,8 @@ static void drop_waiting(struct hub *hub, int32_t partition)
     hub->ready_tail = link;
 }
 
-/* Something that was read is not in the target after all, while the job drains. A bounded run goes on, and its source tells the end
- * once more; one that was asked to stop leaves it to the next run. */
+/* Something that was read is not in the target after all, while the job drains. A bounded run goes on, and its source tells the
+ * end once more; one that was asked to stop leaves it to the next run. */
 static void drain_undone(struct hub *hub)
 {
     if (hub->state != HUB_DRAINING)
@@ -737,6 +737,8 @@ static void watch_lag(struct hub *hub, int64_t now_ms)
     metric_set(stats->lua_memory, lua);
     metric_set(stats->lag_records, records);
     metric_set(stats->lag_seconds_milli, records && last ? int64_max(0, hub->options.wall_ms() - last) : 0);
+    for (size_t i = 0; i < QUOTA_KINDS; i++)
+        metric_set(stats->quota_waits[i], (int64_t)hub->options.sink->quota_waits[i]);
     if (hub->options.client) {
         const struct client_stats *client = client_stats(hub->options.client);
 

@@ -1,6 +1,8 @@
 /* stats.c: the one list of names and sentences. */
 #include "pipeline/stats.h"
 
+#include "sink/quota.h"
+
 void stats_init(struct stats *stats, struct metrics *registry)
 {
     const struct {
@@ -31,6 +33,8 @@ void stats_init(struct stats *stats, struct metrics *registry)
          "Blocks packed early because runtime.memory_max was near.", false},
         {&stats->early_record, METRIC_COUNTER, "luaduct_early_flushes_record_total",
          "Epochs closed early because the record beside the offsets was full (exactly once).", false},
+        {&stats->late_quota, METRIC_COUNTER, "luaduct_late_flushes_quota_total",
+         "Epochs closed later than runtime.flush_interval, so that the service's limits last.", false},
         {&stats->rolled, METRIC_COUNTER, "luaduct_epochs_rolled_forward_total",
          "Epochs of an earlier owner, prepared and not finished, that this process finished.", false},
         {&stats->dropped, METRIC_COUNTER, "luaduct_epochs_dropped_total",
@@ -64,4 +68,8 @@ void stats_init(struct stats *stats, struct metrics *registry)
     stats->registry = registry;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         *rows[i].metric = metrics_add(registry, rows[i].kind, rows[i].name, rows[i].help, NULL, NULL, rows[i].milli);
+    for (size_t i = 0; i < QUOTA_KINDS; i++)
+        stats->quota_waits[i] =
+            metrics_add(registry, METRIC_COUNTER, "luaduct_quota_waits_total",
+                        "Calls that waited for the service's limits of the table.", "kind", quota_names[i], false);
 }

@@ -11,7 +11,8 @@ struct stats {
     struct metric *read, *written, *filtered, *dirty, *expanded;
     /* As they pass by. */
     struct metric *fetched, *fetched_bytes, *processed, *sent_bytes, *raw_bytes;
-    struct metric *epochs, *blocks, *early_partitions, *early_memory, *early_record;
+    struct metric *epochs, *blocks, *early_partitions, *early_memory, *early_record, *late_quota;
+    struct metric *quota_waits[3]; /* by enum quota_kind */
     struct metric *rolled, *dropped, *rejoins;
     /* The ledger of the partitions of this process: what all runs together did, on whatever machine. */
     struct metric *ledger_read, *ledger_written, *ledger_filtered, *ledger_dirty, *ledger_expanded;
