@@ -13,7 +13,6 @@ enum {
     BATCHES_WAITING = 2,           /* per worker, see may_feed of the hub */
     BLOCK_RATE = 10 * 1000 * 1000, /* bytes a second at which the service writes one block: protocol section 9.1 */
     SPEC_VALUE_BYTES = 16,         /* of a partition value that is not known before the rows come */
-    SESSION_ID_BYTES = 32,         /* what the service makes up is not known either */
     BROKER_ID_BYTES = 22,          /* cluster and topic ids of Kafka */
 };
 
@@ -87,7 +86,7 @@ static void budget_record(struct budget *budget, const struct job *job)
     char *table = xasprintf("%s.%s.%s", maxcompute->project, maxcompute->schema ? maxcompute->schema : "", job->target.table);
     const char *broker_id = id + sizeof(id) - 1 - BROKER_ID_BYTES;
     struct position_owner owner = {job->name, broker_id, broker_id, table, id};
-    size_t fixed = position_bytes_fixed(&owner), session = position_bytes_session(spec_bytes(job), SESSION_ID_BYTES);
+    size_t fixed = position_bytes_fixed(&owner), session = position_bytes_session(spec_bytes(job), POSITION_ID_BYTES);
     size_t room = POSITION_BYTES_MAX - size_min(POSITION_BYTES_MAX, fixed), named;
 
     if (room > POSITION_BYTES_COVER)
@@ -210,6 +209,7 @@ static void check_sessions(const struct budget *budget, const struct job *job, s
                                                  ", or raise target.quota_share");
 }
 
+/* A default that does not fit is no mistake of a person's: epochs are flushed earlier then, and check prints the number. */
 static void check_record(const struct budget *budget, const struct job *job, struct report *report)
 {
     unsigned width, wanted = budget_partitions_open(job);
@@ -229,11 +229,6 @@ static void check_record(const struct budget *budget, const struct job *job, str
                        "target: with delivery: exactly_once an epoch cannot name a single table partition of this job in the %d "
                        "bytes beside a Kafka offset; shorten the names of job, table and partition columns",
                        POSITION_BYTES_MAX);
-    else
-        report_warning(report, at, width,
-                       "target.partitions_open_max: with delivery: exactly_once an epoch can name about %u table partitions of "
-                       "this job, not %u, in the %d bytes beside a Kafka offset; it is flushed earlier where more are open",
-                       budget->record_partitions, wanted, POSITION_BYTES_MAX);
 }
 
 void budget_check(const struct budget *budget, const struct job *job, struct report *report)

@@ -41,7 +41,8 @@ struct budget {
 void budget(struct budget *budget_out, const struct job *job);
 /* The lines of `check`. kafka_partitions 0: not known. */
 void budget_print(const struct budget *budget, const struct job *job, unsigned kafka_partitions, struct buffer *text);
-/* Warnings about what does not go together; a mistake when an epoch of exactly_once cannot name target.partitions_open_max. */
+/* Warnings about what does not go together; a mistake when an epoch of exactly_once cannot name as many table
+ * partitions as target.partitions_open_max says. */
 void budget_check(const struct budget *budget, const struct job *job, struct report *report);
 
 #endif

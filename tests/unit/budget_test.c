@@ -87,7 +87,7 @@ static void test_what_does_not_go_together(void **state UNUSED)
         NULL,
         "target.partitions_open_max: with delivery: exactly_once an epoch can name about 4 table partitions of this job in the 4096 bytes "
         "beside a Kafka offset; lower it from 32 to 4",
-        "an epoch can name about 4 table partitions of this job, not 32, in the 4096 bytes",
+        NULL,
         "cannot name a single table partition",
     };
     static const bool mistake[] = {[7] = true, [9] = true};
@@ -127,15 +127,15 @@ static void test_what_does_not_go_together(void **state UNUSED)
     }
 }
 
-/* With the default of 32 partitions a record has room for them and for some Kafka partitions. */
+/* With one column of the calendar a record has room for nearly all of the default of 32 partitions. */
 static void test_records(void **state UNUSED)
 {
     struct job job = job_make();
     struct budget all;
 
     budget(&all, &job);
-    assert_true(all.record_partitions >= 32);
-    assert_true(all.record_covers >= 8);
+    assert_true(all.record_partitions >= 26 && all.record_partitions <= 32);
+    assert_true(all.record_covers >= 1);
     job.target.partitions_open_max = 1;
     budget(&all, &job);
     assert_true(all.record_covers >= 64);
