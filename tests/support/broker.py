@@ -65,7 +65,10 @@ num.io.threads=4
     @staticmethod
     def _cluster_id():
         import base64
-        return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        while True:
+            name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            if not name.startswith("-"):  # the tool would take it for an option
+                return name
 
     def _java(self, main, *arguments, wait=False):
         command = ["java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Djava.awt.headless=true",
