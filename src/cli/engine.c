@@ -21,6 +21,16 @@ static char *table_name(const struct job *job)
                               : xasprintf("%s.%s", maxcompute->project, job->target.table);
 }
 
+/* librdkafka itself is the judge of names and values. */
+static void properties_check(const struct job_property *properties, size_t count, struct report *report)
+{
+    struct error error = {0};
+
+    for (size_t i = 0; i < count; i++)
+        if (!kafka_property_check(properties[i].name, properties[i].value, &error))
+            report_mistake(report, properties[i].at, (unsigned)strlen(properties[i].name), "%s", error.text);
+}
+
 bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path)
 {
     struct error error = {0};
@@ -31,13 +41,9 @@ bool engine_load(struct engine *engine, const char *job_path, const char *dataso
     if (!job_load(&engine->job, job_path, datasources_path, engine->report))
         return false;
     job = engine->job;
-    for (size_t i = 0; i < job->source.property_count; i++) {
-        const struct job_property *property = &job->source.properties[i];
-
-        /* librdkafka itself is the judge of names and values. */
-        if (!kafka_property_check(property->name, property->value, &error))
-            report_mistake(engine->report, property->at, (unsigned)strlen(property->name), "%s", error.text);
-    }
+    properties_check(job->source.properties, job->source.property_count, engine->report);
+    if (job->dirty.kafka.properties != job->source.properties)
+        properties_check(job->dirty.kafka.properties, job->dirty.kafka.property_count, engine->report);
     if (report_mistakes(engine->report))
         return false;
     if (!log_start((enum log_level)job->log.level, job->log.file, &error)) {
@@ -84,10 +90,16 @@ void engine_connect(struct engine *engine)
     engine->client = client_new(engine->http, &client);
 }
 
+/* The hub waits in the HTTP client's loop. */
+static void wake_http(void *arg)
+{
+    http_wake(arg);
+}
+
 bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_run *run, struct error *error)
 {
     struct job *job = engine->job;
-    struct dirty_options dirty = {job->dirty.directory, job->dirty.file_bytes_max, job->dirty.bytes_max};
+    struct dirty_options dirty = dirty_options_of(job);
     struct upload_options upload;
     struct hub_options hub;
 
@@ -99,6 +111,9 @@ bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_
             return error_wrap(error, "metrics.listen");
         log_info(engine->log, "metrics are served url=http://%s/metrics", job->metrics.listen);
     }
+    dirty.wake = wake_http;
+    dirty.wake_arg = engine->http;
+    dirty.log = engine->log;
     if (!dirty_store_open(&engine->dirty, &dirty, error))
         return error_wrap(error, "dirty store");
     upload = (struct upload_options){
@@ -154,13 +169,13 @@ int engine_report(struct engine *engine)
 void engine_free(struct engine *engine)
 {
     hub_free(engine->hub);
+    dirty_store_close(engine->dirty); /* before the HTTP client, which it wakes */
     if (engine->source)
         engine->source->ops->free(engine->source);
     if (engine->sink)
         engine->sink->ops->free(engine->sink);
     client_free(engine->client);
     http_free(engine->http);
-    dirty_store_close(engine->dirty);
     admin_stop(engine->admin);
     metrics_free(engine->metrics);
     mc_schema_release(&engine->create_schema);

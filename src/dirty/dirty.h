@@ -1,34 +1,69 @@
-/* dirty.h: rows that cannot be handled, kept as JSON lines in rotated files, never deleted by luaduct.
+/* dirty.h: rows that cannot be handled, kept as JSON lines; luaduct never removes one.
  * A worker formats lines (dirty_format) while the batch is alive; the hub appends them (dirty_append) and makes them durable
  * (dirty_sync, and dirty_durable until it says so) before offsets move.
  * Line:
  * {"time","job","version","topic","topic_id","partition","offset","index","timestamp","stage","column","reason","key","value"}
  * with key and value as text when UTF-8, else as {"base64": ...}; NULL is null; headers too when the source read them.
- * Files: DIR/dirty-YYYYMMDDTHHMMSSmmm-PID.ndjson, a new one when file_bytes_max is reached; the folder is made when missing.
- * Threads: dirty_format any; the store the hub's. Errors: disk full and the like are ERROR_FATAL with path and reason. */
+ * A row's identity is (topic id, partition, offset, index): what is read again after a crash is kept again, and whoever reads the
+ * store takes the newest of each (read.h). Two kinds:
+ * - files, DIR/dirty-YYYYMMDDTHHMMSSmmm-PID.ndjson, a new one when file_bytes_max is reached; the folder is made when missing;
+ * - a Kafka topic, which several processes of one job share. One message a row, its key the identity as text,
+ *   "TOPIC_ID/PARTITION/OFFSET/INDEX" (the topic's name where brokers tell no id), so that one key stays in one partition of the
+ *   topic and compaction keeps the newest; a compacted topic is for one job. Acknowledged by all in-sync replicas. While brokers
+ *   are down it is tried for ever and nothing becomes durable; what cannot heal (topic missing, no right, row larger than the
+ *   topic takes) is ERROR_FATAL from whichever call comes next.
+ * Memory: dirty_append never blocks and never says "full", for a batch that has been run must go somewhere. dirty_backlog tells
+ * the bytes that wait for an acknowledgement; the hub counts them with its own against runtime.memory_max and pauses the source,
+ * which bounds them like all else. Files have none.
+ * Threads: dirty_format any; the store the hub's. `wake` is called from a thread of librdkafka when dirty_durable may answer
+ * something new; it may wake a waiter and do nothing else. It is not called once dirty_store_close has returned.
+ * Errors: disk full and the like are ERROR_FATAL with path and reason. */
 #ifndef LUADUCT_DIRTY_DIRTY_H
 #define LUADUCT_DIRTY_DIRTY_H
 
 #include "batch/batch.h"
+#include "job/job.h"
 #include "util/buffer.h"
+#include "util/log.h"
 
 struct dirty_store;
 
+/* Borrowed while the store is open. A topic makes it a Kafka store, else it is one of files. */
 struct dirty_options {
     const char *directory;
     int64_t file_bytes_max;
-    int64_t bytes_max;      /* of all dirty files in the folder */
+    int64_t bytes_max;      /* of all dirty files in the folder; 0: none */
+    const char *topic;
+    const struct job_kafka *cluster;
+    const char *job;        /* the name, for client.id and for reading */
+    void (*wake)(void *arg); /* NULL: nobody waits */
+    void *wake_arg;
+    struct log *log;        /* NULL: silent */
 };
 
-/* Opens nothing yet but makes the folder and counts what is there, so that a missing right is found at start. */
+/* What the job says; wake and log are the caller's to fill. */
+struct dirty_options dirty_options_of(const struct job *job);
+/* Files: makes the folder and counts what is there, so that a missing right is found at start. Kafka: starts the client and asks
+ * for the topic; the answer comes later, as the error of another call. Never waits for the network. */
 bool dirty_store_open(struct dirty_store **store_out, const struct dirty_options *options, struct error *error) MUST_USE;
+/* Kafka: gives what was appended some seconds to arrive (DIRTY_CLOSE_MS), since a job that stops at dirty.max is about to be
+ * looked at. */
 void dirty_store_close(struct dirty_store *store);
+/* Whole lines, each with its newline. */
 bool dirty_append(struct dirty_store *store, struct str lines, int64_t wall_ms, struct error *error) MUST_USE;
 /* Begins to make durable what was appended; done when dirty_durable says so. Files: fsync, done at once. */
 bool dirty_sync(struct dirty_store *store, struct error *error) MUST_USE;
 /* Whether all that was appended before the last dirty_sync is durable. Asked again in every turn of the loop; never blocks. */
 bool dirty_durable(struct dirty_store *store, bool *durable_out, struct error *error) MUST_USE;
+/* Bytes that wait for an acknowledgement, with what the client needs to hold them. */
+int64_t dirty_backlog(struct dirty_store *store);
+/* Files: of all files in the folder. Kafka: what this process has appended. */
 int64_t dirty_bytes(const struct dirty_store *store);
+/* Whether other processes of the job write to the same place: with files the rows of each stay on its machine. */
+bool dirty_is_shared(const struct dirty_store *store);
+/* "the folder /x/dirty", "the topic x-dirty of cluster k": after "they are in". The second gives a text to free. */
+const char *dirty_place(const struct dirty_store *store);
+char *dirty_options_place(const struct dirty_options *options) MUST_USE;
 
 struct dirty_origin {
     const char *job;
@@ -45,8 +80,11 @@ void dirty_reasons_free(struct dirty_reasons *reasons);
 /* key: stage, column and reason without its value part (up to the first ':' or quote); count adds up. Bounded: at most 256
  * kinds. */
 void dirty_reasons_add(struct dirty_reasons *reasons, const struct batch *batch);
+void dirty_reasons_add_row(struct dirty_reasons *reasons, struct str stage, struct str column, struct str reason);
 void dirty_reasons_merge(struct dirty_reasons *into, const struct dirty_reasons *from);
 void dirty_reasons_clear(struct dirty_reasons *reasons);
 void dirty_reasons_print(const struct dirty_reasons *reasons, unsigned most, struct buffer *text);
+/* All of them, one a line. */
+void dirty_reasons_print_lines(const struct dirty_reasons *reasons, struct buffer *text);
 
 #endif

@@ -82,11 +82,16 @@ static void add(struct dirty_reasons *reasons, struct str stage, struct str colu
     *kind = (struct kind){.stage = str_dup(stage), .column = str_dup(column), .reason = str_dup(reason), .count = count};
 }
 
+void dirty_reasons_add_row(struct dirty_reasons *reasons, struct str stage, struct str column, struct str reason)
+{
+    add(reasons, stage.data ? stage : STR(""), column.data ? shorten(column) : STR(""),
+        reason.data ? without_value(reason) : STR(""), 1);
+}
+
 void dirty_reasons_add(struct dirty_reasons *reasons, const struct batch *batch)
 {
     for (const struct dirty_row *row = batch->dirty; row; row = row->next)
-        add(reasons, str_of(row->stage ? row->stage : ""), row->column.data ? shorten(row->column) : STR(""),
-            row->reason.data ? without_value(row->reason) : STR(""), 1);
+        dirty_reasons_add_row(reasons, str_of(row->stage), row->column, row->reason);
 }
 
 void dirty_reasons_merge(struct dirty_reasons *into, const struct dirty_reasons *from)
@@ -108,28 +113,49 @@ static int by_count(const void *a, const void *b)
     return x < y ? -1 : x > y; /* first seen first */
 }
 
-void dirty_reasons_print(const struct dirty_reasons *reasons, unsigned most, struct buffer *text)
+static unsigned sort(const struct dirty_reasons *reasons, const struct kind *sorted[KINDS_MAX])
 {
-    const struct kind *sorted[KINDS_MAX];
-    uint64_t others = reasons->others;
-    bool first = true;
-
     for (unsigned i = 0; i < reasons->count; i++)
         sorted[i] = &reasons->kinds[i];
     if (reasons->count)
         qsort(sorted, reasons->count, sizeof(sorted[0]), by_count);
-    for (unsigned i = 0; i < reasons->count; i++) {
-        const struct kind *kind = sorted[i];
+    return reasons->count;
+}
 
+static void print_kind(const struct kind *kind, struct buffer *text)
+{
+    buffer_print(text, "%s%s%s%s: %s", kind->stage[0] ? kind->stage : "no stage", kind->column[0] ? " (" : "", kind->column,
+                 kind->column[0] ? ")" : "", kind->reason);
+}
+
+void dirty_reasons_print(const struct dirty_reasons *reasons, unsigned most, struct buffer *text)
+{
+    const struct kind *sorted[KINDS_MAX];
+    uint64_t others = reasons->others;
+    unsigned count = sort(reasons, sorted);
+
+    for (unsigned i = 0; i < count; i++) {
         if (i >= most) {
-            others += kind->count;
+            others += sorted[i]->count;
             continue;
         }
-        buffer_print(text, "%s%llu times %s%s%s%s: %s", first ? "" : "; ", (unsigned long long)kind->count,
-                     kind->stage[0] ? kind->stage : "no stage", kind->column[0] ? " (" : "", kind->column,
-                     kind->column[0] ? ")" : "", kind->reason);
-        first = false;
+        buffer_print(text, "%s%llu times ", i ? "; " : "", (unsigned long long)sorted[i]->count);
+        print_kind(sorted[i], text);
     }
     if (others)
-        buffer_print(text, "%s%llu times other reasons", first ? "" : "; ", (unsigned long long)others);
+        buffer_print(text, "%s%llu times other reasons", count && most ? "; " : "", (unsigned long long)others);
+}
+
+void dirty_reasons_print_lines(const struct dirty_reasons *reasons, struct buffer *text)
+{
+    const struct kind *sorted[KINDS_MAX];
+    unsigned count = sort(reasons, sorted);
+
+    for (unsigned i = 0; i < count; i++) {
+        buffer_print(text, "%10llu  ", (unsigned long long)sorted[i]->count);
+        print_kind(sorted[i], text);
+        buffer_append_char(text, '\n');
+    }
+    if (reasons->others)
+        buffer_print(text, "%10llu  other reasons\n", (unsigned long long)reasons->others);
 }

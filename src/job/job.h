@@ -134,6 +134,9 @@ struct job {
 
     struct {
         char *directory;   /* openable from the working directory */
+        char *topic;       /* dirty rows go to this topic instead; NULL: to files */
+        struct location topic_at;
+        struct job_kafka kafka; /* its cluster; filled only with a topic. Properties: what the source has, where it is the same */
         int64_t max;       /* -1: unlimited; 0: the first one stops the job */
         int64_t file_bytes_max;
         int64_t bytes_max; /* of all files together; at it the job stops */

@@ -99,6 +99,22 @@ static void datasource_read(struct option_reader *reader, const struct option *r
     reader->quiet = false;
 }
 
+/* The cluster of the dirty rows' topic: the source's own, read already, or another one. */
+static void dirty_cluster_read(struct job *job, struct option_reader *reader, struct owned *owned)
+{
+    if (!job->dirty.topic || !job->dirty.topic[0]) { /* a required text that is missing reads as "" */
+        job->dirty.topic = NULL;
+        return;
+    }
+    if (!job->dirty.kafka.name && job->source.kafka.name)
+        job->dirty.kafka.name = owned_keep(owned, xstrdup(job->source.kafka.name));
+    if (job->dirty.kafka.name && job->source.kafka.name && strcmp(job->dirty.kafka.name, job->source.kafka.name) == 0)
+        job->dirty.kafka = job->source.kafka;
+    else
+        datasource_read(reader, kafka_options, "kafka", job->dirty.kafka.name, &job->dirty.kafka,
+                        datasource_find(job, "kafka", "dirty.kafka.cluster", reader->report));
+}
+
 static void datasources_read(struct job *job, struct option_reader *reader)
 {
     struct { struct tree_node *unused; } none = {NULL};
@@ -265,6 +281,33 @@ static void login_check(const struct job *job, struct report *report)
                        "others are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512");
 }
 
+static void dirty_check(struct job *job, struct report *report)
+{
+    static const char *const of_files[] = {"dirty.directory", "dirty.file_bytes_max", "dirty.bytes_max"};
+    const struct tree_node *node;
+    bool same = job->dirty.topic && job->dirty.kafka.name && job->source.kafka.name &&
+                strcmp(job->dirty.kafka.name, job->source.kafka.name) == 0;
+
+    for (size_t i = 0; job->dirty.topic && i < COUNT_OF(of_files); i++) {
+        node = tree_at(job->tree, of_files[i], false);
+        if (node)
+            node_mistake(report, node, of_files[i],
+                         "belongs to a folder of dirty rows, but dirty.kafka is set as well; leave one of them out");
+    }
+    /* A log-in that the job adds for its source is a log-in to this cluster. */
+    if (same) {
+        job->dirty.kafka.properties = job->source.properties;
+        job->dirty.kafka.property_count = job->source.property_count;
+    }
+    if (same && job->source.topic && strcmp(job->dirty.topic, job->source.topic) == 0)
+        report_mistake(report, job->dirty.topic_at, (unsigned)strlen(job->dirty.topic),
+                       "dirty.kafka.topic: is the topic that the job reads, so its dirty rows would come back; name another one");
+    node = tree_at(job->tree, "dirty.bytes_max", false);
+    if (node && !job->dirty.topic && job->dirty.bytes_max < job->dirty.file_bytes_max)
+        node_mistake(report, node, "dirty.bytes_max",
+                     "all files together cannot be smaller than one file (dirty.file_bytes_max)");
+}
+
 static void runtime_check(const struct job *job, struct report *report)
 {
     const struct tree_node *node = tree_at(job->tree, "runtime.flush_interval", false);
@@ -280,10 +323,6 @@ static void runtime_check(const struct job *job, struct report *report)
             node_mistake(report, node, "runtime.flush_bytes",
                          "one block may take a quarter of memory_max at most; lower it, or raise memory_max");
     }
-    node = tree_at(job->tree, "dirty.bytes_max", false);
-    if (node && job->dirty.bytes_max < job->dirty.file_bytes_max)
-        node_mistake(report, node, "dirty.bytes_max",
-                     "all files together cannot be smaller than one file (dirty.file_bytes_max)");
 }
 
 bool job_load(struct job **job_out, const char *path, const char *datasources_path, struct report *report)
@@ -322,6 +361,7 @@ bool job_load(struct job **job_out, const char *path, const char *datasources_pa
         assert(report_mistakes(report) > mistakes);
     reader.directory = datasources_directory;
     datasources_read(job, &reader);
+    dirty_cluster_read(job, &reader, &memory->owned);
 
     if (!job->source.group)
         job->source.group = owned_keep(&memory->owned, xasprintf("luaduct-%s", job->name));
@@ -332,6 +372,7 @@ bool job_load(struct job **job_out, const char *path, const char *datasources_pa
     partitions_check(job, &memory->owned, report);
     properties_join(job, &memory->owned, report);
     login_check(job, report);
+    dirty_check(job, report);
     runtime_check(job, report);
 
     buffer_release(&reader.path);

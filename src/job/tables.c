@@ -669,10 +669,26 @@ static const struct option target_rows[] = {
     END,
 };
 
+static const struct option dirty_kafka_rows[] = {
+    {.name = "topic", .type = OPTION_TEXT, .flags = OPTION_REQUIRED, OPTION_FIELD(struct job, dirty.topic),
+     .at_offset = offsetof(struct job, dirty.topic_at), .check = topic_check,
+     .sentence = "The topic of the dirty rows, which must exist: one message a row, with the row's identity as its key."},
+    {.name = "cluster", .type = OPTION_TEXT, OPTION_FIELD(struct job, dirty.kafka.name), .check = name_check,
+     .form = "text, by default the source's",
+     .sentence = "The name of its Kafka cluster in the file of data sources. Of the cluster's properties those are used that "
+                 "every client has, such as those of the log-in."},
+    FOREIGN("kafka", "use \"cluster\""),
+    FOREIGN("name", "use \"topic\""),
+    FOREIGN("brokers", "name the cluster under \"cluster\" and set its brokers in the file of data sources"),
+    END,
+};
+
 static const struct option dirty_rows[] = {
     {.name = "directory", .type = OPTION_TEXT, .flags = OPTION_PATH, .fallback = "dirty",
      OPTION_FIELD(struct job, dirty.directory), .form = "path",
      .sentence = "The folder of the dirty rows, relative to the job file."},
+    {.name = "kafka", .type = OPTION_MAP, .rows = dirty_kafka_rows,
+     .sentence = "A Kafka topic for the dirty rows instead of a folder; needed when several processes run the job."},
     {.name = "max", .type = OPTION_INTEGER, .flags = OPTION_UNLIMITED, .fallback = "unlimited", .minimum = 0,
      .maximum = INT64_MAX, OPTION_FIELD(struct job, dirty.max),
      .sentence = "How many dirty rows the job may have before it stops; 0 stops it at the first one."},
@@ -683,7 +699,7 @@ static const struct option dirty_rows[] = {
      .sentence = "The size of all files together at which the job stops; luaduct never removes them."},
     LATER("max_percent", "until then use \"max\""),
     LATER("window", "until then \"max\" counts all rows of a run"),
-    LATER("topic", "until then dirty rows go to files"),
+    FOREIGN("topic", "use kafka: {topic: NAME}"),
     END,
 };
 

@@ -43,6 +43,7 @@ static bool load(const char *text, struct job **job, struct report *report, stru
 
 #define SOURCES                                                                                                       \
     "kafka:\n  main: {brokers: 'a:9092, b:9093', properties: {sasl.password: kafka-secret-1, fetch.max.bytes: 1000}}\n" \
+    "  other: {brokers: 'c:9092', properties: {sasl.password: other-secret-5}}\n"                                       \
     "  broken: {}\n"                                                                                                  \
     "maxcompute:\n"                                                                                                   \
     "  main: {endpoint: 'https://service.example/api', project: p, access_id: id, access_key: '${env:JOB_TEST_KEY}'}\n" \
@@ -138,7 +139,7 @@ static const struct mistake_case mistakes[] = {
     {"an unknown source", HEAD TARGET "source: {kafka: mian, topic: t}\n", "there is no data source \"mian\" under \"kafka\""},
     {"the nearest source", HEAD TARGET "source: {kafka: mian, topic: t}\n", "did you mean \"main\"?"},
     {"an incomplete source", HEAD TARGET "source: {kafka: broken, topic: t}\n",
-     "datasources.yaml:3:11: kafka.broken: \"brokers\" is missing"},
+     "datasources.yaml:4:11: kafka.broken: \"brokers\" is missing"},
     {"an unset variable", HEAD SOURCE "target: {maxcompute: unset, table: t}\n",
      "the environment variable JOB_TEST_UNSET is not set"},
     {"a reference of another kind", "name: ${vault:x}\n" SOURCE TARGET,
@@ -199,6 +200,18 @@ static const struct mistake_case mistakes[] = {
          "is the name of a column as well"},
     {"a column mapped twice", HEAD SOURCE "target: {maxcompute: main, table: t, mapping: {a: x, A: y}}\n", "has a field already"},
     {"metrics for the world", JOB "metrics: {listen: '0.0.0.0:9464'}\n", "is not on the loopback interface"},
+    {"a topic of dirty rows", JOB "dirty: {kafka: {topic: d}}\n", NULL},
+    {"a topic of dirty rows without a name", JOB "dirty: {kafka: {}}\n", "dirty.kafka: \"topic\" is missing"},
+    {"a topic and a folder of dirty rows", JOB "dirty: {kafka: {topic: d}, directory: x}\n",
+     "dirty.directory: belongs to a folder of dirty rows, but dirty.kafka is set as well"},
+    {"a topic of dirty rows and a bound of files", JOB "dirty: {kafka: {topic: d}, bytes_max: 1GiB}\n",
+     "dirty.bytes_max: belongs to a folder"},
+    {"dirty rows back into the source", JOB "dirty: {kafka: {topic: t}}\n", "so its dirty rows would come back"},
+    {"another cluster's topic of that name", JOB "dirty: {kafka: {topic: t, cluster: other}}\n", NULL},
+    {"an unknown cluster of dirty rows", JOB "dirty: {kafka: {topic: d, cluster: othr}}\n", "did you mean \"other\"?"},
+    {"an incomplete cluster of dirty rows", JOB "dirty: {kafka: {topic: d, cluster: broken}}\n",
+     "kafka.broken: \"brokers\" is missing"},
+    {"a topic in the wrong place", JOB "dirty: {topic: d}\n", "use kafka: {topic: NAME}"},
     {"a warning alone", JOB "runtime: {flush_interval: 1s}\n", NULL},
 };
 
@@ -271,6 +284,43 @@ static void all_mistakes_come_at_once(void **state)
     job_free(job);
     report_free(report);
     buffer_release(&text);
+}
+
+static void the_cluster_of_dirty_rows_is_the_sources_or_its_own(void **state)
+{
+    static const struct {
+        const char *dirty, *brokers, *password; /* brokers NULL: files */
+        size_t properties;
+    } cases[] = {
+        {"{}", NULL, NULL, 0},
+        {"{kafka: {topic: d}}", "a:9092, b:9093", "kafka-secret-1", 3}, /* with what the job adds for its source */
+        {"{kafka: {topic: d, cluster: main}}", "a:9092, b:9093", "kafka-secret-1", 3},
+        {"{kafka: {topic: d, cluster: other}}", "c:9092", "other-secret-5", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char *file = xasprintf(HEAD "source: {kafka: main, topic: t, properties: {sasl.mechanism: PLAIN}}\n" TARGET "dirty: %s\n",
+                               cases[i].dirty);
+        struct report *report = report_new();
+        struct buffer text;
+        struct job *job;
+
+        buffer_init(&text, 0);
+        if (!load(file, &job, report, &text))
+            fail_msg("%s", buffer_text(&text));
+        assert_int_equal(job->dirty.topic != NULL, cases[i].brokers != NULL);
+        if (cases[i].brokers) {
+            assert_string_equal(job->dirty.topic, "d");
+            assert_string_equal(job->dirty.kafka.brokers, cases[i].brokers);
+            assert_int_equal(job->dirty.kafka.property_count, cases[i].properties);
+            assert_string_equal(job->dirty.kafka.properties[0].value, cases[i].password);
+        }
+        job_free(job);
+        report_free(report);
+        buffer_release(&text);
+        free(file);
+    }
 }
 
 static void depth_is_bounded(void **state)
@@ -494,6 +544,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_told), cmocka_unit_test(a_login_without_a_mechanism_is_warned_of),
         cmocka_unit_test(all_mistakes_come_at_once), cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(values_arrive),     cmocka_unit_test(secrets_are_told_to_the_log), cmocka_unit_test(start_times),
+        cmocka_unit_test(the_cluster_of_dirty_rows_is_the_sources_or_its_own),
         cmocka_unit_test(property_names),    cmocka_unit_test(reference_is_current),        cmocka_unit_test(demo_job_loads),
     };
 

@@ -1,0 +1,250 @@
+/* files.c: the store of files: files of JSON lines that are only ever appended to.
+ * Method: each file is made anew under a name that nobody has (O_EXCL), so that several processes may share a folder. An append
+ * that fails half-way is cut back to the last whole line. A file is made durable before the next one is begun.
+ * Cost: one write per append, one fsync per sync, and one of the folder per new file. */
+#include "dirty/store.h"
+
+#include "batch/time.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct files {
+    struct dirty_store store; /* bytes: of all files of the folder */
+    char *directory;
+    int64_t file_bytes_max;
+    int64_t bytes_max; /* 0: none */
+    int folder;
+    int file; /* -1: none yet */
+    char *path;
+    int64_t file_bytes;
+    bool unsynced;        /* the file has bytes that may not be on the disk */
+    bool folder_unsynced; /* the same of its name */
+};
+
+static const struct dirty_ops files_ops;
+
+static struct files *files_of(struct dirty_store *store)
+{
+    return CONTAINER_OF(store, struct files, store);
+}
+
+bool dirty_file_name(const char *name)
+{
+    struct str text = str_of(name);
+
+    return str_starts_with(text, STR("dirty-")) && text.size > 7 && strcmp(name + text.size - 7, ".ndjson") == 0;
+}
+
+/* Makes the folder and those above it. */
+static bool make_folder(const char *path, struct error *error)
+{
+    bool ok = true;
+    char *copy = xstrdup(path);
+
+    for (char *at = copy + 1; ok && copy[0]; at++) {
+        char c = *at;
+
+        if (c && c != '/')
+            continue;
+        *at = '\0';
+        if (mkdir(copy, 0750) != 0 && errno != EEXIST)
+            ok = error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be made: %s; make it, or name another one",
+                           copy, strerror(errno));
+        *at = c;
+        if (!c)
+            break;
+    }
+    free(copy);
+    return ok;
+}
+
+static bool count_files(struct files *files, struct error *error)
+{
+    DIR *folder = opendir(files->directory);
+    struct dirent *entry;
+
+    if (!folder)
+        return error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be read: %s", files->directory,
+                         strerror(errno));
+    while ((entry = readdir(folder))) {
+        struct stat status;
+
+        if (dirty_file_name(entry->d_name) && fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(status.st_mode))
+            files->store.bytes += status.st_size;
+    }
+    closedir(folder);
+    return true;
+}
+
+bool dirty_files_open(struct dirty_store **store_out, const struct dirty_options *options, struct error *error)
+{
+    bool ok = false;
+    struct files *files = xcalloc(1, sizeof(*files));
+
+    files->store.ops = &files_ops;
+    files->store.place = dirty_options_place(options);
+    files->directory = xstrdup(options->directory);
+    files->file_bytes_max = options->file_bytes_max;
+    files->bytes_max = options->bytes_max;
+    files->file = files->folder = -1;
+    if (!make_folder(files->directory, error))
+        goto out;
+    files->folder = open(files->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (files->folder < 0) {
+        error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be opened: %s", files->directory, strerror(errno));
+        goto out;
+    }
+    if (faccessat(files->folder, ".", W_OK | X_OK, AT_EACCESS) != 0) {
+        error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be written: %s; give this user the right to",
+                  files->directory, strerror(errno));
+        goto out;
+    }
+    if (!count_files(files, error))
+        goto out;
+    *store_out = &files->store;
+    files = NULL;
+    ok = true;
+out:
+    dirty_store_close(files ? &files->store : NULL);
+    return ok;
+}
+
+static void files_close(struct dirty_store *store)
+{
+    struct files *files = files_of(store);
+
+    if (files->file >= 0)
+        close(files->file);
+    if (files->folder >= 0)
+        close(files->folder);
+    free(files->path);
+    free(files->directory);
+    free(files->store.place);
+    free(files);
+}
+
+static bool file_new(struct files *files, int64_t wall_ms, struct error *error)
+{
+    for (int tries = 0; tries < 1000; tries++) {
+        int64_t ms = wall_ms + tries;
+        int64_t seconds = ms / 1000 - (ms % 1000 < 0);
+        struct civil civil;
+        char name[80];
+
+        time_civil_from_seconds(seconds, &civil);
+        snprintf(name, sizeof(name), "dirty-%04d%02u%02uT%02u%02u%02u%03d-%ld.ndjson", civil.year, civil.month, civil.day,
+                 civil.hour, civil.minute, civil.second, (int)(ms - seconds * 1000), (long)getpid());
+        files->file = openat(files->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
+        if (files->file < 0 && errno == EEXIST)
+            continue;
+        free(files->path);
+        files->path = xasprintf("%s/%s", files->directory, name);
+        if (files->file < 0)
+            return error_set(error, ERROR_FATAL, "%s for dirty rows cannot be made: %s", files->path, strerror(errno));
+        files->file_bytes = 0;
+        files->folder_unsynced = true;
+        return true;
+    }
+    return error_set(error, ERROR_FATAL, "no free name for a file of dirty rows in %s; look at what fills this folder",
+                     files->directory);
+}
+
+static bool write_all(struct files *files, struct str lines, struct error *error)
+{
+    size_t written = 0;
+    int reason;
+
+    while (written < lines.size) {
+        ssize_t size = write(files->file, lines.data + written, lines.size - written);
+
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size > 0) {
+            written += (size_t)size;
+            continue;
+        }
+        reason = size < 0 ? errno : ENOSPC;
+        if (ftruncate(files->file, files->file_bytes) != 0) {
+            /* The torn line stays; nothing may be written behind it. Whole lines before it are made durable as far as that goes.
+             * */
+            if (fsync(files->file) == 0)
+                files->unsynced = false;
+            close(files->file);
+            files->file = -1;
+        }
+        return error_set(error, ERROR_FATAL, "%s: dirty rows cannot be written: %s; make room or name another folder",
+                         files->path, strerror(reason));
+    }
+    return true;
+}
+
+static bool files_append(struct dirty_store *store, struct str lines, int64_t wall_ms, struct error *error)
+{
+    struct files *files = files_of(store);
+    int64_t total;
+
+    if (__builtin_add_overflow(store->bytes, lines.size, &total) || (files->bytes_max > 0 && total > files->bytes_max))
+        return error_set(error, ERROR_FATAL, "the dirty rows in %s would exceed dirty.bytes_max (%lld bytes): look at them, move "
+                         "the files away, or raise it", files->directory, (long long)files->bytes_max);
+    if (files->file >= 0 && files->file_bytes > 0 && files->file_bytes_max > 0 &&
+        (int64_t)lines.size > files->file_bytes_max - files->file_bytes) {
+        if (!dirty_sync(store, error))
+            return false;
+        close(files->file);
+        files->file = -1;
+    }
+    if (files->file < 0 && !file_new(files, wall_ms, error))
+        return false;
+    if (!write_all(files, lines, error))
+        return false;
+    files->file_bytes += (int64_t)lines.size;
+    store->bytes = total;
+    files->unsynced = true;
+    return true;
+}
+
+static bool files_sync(struct dirty_store *store, struct error *error)
+{
+    struct files *files = files_of(store);
+
+    if (files->unsynced) {
+        if (files->file < 0 || fsync(files->file) != 0)
+            return error_set(error, ERROR_FATAL, "%s: dirty rows cannot be made durable: %s", files->path,
+                             files->file < 0 ? "writing failed before" : strerror(errno));
+        files->unsynced = false;
+    }
+    if (files->folder_unsynced) {
+        if (fsync(files->folder) != 0)
+            return error_set(error, ERROR_FATAL, "the folder %s cannot be made durable: %s", files->directory, strerror(errno));
+        files->folder_unsynced = false;
+    }
+    return true;
+}
+
+/* A sync that returned has done it all. */
+static bool files_durable(struct dirty_store *store UNUSED, bool *durable_out, struct error *error UNUSED)
+{
+    *durable_out = true;
+    return true;
+}
+
+static int64_t files_backlog(struct dirty_store *store UNUSED)
+{
+    return 0;
+}
+
+static const struct dirty_ops files_ops = {
+    .name = "files",
+    .append = files_append,
+    .sync = files_sync,
+    .durable = files_durable,
+    .backlog = files_backlog,
+    .close = files_close,
+};

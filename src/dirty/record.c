@@ -1,0 +1,72 @@
+/* record.c: a line of a dirty row taken apart. */
+#include "dirty/read.h"
+
+#include <yyjson.h>
+
+static struct str text_of(yyjson_val *object, const char *name)
+{
+    yyjson_val *value = yyjson_obj_get(object, name);
+
+    return yyjson_is_str(value) ? str_make(yyjson_get_str(value), yyjson_get_len(value)) : STR_NONE;
+}
+
+static struct str bytes_of(yyjson_val *object, const char *name, bool *base64_out)
+{
+    yyjson_val *value = yyjson_obj_get(object, name);
+
+    *base64_out = yyjson_is_obj(value);
+    return *base64_out ? text_of(value, "base64") : text_of(object, name);
+}
+
+static bool number_of(yyjson_val *object, const char *name, int64_t minimum, int64_t maximum, int64_t *number_out)
+{
+    yyjson_val *value = yyjson_obj_get(object, name);
+
+    if (!yyjson_is_int(value) || (yyjson_is_uint(value) && yyjson_get_uint(value) > INT64_MAX))
+        return false;
+    *number_out = yyjson_get_sint(value);
+    return *number_out >= minimum && *number_out <= maximum;
+}
+
+bool dirty_record_read(struct dirty_record *record, struct str line)
+{
+    yyjson_doc *document = yyjson_read(line.data, line.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(document);
+    int64_t partition, offset, index;
+
+    if (!yyjson_is_obj(root) || !number_of(root, "partition", 0, INT32_MAX, &partition) ||
+        !number_of(root, "offset", 0, INT64_MAX, &offset) || !number_of(root, "index", 0, UINT32_MAX, &index)) {
+        yyjson_doc_free(document);
+        return false;
+    }
+    *record = (struct dirty_record){
+        .document = document,
+        .time = text_of(root, "time"),
+        .job = text_of(root, "job"),
+        .topic = text_of(root, "topic"),
+        .topic_id = text_of(root, "topic_id"),
+        .stage = text_of(root, "stage"),
+        .column = text_of(root, "column"),
+        .reason = text_of(root, "reason"),
+        .partition = (int32_t)partition,
+        .offset = offset,
+        .index = (uint32_t)index,
+    };
+    record->key = bytes_of(root, "key", &record->key_base64);
+    record->value = bytes_of(root, "value", &record->value_base64);
+    if (!number_of(root, "timestamp", INT64_MIN, INT64_MAX, &record->timestamp_ms))
+        record->timestamp_ms = -1;
+    return true;
+}
+
+void dirty_record_release(struct dirty_record *record)
+{
+    yyjson_doc_free(record->document);
+    record->document = NULL;
+}
+
+void dirty_record_identity(const struct dirty_record *record, struct buffer *text)
+{
+    buffer_append_str(text, record->topic_id.data ? record->topic_id : record->topic);
+    buffer_print(text, "/%d/%lld/%u", record->partition, (long long)record->offset, record->index);
+}

@@ -1,0 +1,32 @@
+/* store.h: what store.c, files.c, kafka.c and read.c share; nobody outside of this folder includes it.
+ * A kind of store is a static struct of functions; an instance is a larger struct that begins with struct dirty_store. */
+#ifndef LUADUCT_DIRTY_STORE_H
+#define LUADUCT_DIRTY_STORE_H
+
+#include "dirty/dirty.h"
+
+enum { DIRTY_CLOSE_MS = 5000 };
+
+/* As the functions of dirty.h; append is never called without a line. */
+struct dirty_ops {
+    const char *name;
+    bool shared;
+    bool (*append)(struct dirty_store *store, struct str lines, int64_t wall_ms, struct error *error);
+    bool (*sync)(struct dirty_store *store, struct error *error);
+    bool (*durable)(struct dirty_store *store, bool *durable_out, struct error *error);
+    int64_t (*backlog)(struct dirty_store *store);
+    void (*close)(struct dirty_store *store);
+};
+
+struct dirty_store {
+    const struct dirty_ops *ops;
+    int64_t bytes;
+    char *place;
+};
+
+bool dirty_files_open(struct dirty_store **store_out, const struct dirty_options *options, struct error *error) MUST_USE;
+bool dirty_kafka_open(struct dirty_store **store_out, const struct dirty_options *options, struct error *error) MUST_USE;
+/* Whether a file of that name is one of ours. */
+bool dirty_file_name(const char *name);
+
+#endif
