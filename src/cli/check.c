@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "dirty/read.h"
 #include "route/route.h"
 #include "source/kafka.h"
 #include "util/clock.h"
@@ -48,6 +49,21 @@ static void print_budget(const struct engine *engine, unsigned kafka_partitions)
     budget_print(&engine->budget, engine->job, kafka_partitions, &text);
     fwrite(text.data, 1, text.size, stdout);
     buffer_release(&text);
+}
+
+/* A topic of dirty rows has to be there. Reading it is another right than writing; what both need is to describe it. */
+static bool check_dirty(struct engine *engine, struct error *error)
+{
+    struct dirty_options options = dirty_options_of(engine->job);
+    struct dirty_reader *reader = NULL;
+
+    if (!options.topic)
+        return true;
+    if (!dirty_reader_open(&reader, &options, error))
+        return error_wrap(error, "dirty rows");
+    printf("dirty rows: topic %s is there\n", options.topic);
+    dirty_reader_close(reader);
+    return true;
 }
 
 /* The table as the service has it against the job's mapping, or the table that would be made. */
@@ -154,6 +170,8 @@ int cli_check(int argc, char **argv)
     /* Both ends, whatever the first one says: all mistakes at once. */
     if (connect && !check_source(&engine, &partitions, &error))
         status = report_end(&error);
+    if (connect && !check_dirty(&engine, &error))
+        status = (int)int64_max(status, report_end(&error));
     if (connect && !check_target(&engine, &error))
         status = (int)int64_max(status, report_end(&error));
     print_budget(&engine, partitions);

@@ -67,7 +67,8 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
                                 : "stopped; nothing was read",
              counts_out->read, counts_out->written, counts_out->filtered, counts_out->dirty, counts_out->expanded);
     if (counts_out->dirty)
-        log_info(engine->log, "dirty rows are kept with their reasons directory=%s", engine->job->dirty.directory);
+        log_info(engine->log, "dirty rows are kept with their reasons in %s; `luaduct dirty list` shows them",
+                 dirty_place(engine->dirty));
     engine->source->ops->stop(engine->source, clock_monotonic_ms() + LEAVE_MS);
     return status;
 }
