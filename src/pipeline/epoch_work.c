@@ -166,7 +166,7 @@ static bool take_dirty(struct epochs *epochs, struct epoch *epoch, struct segmen
             buffer_init(&text, 0);
             dirty_reasons_print(segment->dirty_reasons, 3, &text);
             log_warn(epochs->options.log, "the first dirty rows: %s; they are kept in %s", buffer_text(&text),
-                     job->dirty.directory);
+                     dirty_place(epochs->options.dirty));
             buffer_release(&text);
         }
         epochs->dirty_said = true;
@@ -191,7 +191,7 @@ static bool take_dirty(struct epochs *epochs, struct epoch *epoch, struct segmen
     dirty_reasons_print(reasons, 5, &text);
     dirty_reasons_free(reasons);
     error_set(error, ERROR_FATAL, "%" PRId64 " dirty rows are more than dirty.max (%" PRId64 "): %s; they are in %s", rows,
-              job->dirty.max, buffer_text(&text), job->dirty.directory);
+              job->dirty.max, buffer_text(&text), dirty_place(epochs->options.dirty));
     buffer_release(&text);
     return false;
 }

@@ -428,7 +428,8 @@ static void watch_memory(struct hub *hub)
 {
     size_t high = (size_t)budget_data_bytes(hub->options.job);
     size_t gathered = epochs_bytes(hub->epochs);
-    size_t bytes = BUDGET_BATCH_COPIES * hub->batch_bytes + gathered + hub->options.sink->bytes_in_flight;
+    size_t bytes = BUDGET_BATCH_COPIES * hub->batch_bytes + gathered + hub->options.sink->bytes_in_flight +
+                   (size_t)dirty_backlog(hub->options.dirty);
     bool packed = gathered > high / 2 && epochs_pack_early(hub->epochs);
 
     if (!hub->memory_short && bytes > high) {
