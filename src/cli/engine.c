@@ -131,6 +131,7 @@ bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_
         .log = engine->log,
     };
     engine->sink = upload_new(&upload);
+    engine->bounded = run->until.kind != KAFKA_UNTIL_NEVER;
     engine->source = kafka_source_new(job, run, engine->log);
     hub = (struct hub_options){
         .job = job,

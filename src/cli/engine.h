@@ -29,6 +29,7 @@ struct engine {
     struct client *client;
     struct sink *sink;
     struct source *source;
+    bool bounded; /* the run has an end */
     struct dirty_store *dirty;
     struct hub *hub;
 };

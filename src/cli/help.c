@@ -10,8 +10,12 @@ static const char usage[] =
     "\n"
     "  luaduct check JOB.yaml [--connect]   is the job right? all mistakes at once; --connect asks both ends as well\n"
     "  luaduct run JOB.yaml                 run it in the foreground; Ctrl-C flushes and commits what was read;\n"
-    "                                       failures that may heal restart it (--no-restart: they do not)\n"
-    "  luaduct dirty list|show|export JOB.yaml   the rows that could not be handled, and why\n"
+    "                                       failures that may heal restart it (--no-restart: they do not);
+"
+    "                                       --first: it never ran; --until end | TIME | PARTITION:OFFSET,...: ends there
+"
+    "  luaduct dirty list|show|export JOB.yaml   the rows that could not be handled, and why
+"
     "  luaduct demo [JOB.yaml]              run it against an embedded Kafka and an embedded MaxCompute endpoint\n"
     "  luaduct local                        the embedded MaxCompute endpoint alone, on loopback\n"
     "  luaduct help config                  every key of the job file and of the data sources file\n"

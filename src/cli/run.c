@@ -17,6 +17,7 @@
 struct run {
     const char *job_path, *datasources_path;
     int64_t records_max;
+    const char *until; /* NULL: not bounded */
     struct kafka_run kafka;
 };
 
@@ -37,13 +38,28 @@ static int failure_status(const struct error *error, bool stuck, char *reason)
     return stuck || error->kind == ERROR_RETRY || error->kind == ERROR_FENCED ? EXIT_RECOVERABLE : EXIT_FAILED;
 }
 
+/* What a bounded run has done, on standard output. The counts are of this process's run; they are known of the job as a whole. */
+static void bounded_report(const struct engine *engine, const struct counts *counts)
+{
+    enum { LIST_MAX = 100000 };
+    struct kafka_reached *list = xcalloc(LIST_MAX, sizeof(*list));
+    size_t count = kafka_source_reached(engine->source, list, LIST_MAX);
+
+    printf("%9s %20s %20s\n", "partition", "from", "to");
+    for (size_t i = 0; i < count; i++)
+        printf("%9d %20" PRId64 " %20" PRId64 "\n", (int)list[i].partition, list[i].from, list[i].to);
+    printf("read %" PRId64 "\nwritten %" PRId64 "\nfiltered %" PRId64 "\ndirty %" PRId64 "\nexpanded %" PRId64 "\n",
+           counts->read, counts->written, counts->filtered, counts->dirty, counts->expanded);
+    free(list);
+}
+
 int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
 {
     enum { LEAVE_MS = 5000 };
     struct progress *progress;
     struct error error = {0};
     int status = EXIT_OK;
-    bool ok;
+    bool ok, finished;
 
     signals_start(stop_hub, engine->hub);
     progress = progress_start(&engine->stats, engine->log);
@@ -61,8 +77,10 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
         log_stop();
         _exit(status ? status : EXIT_FAILED);
     }
+    finished = ok && hub_finished(engine->hub);
     log_info(engine->log, "%s read=%" PRId64 " written=%" PRId64 " filtered=%" PRId64 " dirty=%" PRId64 " expanded=%" PRId64,
              !ok                ? "stopped"
+             : finished         ? "finished"
              : counts_out->read ? "stopped; everything read is committed"
                                 : "stopped; nothing was read",
              counts_out->read, counts_out->written, counts_out->filtered, counts_out->dirty, counts_out->expanded);
@@ -70,22 +88,36 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
         log_info(engine->log, "dirty rows are kept with their reasons in %s; `luaduct dirty list` shows them",
                  dirty_place(engine->dirty));
     engine->source->ops->stop(engine->source, clock_monotonic_ms() + LEAVE_MS);
+    if (finished && engine->bounded)
+        bounded_report(engine, counts_out);
     return status;
+}
+
+/* Where a bounded run ends; asked before anything is opened. */
+static bool until_read(struct run *run, const struct job *job)
+{
+    struct error error = {0};
+
+    if (!run->until || run->kafka.until.kind != KAFKA_UNTIL_NEVER)
+        return true;
+    if (kafka_until_parse(str_of(run->until), job->time_zone, clock_wall_ms(), &run->kafka.until, &error))
+        return true;
+    fprintf(stderr, "luaduct run: --until \"%s\" %s\n", run->until, error.text);
+    return false;
 }
 
 /* The job itself: in the supervisor's child, or in the only process there is. */
 static int job_run(void *arg, unsigned attempt, char *reason)
 {
-    const struct run *run = arg;
-    struct kafka_run kafka = run->kafka;
+    struct run *run = arg;
     struct engine engine;
     struct counts counts;
     struct error error = {0};
     int status;
 
     /* The first start may have stored positions already. */
-    if (attempt && kafka.first == KAFKA_FIRST_YES)
-        kafka.first = KAFKA_FIRST_ALLOWED;
+    if (attempt && run->kafka.first == KAFKA_FIRST_YES)
+        run->kafka.first = KAFKA_FIRST_ALLOWED;
     signals_block();
     if (!engine_load(&engine, run->job_path, run->datasources_path)) {
         status = engine_report(&engine);
@@ -93,7 +125,9 @@ static int job_run(void *arg, unsigned attempt, char *reason)
         return status ? status : EXIT_CONFIG;
     }
     (void)engine_report(&engine); /* warnings */
-    if (engine_open(&engine, run->records_max, &kafka, &error)) {
+    if (!until_read(run, engine.job)) {
+        status = EXIT_CONFIG;
+    } else if (engine_open(&engine, run->records_max, &run->kafka, &error)) {
         status = run_engine(&engine, &counts, reason);
     } else {
         log_error(engine.log, "%s", error.text);
@@ -121,6 +155,8 @@ static int job_supervise(struct run *run)
         (void)engine_report(&engine);
         goto out;
     }
+    if (!until_read(run, engine.job))
+        goto out;
     engine.log = log_new(NULL, engine.job->name);
     options.failover_max = engine.job->failover.max;
     options.failover_window_ms = engine.job->failover.window_ms;
@@ -136,9 +172,12 @@ out:
 }
 
 static const char usage[] =
-    "usage: luaduct run JOB.yaml [--datasources FILE] [--first] [--no-restart] [--records N]\n"
+    "usage: luaduct run JOB.yaml [--datasources FILE] [--first] [--until WHERE] [--no-restart] [--records N]\n"
     "  --first       the job never ran: with exactly-once delivery a group without a committed position is taken for lost\n"
     "                positions otherwise, and the job does not start\n"
+    "  --until WHERE ends when everything before WHERE is written: `end` (of the topic, now), a time as source.start takes\n"
+    "                it (not in the future), or PARTITION:OFFSET,PARTITION:OFFSET... (a partition that is not named has\n"
+    "                nothing to read). A restart after a failure looks for `end` anew\n"
     "  --no-restart  without the parent that restarts a job after a failure that may heal; exit status 75 tells such a one\n"
     "  --records N   ends after N records; never restarted, since a new start would count from 0\n";
 
@@ -156,6 +195,8 @@ int cli_run(int argc, char **argv)
             run.datasources_path = argv[++i];
         } else if (strcmp(argv[i], "--no-restart") == 0) {
             restart = false;
+        } else if (strcmp(argv[i], "--until") == 0 && i + 1 < argc) {
+            run.until = argv[++i];
         } else if (strcmp(argv[i], "--first") == 0) {
             run.kafka.first = KAFKA_FIRST_YES;
         } else if (strcmp(argv[i], "--records") == 0 && i + 1 < argc) {

@@ -130,6 +130,11 @@ void hub_stop(struct hub *hub)
     http_wake(hub->options.http);
 }
 
+bool hub_finished(const struct hub *hub)
+{
+    return hub->source_ended;
+}
+
 bool hub_stuck(const struct hub *hub)
 {
     return hub->stuck;
@@ -515,9 +520,9 @@ static bool take_gap(struct hub *hub, const struct source_event *event, struct e
     if (job->source.on_gap == ON_GAP_FAIL && event->gap_end > event->gap_first)
         return error_set(
             error, ERROR_FATAL,
-            "records are lost: partition %d of topic %s no longer has offsets %" PRId64 "..%" PRId64
+            "up to %" PRId64 " records are lost: partition %d of topic %s no longer has offsets %" PRId64 "..%" PRId64
             " (retention, or the topic was made anew); to go on without them set source.on_gap to earliest or latest",
-            partition, job->source.topic, event->gap_first, event->gap_end - 1);
+            event->gap_end - event->gap_first, partition, job->source.topic, event->gap_first, event->gap_end - 1);
     if (job->source.on_gap == ON_GAP_FAIL)
         return error_set(
             error, ERROR_FATAL,
@@ -526,7 +531,8 @@ static bool take_gap(struct hub *hub, const struct source_event *event, struct e
             "earliest or latest",
             partition, job->source.topic, log_end, event->gap_first);
     log_warn(hub->options.log, "the position does not exist any more and the job goes on as source.on_gap says partition=%d "
-             "position=%" PRId64 " goes_on_at=%" PRId64, partition, event->gap_first, next);
+             "position=%" PRId64 " goes_on_at=%" PRId64 " lost_up_to=%" PRId64, partition, event->gap_first, next,
+             int64_max(next - event->gap_first, 0));
     source->ops->seek(source, partition, next);
     hub->source_more = true;
     return true;
@@ -549,6 +555,10 @@ static bool take_source_events(struct hub *hub, bool *moved, int64_t now_ms, str
             if (!epochs_offer(hub->epochs, event.partitions, event.count, now_ms, error))
                 return false;
             hub->source_more = true;
+            /* A bounded source that has got more to give: partitions of a process that has ended, or its own after a rejoin. */
+            if (hub->source_ended && hub->state == HUB_DRAINING && !atomic_load(&hub->stop_wanted))
+                hub->state = HUB_RUNNING;
+            hub->source_ended = false;
             break;
         case SOURCE_REVOKE:
         case SOURCE_LOST:

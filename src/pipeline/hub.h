@@ -40,6 +40,8 @@ void hub_free(struct hub *hub);
 bool hub_run(struct hub *hub, struct report *report, struct error *error) MUST_USE;
 void hub_stop(struct hub *hub);
 bool hub_stuck(const struct hub *hub);
+/* The source had an end, and everything before it is done. */
+bool hub_finished(const struct hub *hub);
 
 /* What became of everything in this run, after hub_run: all together, and per Kafka partition (epoch.h). */
 struct counts;

@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { PROBE_WAIT_MS = 2000 };
+enum { PROBE_WAIT_MS = 2000, DESCRIBE_WAIT_MS = 10000 };
 
 static const struct source_ops kafka_ops;
 static const struct source_ops kafka_headers_ops;
@@ -31,8 +31,10 @@ struct kafka_partition *kafka_partition_at(struct kafka_source *kafka, int32_t p
         kafka->partitions = xrealloc(kafka->partitions, (size_t)capacity * sizeof(*kafka->partitions));
         memset(kafka->partitions + kafka->partition_capacity, 0,
                (size_t)(capacity - kafka->partition_capacity) * sizeof(*kafka->partitions));
-        for (int32_t i = kafka->partition_capacity; i < capacity; i++)
-            kafka->partitions[i].end = -1;
+        for (int32_t i = kafka->partition_capacity; i < capacity; i++) {
+            kafka->partitions[i].end = kafka->partitions[i].from = -1;
+            kafka->partitions[i].limit = kafka_until_given(kafka, i);
+        }
         kafka->partition_capacity = capacity;
     }
     return &kafka->partitions[partition];
@@ -268,6 +270,9 @@ static void message_error(struct kafka_source *kafka, const rd_kafka_message_t *
 
     switch (message->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        partition = kafka_partition_at(kafka, message->partition, false);
+        if (partition && partition->state == KAFKA_PARTITION_ASSIGNED && message->offset >= partition->limit)
+            kafka_until_reached(kafka, message->partition);
         return;
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
@@ -276,6 +281,7 @@ static void message_error(struct kafka_source *kafka, const rd_kafka_message_t *
         if (partition && partition->state == KAFKA_PARTITION_ASSIGNED && !partition->lost && !partition->gap) {
             partition->gap = true;
             kafka_call_want(kafka, KAFKA_CALL_GAP_LOW);
+            kafka->calls[KAFKA_CALL_DESCRIBE].at_ms = 0; /* the topic may have been made anew */
         }
         return;
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
@@ -353,6 +359,12 @@ static uint32_t kafka_fetch(struct source *source, struct message *messages, int
                 rd_kafka_message_destroy(from);
                 continue;
             }
+            if (UNLIKELY(from->offset >= partition->limit - 1))
+                kafka_until_reached(kafka, from->partition);
+            if (UNLIKELY(from->offset >= partition->limit)) {
+                rd_kafka_message_destroy(from);
+                continue;
+            }
             partition->next = from->offset + 1;
             message->key = str_make(from->key, from->key ? from->key_len : 0);
             message->value = str_make(from->payload, from->payload ? from->len : 0);
@@ -368,6 +380,7 @@ static uint32_t kafka_fetch(struct source *source, struct message *messages, int
     }
     if (UNLIKELY(kafka->down) && filled)
         kafka_up(kafka);
+    kafka_until_check(kafka);
     kafka_calls_send(kafka);
     return filled;
 }
@@ -401,13 +414,16 @@ static void kafka_step(struct source *source, int64_t now_ms)
     /* Whoever does not fetch, since he has enough, must not be woken by the same news again and again. */
     descriptor_drain(kafka);
     answers_serve(kafka);
-    /* Idle partitions bring no messages by which to see that the brokers are back. */
-    if (kafka->down && kafka->ready && !describe->wanted && !describe->in_flight) {
+    /* Is it still the same topic? And idle partitions bring no messages by which to see that the brokers are back. */
+    if (kafka->ready && !describe->in_flight) {
+        int64_t at_ms = now_ms + (kafka->down ? PROBE_WAIT_MS : DESCRIBE_WAIT_MS);
+
+        describe->at_ms = describe->wanted && describe->at_ms < at_ms ? describe->at_ms : at_ms;
         describe->wanted = true;
-        describe->at_ms = now_ms + PROBE_WAIT_MS;
     }
     kafka_group_lost(kafka);
     kafka_rejoin_step(kafka);
+    kafka_until_check(kafka);
     kafka_calls_send(kafka);
 }
 
@@ -462,6 +478,10 @@ static bool kafka_start(struct source *source, struct error *error)
     conf = kafka_conf_make(kafka->job, kafka->log, error);
     if (!conf)
         return false;
+    if (kafka_bounded(kafka) && rd_kafka_conf_set(conf, "enable.partition.eof", "true", text, sizeof(text)) != RD_KAFKA_CONF_OK) {
+        rd_kafka_conf_destroy(conf);
+        return error_set(error, ERROR_FATAL, "source: %s", text);
+    }
     rd_kafka_conf_set_opaque(conf, &kafka->source);
     rd_kafka_conf_set_rebalance_cb(conf, kafka_on_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);

@@ -22,12 +22,45 @@ enum kafka_first {
     KAFKA_FIRST_ALLOWED, /* either: a restart of a process that was started with KAFKA_FIRST_YES */
 };
 
+/* Where a bounded run ends: SOURCE_END is told when every assigned partition has got there; with several processes of a group
+ * each one ends when its own partitions have. What is below the limit and committed (transactions) is read, nothing else. */
+enum kafka_until_kind {
+    KAFKA_UNTIL_NEVER,
+    KAFKA_UNTIL_END,     /* the end that each partition has when the process starts */
+    KAFKA_UNTIL_TIME,    /* the first record at or after time_ms, or the end when there is none */
+    KAFKA_UNTIL_OFFSETS, /* limits; a partition that is not named has nothing to read */
+};
+
+enum { KAFKA_LIMITS_MAX = 1024 };
+
+struct kafka_until {
+    enum kafka_until_kind kind;
+    int64_t time_ms;
+    struct kafka_limit {
+        int32_t partition;
+        int64_t offset; /* the first that is not read */
+    } limits[KAFKA_LIMITS_MAX];
+    size_t count;
+};
+
+/* "end", a time as source.start takes it (not in the future), or "PARTITION:OFFSET,..."; the error is the end of a sentence. */
+bool kafka_until_parse(struct str text, const char *zone, int64_t now_ms, struct kafka_until *until_out,
+                       struct error *error) MUST_USE;
+
 /* How this run differs from what the job says. */
 struct kafka_run {
     enum kafka_first first;
+    struct kafka_until until;
 };
 
 struct source *kafka_source_new(const struct job *job, const struct kafka_run *run, struct log *log) MUST_USE;
+
+/* For the report of a bounded run: the partitions that this process has read from, where it began and where its limit is. */
+struct kafka_reached {
+    int32_t partition;
+    int64_t from, to;
+};
+size_t kafka_source_reached(const struct source *source, struct kafka_reached *list_out, size_t max); /* count of entries */
 
 /* For `check --connect`: reaches the brokers, checks that the topic exists and says how many partitions it has. Blocks up to
  * timeout_ms. */

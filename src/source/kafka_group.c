@@ -72,7 +72,11 @@ static void hold(struct kafka_source *kafka, rd_kafka_topic_partition_list_t *li
         }
         rebalance_refused(kafka, "reading partitions", assign_all(kafka, all));
     }
-    list_pause(kafka, all ? all : list);
+    /* librdkafka remembers that a partition was paused from when it was ours before. */
+    if (kafka->paused)
+        list_pause(kafka, all ? all : list);
+    else
+        rd_kafka_resume_partitions(kafka->rk, list);
     if (all)
         rd_kafka_topic_partition_list_destroy(all);
 }
@@ -128,6 +132,7 @@ static void revoke_answer(struct kafka_source *kafka)
 static void partition_forget(struct kafka_partition *partition)
 {
     partition->state = KAFKA_PARTITION_NONE;
+    partition->done = false;
     partition->asked = partition->revoking = partition->lost = partition->restart = partition->gap = partition->gap_asked = false;
 }
 
@@ -147,13 +152,18 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic
             if (!partition || strcmp(list->elems[i].topic, kafka->job->source.topic) != 0)
                 continue;
             partition_forget(partition);
-            partition->state = KAFKA_PARTITION_COMMITTED;
+            partition->state =
+                kafka_until_known(kafka, list->elems[i].partition) ? KAFKA_PARTITION_COMMITTED : KAFKA_PARTITION_BOUNDING;
             partition->next = 0;
             count++;
         }
         deal_answer(kafka);
-        if (count)
+        if (count) {
             kafka_call_want(kafka, KAFKA_CALL_COMMITTED);
+            if (kafka_bounded(kafka))
+                kafka_call_want(kafka, KAFKA_CALL_UNTIL);
+            kafka->end_told = false;
+        }
         free(told);
         return;
     }
@@ -288,6 +298,13 @@ void kafka_assign(struct source *source, const struct source_partition *partitio
         assert(partitions[i].offset >= 0);
         partition->state = KAFKA_PARTITION_ASSIGNED;
         partition->next = partitions[i].offset;
+        if (partition->from < 0)
+            partition->from = partition->next;
+        if (partition->next >= partition->limit) { /* nothing to read */
+            partition->done = true;
+            kafka->end_check = true;
+            continue;
+        }
         rd_kafka_topic_partition_list_add(list, kafka->job->source.topic, partitions[i].partition)->offset = partitions[i].offset;
     }
     hold(kafka, list);
@@ -304,7 +321,20 @@ void kafka_release(struct source *source, const int32_t *partitions, size_t coun
         if (partition && partition->revoking)
             partition_forget(partition);
     }
+    kafka->end_check = true;
     revoke_answer(kafka);
+}
+
+void kafka_fetching(struct kafka_source *kafka, int32_t number, bool on)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+    rd_kafka_topic_partition_list_add(list, kafka->job->source.topic, number);
+    if (on)
+        rd_kafka_resume_partitions(kafka->rk, list);
+    else
+        rd_kafka_pause_partitions(kafka->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
 }
 
 static rd_kafka_topic_partition_list_t *held_list(const struct kafka_source *kafka)
@@ -312,7 +342,7 @@ static rd_kafka_topic_partition_list_t *held_list(const struct kafka_source *kaf
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
 
     for (int32_t i = 0; i < kafka->partition_capacity; i++) {
-        if (kafka->partitions[i].held)
+        if (kafka->partitions[i].held && !kafka->partitions[i].done)
             rd_kafka_topic_partition_list_add(list, kafka->job->source.topic, i);
     }
     return list;
@@ -358,6 +388,9 @@ void kafka_seek(struct source *source, int32_t number, int64_t offset)
     assert(offset >= 0);
     partition->next = offset;
     partition->gap = partition->gap_asked = false;
+    kafka_until_undo(kafka, number);
+    if (partition->next >= partition->limit)
+        kafka_until_reached(kafka, number);
     list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, kafka->job->source.topic, number)->offset = offset;
     /* The answer comes from librdkafka's main thread without asking a broker, so this does not wait in effect. A seek is refused

@@ -14,12 +14,14 @@ enum {
     KAFKA_CALL_TIMEOUT_MS = 10000,
     KAFKA_CALL_WAIT_MS_FIRST = 100,
     KAFKA_CALL_WAIT_MS_MAX = 5000,
+    KAFKA_TOPIC_LOOK_MS = 2000, /* until a topic that a broker does not know is asked for again */
     KAFKA_LEAVE_LOOK_MS = 20, /* how often to look whether the group is left; nothing tells */
 };
 
 /* What we know of a partition. The group deals it to us long before messages are fetched. */
 enum kafka_partition_state {
     KAFKA_PARTITION_NONE,      /* not ours */
+    KAFKA_PARTITION_BOUNDING,  /* dealt to us; the limit of a bounded run is being asked */
     KAFKA_PARTITION_COMMITTED, /* dealt to us; its committed offset is being asked */
     KAFKA_PARTITION_LISTING,   /* it has none; the offset of the start rule is being asked */
     KAFKA_PARTITION_OFFERED,   /* SOURCE_ASSIGN has been told */
@@ -37,10 +39,16 @@ struct kafka_partition {
     bool gap;      /* stands at an offset that does not exist; its bounds are being asked */
     bool gap_asked;
     int64_t next;  /* the next offset to hand out */
+    int64_t limit; /* of a bounded run; KAFKA_LIMIT_NONE: none, or not known yet */
+    int64_t from;  /* where it was first offered; -1: it was not */
+    bool limit_latest; /* no record is as new as the time of the limit */
+    bool done;     /* the limit is reached */
     int64_t query; /* KAFKA_PARTITION_LISTING: an rd_kafka_OffsetSpec_t or a time */
     int64_t low;
     int64_t end;   /* as last listed for a gap; -1 unknown */
 };
+
+#define KAFKA_LIMIT_NONE INT64_MAX
 
 struct kafka_event {
     struct source_event event;
@@ -51,6 +59,7 @@ struct kafka_event {
 /* Questions to the brokers. One of each kind may be under way; a failed one is asked again with a growing wait. */
 enum kafka_call {
     KAFKA_CALL_DESCRIBE,  /* does the topic exist, its id and partition count; later also: are the brokers back */
+    KAFKA_CALL_UNTIL,     /* limits of a bounded run */
     KAFKA_CALL_COMMITTED, /* committed offsets of the whole topic */
     KAFKA_CALL_OFFSETS,   /* offsets of the start rule */
     KAFKA_CALL_READ_BACK, /* committed offsets after a commit whose result is in doubt */
@@ -99,6 +108,9 @@ struct kafka_source {
     bool revoke_waiting; /* the group waits for the answer to a revoke */
     bool leaving;        /* a rejoin: we are on our way out of the group */
     int64_t leave_look_ms;
+    bool topic_missing;  /* a broker said so once */
+    bool end_check;      /* all may have got to their limits */
+    bool end_told;
     bool job_known;      /* the group has, or has had, some committed offset: it is not the job's first run */
 
     bool committing;
@@ -149,6 +161,7 @@ void kafka_pause(struct source *source);
 void kafka_resume(struct source *source);
 void kafka_seek(struct source *source, int32_t number, int64_t offset);
 void kafka_rejoin(struct source *source);
+void kafka_fetching(struct kafka_source *kafka, int32_t number, bool on); /* of one partition, inside of librdkafka */
 void kafka_rejoin_step(struct kafka_source *kafka); /* joins again once the group is left */
 
 /* kafka_start.c */
@@ -160,6 +173,17 @@ void kafka_call_answer(struct kafka_source *kafka, rd_kafka_event_t *event);
 /* kafka_first.c. Whether the committed offsets of the whole topic may be gone on with; false: told. */
 bool kafka_first_check(struct kafka_source *kafka, const rd_kafka_topic_partition_list_t *list) MUST_USE;
 void kafka_retention_answer(struct kafka_source *kafka, rd_kafka_event_t *event);
+
+/* kafka_until.c */
+bool kafka_bounded(const struct kafka_source *kafka);
+bool kafka_until_start(struct kafka_source *kafka) MUST_USE; /* the topic is known; false: told */
+bool kafka_until_known(const struct kafka_source *kafka, int32_t number);
+int64_t kafka_until_given(const struct kafka_source *kafka, int32_t number);
+int64_t kafka_until_query(const struct kafka_source *kafka, int32_t number);
+void kafka_until_answer(struct kafka_source *kafka, const rd_kafka_ListOffsetsResultInfo_t **infos, size_t count);
+void kafka_until_reached(struct kafka_source *kafka, int32_t number);
+void kafka_until_undo(struct kafka_source *kafka, int32_t number);
+void kafka_until_check(struct kafka_source *kafka); /* tells SOURCE_END when it is time */
 
 /* kafka_config.c. The configuration is librdkafka's after rd_kafka_new, else rd_kafka_conf_destroy it. */
 rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct error *error) MUST_USE;

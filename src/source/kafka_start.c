@@ -96,6 +96,10 @@ static void list_make(struct kafka_source *kafka, enum kafka_call call, rd_kafka
                 break;
             rd_kafka_topic_partition_list_add(list, topic, i);
             break;
+        case KAFKA_CALL_UNTIL:
+            if (!kafka_until_known(kafka, i) && (i < kafka->topic_partitions || partition->state == KAFKA_PARTITION_BOUNDING))
+                rd_kafka_topic_partition_list_add(list, topic, i)->offset = kafka_until_query(kafka, i);
+            break;
         case KAFKA_CALL_OFFSETS:
             if (resolving(partition, KAFKA_PARTITION_LISTING)) {
                 partition->asked = true;
@@ -167,13 +171,23 @@ void kafka_calls_send(struct kafka_source *kafka)
 static void call_failed(struct kafka_source *kafka, enum kafka_call call, rd_kafka_resp_err_t code, const char *text)
 {
     static const char *const doings[KAFKA_CALL_COUNT] = {
-        "asking for the topic", "listing committed offsets", "listing offsets to start at", "reading committed offsets back",
-        "listing the log's first offset", "listing the log's end", "asking a broker for its settings",
+        "asking for the topic", "listing offsets to end at", "listing committed offsets", "listing offsets to start at",
+        "reading committed offsets back", "listing the log's first offset", "listing the log's end",
+        "asking a broker for its settings",
     };
     struct kafka_call_state *state = &kafka->calls[call];
     struct error error;
 
     kafka_error_set(kafka, &error, code, text, doings[call]);
+    /* One broker alone may not have heard of all topics yet, after a start. */
+    if (call == KAFKA_CALL_DESCRIBE && kafka->ready && !kafka->topic_missing && code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        kafka->topic_missing = true;
+        state->wait_ms = KAFKA_TOPIC_LOOK_MS;
+        state->wanted = true;
+        state->at_ms = -1;
+        log_debug(kafka->log, "%s", error.text);
+        return;
+    }
     if (error.kind != ERROR_RETRY) {
         kafka_fail(kafka, &error);
         return;
@@ -188,17 +202,43 @@ static void call_failed(struct kafka_source *kafka, enum kafka_call call, rd_kaf
         log_debug(kafka->log, "%s", error.text);
 }
 
+/* Brokers before 2.8 know no topic ids and give zero: "". */
+static void topic_id_print(const rd_kafka_TopicDescription_t *topic, char *text, size_t size)
+{
+    const rd_kafka_Uuid_t *id = rd_kafka_TopicDescription_topic_id(topic);
+
+    text[0] = '\0';
+    if (id && (rd_kafka_Uuid_most_significant_bits(id) || rd_kafka_Uuid_least_significant_bits(id)))
+        snprintf(text, size, "%s", rd_kafka_Uuid_base64str(id));
+}
+
+static void topic_begin(struct kafka_source *kafka, const rd_kafka_TopicPartitionInfo_t **infos)
+{
+    const rd_kafka_Node_t *leader = kafka->topic_partitions > 0 ? rd_kafka_TopicPartitionInfo_leader(infos[0]) : NULL;
+    char *cluster = rd_kafka_clusterid(kafka->rk, 0);
+
+    if (cluster) {
+        snprintf(kafka->source.cluster_id, sizeof(kafka->source.cluster_id), "%s", cluster);
+        rd_kafka_mem_free(kafka->rk, cluster);
+    }
+    if (!kafka_until_start(kafka))
+        return;
+    kafka->ready = true;
+    kafka_event_push(kafka, SOURCE_READY, NULL, 0);
+    kafka_subscribe(kafka);
+    if (leader && rd_kafka_Node_id(leader) >= 0)
+        retention_send(kafka, rd_kafka_Node_id(leader));
+}
+
 static void describe_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
 {
-    size_t count;
+    size_t count, partitions;
     const rd_kafka_TopicDescription_t **topics =
         rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(event), &count);
     const rd_kafka_TopicPartitionInfo_t **infos;
     const rd_kafka_error_t *refused;
-    const rd_kafka_Node_t *leader;
-    const rd_kafka_Uuid_t *id;
-    size_t partitions;
-    char *cluster;
+    char id[sizeof(kafka->source.topic_id)];
+    struct error error;
 
     if (count != 1) {
         call_failed(kafka, KAFKA_CALL_DESCRIBE, RD_KAFKA_RESP_ERR__BAD_MSG, "the answer does not describe the topic");
@@ -209,31 +249,25 @@ static void describe_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
         call_failed(kafka, KAFKA_CALL_DESCRIBE, rd_kafka_error_code(refused), rd_kafka_error_string(refused));
         return;
     }
-    infos = rd_kafka_TopicDescription_partitions(topics[0], &partitions);
-    if (partitions > KAFKA_PARTITIONS_MAX)
-        partitions = KAFKA_PARTITIONS_MAX;
-    kafka->topic_partitions = (int32_t)partitions;
-    if (partitions > 0)
-        (void)kafka_partition_at(kafka, (int32_t)partitions - 1, true);
+    kafka->topic_missing = false;
     kafka->calls[KAFKA_CALL_DESCRIBE].wait_ms = 0;
     kafka_up(kafka);
-    if (kafka->ready)
+    topic_id_print(topics[0], id, sizeof(id));
+    if (kafka->ready && strcmp(id, kafka->source.topic_id) != 0 && *id && *kafka->source.topic_id) {
+        error_set(&error, ERROR_FATAL, "source: topic %s was deleted and made anew while the job ran (its id was %s and is %s): "
+                  "the job's positions are those of the old topic, and what the target has of the new one may have holes: "
+                  "compare, then start with another source.group, or see `luaduct reset`", kafka->job->source.topic,
+                  kafka->source.topic_id, id);
+        kafka_fail(kafka, &error);
         return;
-    /* Brokers before 2.8 know no topic ids and give zero. */
-    id = rd_kafka_TopicDescription_topic_id(topics[0]);
-    if (id && (rd_kafka_Uuid_most_significant_bits(id) || rd_kafka_Uuid_least_significant_bits(id)))
-        snprintf(kafka->source.topic_id, sizeof(kafka->source.topic_id), "%s", rd_kafka_Uuid_base64str(id));
-    cluster = rd_kafka_clusterid(kafka->rk, 0);
-    if (cluster) {
-        snprintf(kafka->source.cluster_id, sizeof(kafka->source.cluster_id), "%s", cluster);
-        rd_kafka_mem_free(kafka->rk, cluster);
     }
-    kafka->ready = true;
-    kafka_event_push(kafka, SOURCE_READY, NULL, 0);
-    kafka_subscribe(kafka);
-    leader = partitions > 0 ? rd_kafka_TopicPartitionInfo_leader(infos[0]) : NULL;
-    if (leader && rd_kafka_Node_id(leader) >= 0)
-        retention_send(kafka, rd_kafka_Node_id(leader));
+    infos = rd_kafka_TopicDescription_partitions(topics[0], &partitions);
+    kafka->topic_partitions = (int32_t)size_min(partitions, KAFKA_PARTITIONS_MAX);
+    if (partitions > 0)
+        (void)kafka_partition_at(kafka, kafka->topic_partitions - 1, true);
+    snprintf(kafka->source.topic_id, sizeof(kafka->source.topic_id), "%s", id);
+    if (!kafka->ready)
+        topic_begin(kafka, infos);
 }
 
 /* Where a partition without a committed offset starts, as ListOffsets understands it. */
@@ -486,7 +520,9 @@ void kafka_call_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
     }
     kafka->calls[call].wait_ms = 0;
     kafka_up(kafka);
-    if (call == KAFKA_CALL_OFFSETS)
+    if (call == KAFKA_CALL_UNTIL)
+        kafka_until_answer(kafka, infos, count);
+    else if (call == KAFKA_CALL_OFFSETS)
         offsets_answer(kafka, infos, count);
     else
         gap_answer(kafka, call, infos, count);

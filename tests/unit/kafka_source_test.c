@@ -76,6 +76,8 @@ struct client {
     unsigned committed; /* answers */
     enum commit_result commit_result;
     struct error commit_error;
+    unsigned ends;
+    int64_t ahead_ms; /* of the clock */
     unsigned gaps;
     int64_t gap_first, gap_end;
     unsigned errors;
@@ -188,7 +190,9 @@ static void client_event(struct client *client, const struct source_event *event
         client->error = event->error;
         break;
     case SOURCE_END:
-        fail_msg("a topic has no end");
+        assert_int_not_equal(client->run.until.kind, KAFKA_UNTIL_NEVER);
+        client->ends++;
+        break;
     }
 }
 
@@ -202,7 +206,7 @@ static unsigned client_turn(struct client *client, int wait_ms)
     unsigned sum = 0;
     uint32_t got;
 
-    client->source->ops->step(client->source, clock_monotonic_ms());
+    client->source->ops->step(client->source, clock_monotonic_ms() + client->ahead_ms);
     if (client->source->ops->deadline(client->source) != 0)
         poll(&descriptor, 1, wait_ms);
     got = client->source->ops->fetch(client->source, messages, partitions, handles, ROOM);
@@ -653,11 +657,13 @@ static void test_commit_exact(void **state)
     assert_int_equal(client->commit_result, COMMIT_UNKNOWN);
     assert_non_null(strstr(client->commit_error.text, "2 times"));
 
-    /* The first copy gets no answer. The mock puts members whose connection breaks out of the group, which refuses the second. */
+    /* The first copy gets no answer; the second is stored, or refused when the group was quicker. */
     rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR__TRANSPORT);
     commit_all(client, "three");
     assert_int_equal(client->commit_result, COMMIT_UNKNOWN);
-    WAIT_FOR(client, client->lost && offered_count(client) == PARTITIONS);
+    client->source->ops->rejoin(client->source);
+    client_turn(client, 1);
+    WAIT_FOR(client, offered_count(client) == PARTITIONS);
     commit_all(client, "four");
     assert_int_equal(client->commit_result, COMMIT_STORED);
 
@@ -704,6 +710,14 @@ static void test_rejoin(void **state)
     told_lost_once(client, 1);
     assert_int_equal(client->revoked_count, 0);
 
+    /* Paused in the old life, not in the new one. */
+    client->source->ops->pause(client->source);
+    client->source->ops->rejoin(client->source);
+    client_turn(client, 1);
+    client->source->ops->resume(client->source);
+    WAIT_FOR(client, offered_count(client) == PARTITIONS && client->total >= 160);
+    told_lost_once(client, 2);
+
     /* With a commit under way, whose answer does not come any more; twice, and before anything is offered again. */
     committed = client->committed;
     rd_kafka_mock_broker_set_rtt(cluster.mock, 1, 300);
@@ -716,7 +730,7 @@ static void test_rejoin(void **state)
     WAIT_FOR(client, offered_count(client) == PARTITIONS);
     rd_kafka_mock_broker_set_rtt(cluster.mock, 1, 0);
     assert_int_equal(client->committed, committed);
-    told_lost_once(client, 2);
+    told_lost_once(client, 3);
     for (int i = 0; i < PARTITIONS; i++)
         assert_string_equal(client->notes[i], "abandoned"); /* it was answered before the question was asked */
     commit_all(client, "again");
@@ -803,6 +817,143 @@ static void test_first(void **state)
     }
 }
 
+static void test_until_parse(void **state)
+{
+    static const struct {
+        const char *text;
+        enum kafka_until_kind kind; /* NEVER: refused */
+        const char *reason;
+        size_t count;
+        int64_t last; /* offset, or time */
+    } cases[] = {
+        {"end", KAFKA_UNTIL_END, NULL, 0, 0},
+        {"0:10", KAFKA_UNTIL_OFFSETS, NULL, 1, 10},
+        {"3:0,11:123456789012", KAFKA_UNTIL_OFFSETS, NULL, 2, 123456789012},
+        {"2024-01-31 00:00:00 +08:00", KAFKA_UNTIL_TIME, NULL, 0, 1706630400000},
+        {"1706630400000", KAFKA_UNTIL_TIME, NULL, 0, 1706630400000},
+        {"2024-01-31 00:00:00", KAFKA_UNTIL_NEVER, "zone", 0, 0},
+        {"2030-01-31 00:00:00 +08:00", KAFKA_UNTIL_NEVER, "future", 0, 0},
+        {"0:", KAFKA_UNTIL_NEVER, "list", 0, 0},
+        {"0:1,", KAFKA_UNTIL_NEVER, "list", 0, 0},
+        {"0:1,0:2", KAFKA_UNTIL_NEVER, "twice", 0, 0},
+        {"0:1:2", KAFKA_UNTIL_NEVER, "list", 0, 0},
+        {"999999999:1", KAFKA_UNTIL_NEVER, "no topic has", 0, 0},
+        {"0:1234567890123456789", KAFKA_UNTIL_NEVER, "list", 0, 0},
+        {"", KAFKA_UNTIL_NEVER, "no time", 0, 0},
+        {"soon", KAFKA_UNTIL_NEVER, "no time", 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        static struct kafka_until until;
+        struct error error = {0};
+        bool ok = kafka_until_parse(str_of(cases[i].text), NULL, 1800000000000, &until, &error);
+
+        if (ok != (cases[i].kind != KAFKA_UNTIL_NEVER) || (ok && until.kind != cases[i].kind))
+            fail_msg("%s: %s", cases[i].text, error.text);
+        if (!ok && !strstr(error.text, cases[i].reason))
+            fail_msg("%s: %s", cases[i].text, error.text);
+        if (!ok)
+            assert_int_equal(error.kind, ERROR_CONFIG);
+        if (ok && until.kind == KAFKA_UNTIL_TIME)
+            assert_int_equal(until.time_ms, cases[i].last);
+        if (!ok || until.kind != KAFKA_UNTIL_OFFSETS)
+            continue;
+        assert_int_equal(until.count, cases[i].count);
+        assert_int_equal(until.limits[until.count - 1].offset, cases[i].last);
+    }
+}
+
+/* Ends at the end that was there at the start, once; a rewind takes the end back. */
+static void test_until_end(void **state)
+{
+    struct cluster cluster;
+    struct client *client;
+    struct kafka_reached reached[PARTITIONS + 1];
+
+    (void)state;
+    cluster_start(&cluster);
+    produce(&cluster, 0, 403); /* the last partition has one less */
+    client = client_make(&cluster, START_EARLIEST);
+    client->run.until.kind = KAFKA_UNTIL_END;
+    client->assign_at_once = false;
+    client_start(client);
+    WAIT_FOR(client, offered_count(client) == PARTITIONS);
+    produce(&cluster, 404, 400); /* after the question */
+    for (int i = 0; i < PARTITIONS; i++) {
+        assert_int_equal(client->ends, 0);
+        client->source->ops->assign(client->source, &client->offered[i], 1);
+    }
+    WAIT_FOR(client, client->ends);
+    assert_int_equal(client->total, 403);
+    all_seen_once(client, 0, 403);
+    for (int i = 0; i < 10; i++)
+        client_turn(client, 20);
+    assert_int_equal(client->total, 403);
+    assert_int_equal(client->ends, 1);
+    client->source->ops->seek(client->source, 2, 50);
+    client_turn(client, 1);
+    WAIT_FOR(client, client->ends == 2);
+    assert_int_equal(client->total, 403 + 51);
+    assert_int_equal(kafka_source_reached(client->source, reached, PARTITIONS + 1), PARTITIONS);
+    assert_int_equal(reached[2].from, 0);
+    assert_int_equal(reached[2].to, 101);
+    assert_int_equal(reached[3].to, 100);
+    commit_all(client, "done");
+    client_close(client, true);
+
+    /* Nothing is left to read: it ends without fetching. */
+    client = client_make(&cluster, START_EARLIEST);
+    assert_true(kafka_until_parse(STR("0:101,1:100"), NULL, 0, &client->run.until, NULL));
+    client_start(client);
+    WAIT_FOR(client, client->ends);
+    assert_int_equal(client->total, 0);
+    client_close(client, true);
+
+    /* Given offsets, also some that are not there yet. */
+    client = client_make(&cluster, START_EARLIEST);
+    assert_true(kafka_until_parse(STR("0:150,3:210"), NULL, 0, &client->run.until, NULL));
+    client_start(client);
+    WAIT_FOR(client, client->total >= 49 + 100);
+    assert_int_equal(client->ends, 0);
+    produce(&cluster, 804, 100);
+    WAIT_FOR(client, client->ends);
+    assert_int_equal(client->total, 49 + 110);
+    client_close(client, true);
+
+    client = client_make(&cluster, START_EARLIEST);
+    assert_true(kafka_until_parse(STR("7:150"), NULL, 0, &client->run.until, NULL));
+    client_start(client);
+    WAIT_FOR(client, client->errors);
+    assert_int_equal(client->error.kind, ERROR_CONFIG);
+    client_close(client, true);
+    cluster_stop(&cluster);
+}
+
+static void test_topic_made_anew(void **state)
+{
+    struct cluster cluster;
+    struct client *client;
+
+    (void)state;
+    cluster_start(&cluster);
+    produce(&cluster, 0, 40);
+    client = client_open(&cluster, START_EARLIEST);
+    WAIT_FOR(client, client->total >= 40);
+    client->ahead_ms = 20000; /* the question is asked again, and the answer is the same */
+    for (int i = 0; i < 5; i++)
+        client_turn(client, 20);
+    assert_int_equal(client->errors, 0);
+    assert_int_equal(rd_kafka_mock_topic_delete(cluster.mock, "orders"), 0);
+    assert_int_equal(rd_kafka_mock_topic_create(cluster.mock, "orders", PARTITIONS, 1), 0);
+    client->ahead_ms = 40000;
+    WAIT_FOR(client, client->errors > 0);
+    assert_int_equal(client->error.kind, ERROR_FATAL);
+    assert_non_null(strstr(client->error.text, "made anew while the job ran"));
+    client_close(client, true);
+    cluster_stop(&cluster);
+}
+
 /* A hub that has enough for now does not fetch: its descriptor must not keep waking it, and the news must not be forgotten. */
 static void test_step_empties_the_descriptor(void **state)
 {
@@ -869,6 +1020,7 @@ int main(void)
         cmocka_unit_test(test_broker_down),    cmocka_unit_test(test_step_empties_the_descriptor),
         cmocka_unit_test(test_commit_results), cmocka_unit_test(test_commit_exact),  cmocka_unit_test(test_rejoin),
         cmocka_unit_test(test_rejoin_without_brokers),                               cmocka_unit_test(test_first),
+        cmocka_unit_test(test_until_parse),    cmocka_unit_test(test_until_end),     cmocka_unit_test(test_topic_made_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
