@@ -8,11 +8,12 @@ import subprocess
 import time
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions
 
 from support import jobs
 from support.agent import RUNNING, binary, run_job, write_job
+from support.broker import Broker
 
 from test_failures import produce, verify
 
@@ -325,6 +326,55 @@ def test_until(broker, driver, name):
     assert len(one.lines("record")) == 40
     producer.commit_transaction(30)
     one.quit()
+
+
+def test_until_with_two_processes(broker, driver, name):
+    """Each ends when its own partitions have; what comes over from the one that has left is not read any further."""
+    broker.create_topic(name)
+    produce(broker, name, 0, 400)
+    one = driver("at_least_once", "allowed", ["end"])
+    one.wait_for(lambda: one.lines("end"), "the end")
+    two = driver("at_least_once", "allowed", ["0:100,1:100,2:100,3:100"])
+    two.wait_for(lambda: len(two.partitions("assign")) >= 2 and one.lines("revoke"), "a share")
+    produce(broker, name, 400, 400)
+    assert one.commit("done") == "stored"
+    one.quit()
+    two.wait_for(lambda: len({p for p, *_ in two.partitions("assign")}) == 4 and two.lines("end"), "the end of the second")
+    starts = {p: offset for p, offset, _, _ in two.partitions("assign")}
+    assert len(two.lines("record")) == sum(100 - offset for offset in starts.values())
+    assert all(int(line.split(" ")[2]) < 100 for line in two.lines("record"))
+    two.quit()
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+def test_gap(broker, driver, name, delivery):
+    broker.create_topic(name)
+    one = driver(delivery, "yes")
+    one.assigned()
+    assert one.commit("anchor") == "stored"
+    one.quit()
+    produce(broker, name, 0, 400)
+    for future in broker.admin().delete_records([TopicPartition(name, 1, 30)]).values():
+        future.result(20)
+    one = driver(delivery, "no")
+    one.wait_for(lambda: one.lines("gap") and len(one.lines("record")) >= 300, "the gap")
+    assert one.lines("gap") == ["gap 1 100 0  0 30"]
+    assert len(one.lines("record")) == 300 and not one.lines("error")
+    one.quit()
+
+
+def test_short_retention_is_told(tmp_path):
+    own = Broker(tmp_path / "broker")
+    with open(own.properties, "a") as properties:
+        properties.write("offsets.retention.minutes=60\n")
+    own.start()
+    try:
+        own.create_topic("t")
+        one = Driver(tmp_path / "driver", own, "t")
+        one.wait_for(lambda: "stopped for 60 minutes" in one.err.read_text(), "the warning")
+        one.quit()
+    finally:
+        own.wipe()
 
 
 def test_run_until_end(broker, endpoint, tmp_path, name):
