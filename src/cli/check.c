@@ -9,33 +9,10 @@
 #include "dirty/read.h"
 #include "route/route.h"
 #include "source/kafka.h"
-#include "util/clock.h"
-
-enum { CONNECT_MS = 15 * 1000 };
-
-/* Sends one call and waits for its answer. The caller frees it; NULL: no answer within the time. */
-static struct client_call *ask(struct engine *engine, struct client_call *call)
-{
-    int64_t until_ms = clock_monotonic_ms() + CONNECT_MS;
-
-    call->repeat_safe = true;
-    client_send(engine->client, call, clock_monotonic_ms());
-    while (clock_monotonic_ms() < until_ms) {
-        struct client_call *answer;
-
-        client_step(engine->client, clock_monotonic_ms(), clock_wall_ms());
-        answer = client_next(engine->client);
-        if (answer)
-            return answer;
-        http_wait(engine->http, NULL, 0,
-                  (int)int64_max(1, int64_min(200, client_deadline(engine->client) - clock_monotonic_ms())));
-    }
-    return NULL;
-}
 
 static bool check_source(struct engine *engine, unsigned *partitions_out, struct error *error)
 {
-    if (!kafka_source_probe(engine->job, CONNECT_MS, partitions_out, error))
+    if (!kafka_source_probe(engine->job, ENGINE_ASK_MS, partitions_out, error))
         return false;
     printf("source: topic %s is there, %u partitions\n", engine->job->source.topic, *partitions_out);
     return true;
@@ -76,7 +53,7 @@ static bool check_table(struct engine *engine, struct client_call *answer, struc
     if (!answer)
         return error_set(error, ERROR_RETRY,
                          "%s did not answer within %d s; check the endpoint of the data source %s and the network",
-                         job->target.maxcompute.endpoint, CONNECT_MS / 1000, job->target.maxcompute.name);
+                         job->target.maxcompute.endpoint, ENGINE_ASK_MS / 1000, job->target.maxcompute.name);
     if (answer->status == 404 &&
         (!answer->code[0] || strcmp(answer->code, "NoSuchTable") == 0 || strcmp(answer->code, "NoSuchObject") == 0)) {
         if (job->target.create == CREATE_NEVER)
@@ -115,7 +92,7 @@ static bool check_target(struct engine *engine, struct error *error)
     engine_connect(engine);
     buffer_init(&resource, 0);
     client_table_resource(engine->client, CLIENT_CONTROL, engine->job->target.table, &resource);
-    answer = ask(engine, client_call_new(CLIENT_CONTROL, "GET", buffer_take(&resource, NULL)));
+    answer = engine_ask(engine, client_call_new(CLIENT_CONTROL, "GET", buffer_take(&resource, NULL)));
     ok = check_table(engine, answer, error);
     client_call_free(answer);
     return ok || error_wrap(error, "target");

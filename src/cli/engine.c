@@ -31,7 +31,7 @@ static void properties_check(const struct job_property *properties, size_t count
             report_mistake(report, properties[i].at, (unsigned)strlen(properties[i].name), "%s", error.text);
 }
 
-bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path)
+bool engine_load_job(struct engine *engine, const char *job_path, const char *datasources_path)
 {
     struct error error = {0};
     struct job *job;
@@ -52,6 +52,17 @@ bool engine_load(struct engine *engine, const char *job_path, const char *dataso
     }
     engine->log = log_new(NULL, job->name);
     engine->table = table_name(job);
+    return true;
+}
+
+bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path)
+{
+    struct error error = {0};
+    struct job *job;
+
+    if (!engine_load_job(engine, job_path, datasources_path))
+        return false;
+    job = engine->job;
     if (!chain_open(&engine->chain, job, engine->report, engine->log, &error))
         return false;
     engine->probe = batch_new(4 * 1024 * 1024);
@@ -94,6 +105,26 @@ void engine_connect(struct engine *engine)
 static void wake_http(void *arg)
 {
     http_wake(arg);
+}
+
+struct client_call *engine_ask(struct engine *engine, struct client_call *call)
+{
+    int64_t until_ms = clock_monotonic_ms() + ENGINE_ASK_MS;
+
+    call->repeat_safe = true;
+    client_send(engine->client, call, clock_monotonic_ms());
+    while (clock_monotonic_ms() < until_ms) {
+        struct client_call *answer;
+
+        client_step(engine->client, clock_monotonic_ms(), clock_wall_ms());
+        answer = client_next(engine->client);
+        if (answer)
+            return answer;
+        http_wait(engine->http, NULL, 0,
+                  (int)int64_max(1, int64_min(200, client_deadline(engine->client) - clock_monotonic_ms())));
+    }
+    client_call_free(call); /* so that the next question does not get its answer */
+    return NULL;
 }
 
 bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_run *run, struct error *error)

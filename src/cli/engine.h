@@ -1,4 +1,4 @@
-/* engine.h: from a job file to a job that runs: everything that `run`, `demo` and `check` set up alike.
+/* engine.h: from a job file to a job that runs: everything that the commands set up alike.
  * Ownership: engine_free frees all. Threads: the command's main thread; the hub runs in it.
  * Mistakes in files are printed as a report on standard error, run-time failures as one log line. */
 #ifndef LUADUCT_CLI_ENGINE_H
@@ -34,10 +34,17 @@ struct engine {
     struct hub *hub;
 };
 
+enum { ENGINE_ASK_MS = 15 * 1000 };
+
+/* Loads and checks the files, and no more: enough for commands that run no stage. False: the report says why. */
+bool engine_load_job(struct engine *engine, const char *job_path, const char *datasources_path) MUST_USE;
 /* Loads and checks the files, opens the stages and probes what comes out of them. False: the report says why. */
 bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path) MUST_USE;
 /* The client of the job's target, without sending anything. */
 void engine_connect(struct engine *engine);
+/* Sends one question to the service and waits for its answer, at most ENGINE_ASK_MS; the caller frees it. NULL: none came, and
+ * the call is gone. */
+struct client_call *engine_ask(struct engine *engine, struct client_call *call) MUST_USE;
 /* Makes the ends and the hub. */
 bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_run *run, struct error *error) MUST_USE;
 /* Prints the report, if there is something in it; the exit status that fits it. */
