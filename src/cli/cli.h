@@ -10,6 +10,8 @@ int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_dirty(int argc, char **argv);
 int cli_demo(int argc, char **argv);
+int cli_epoch(int argc, char **argv);
+int cli_reset(int argc, char **argv);
 int cli_help(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_local(int argc, char **argv);

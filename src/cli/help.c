@@ -10,19 +10,19 @@ static const char usage[] =
     "\n"
     "  luaduct check JOB.yaml [--connect]   is the job right? all mistakes at once; --connect asks both ends as well\n"
     "  luaduct run JOB.yaml                 run it in the foreground; Ctrl-C flushes and commits what was read;\n"
-    "                                       failures that may heal restart it (--no-restart: they do not);
-"
-    "                                       --first: it never ran; --until end | TIME | PARTITION:OFFSET,...: ends there
-"
-    "  luaduct dirty list|show|export JOB.yaml   the rows that could not be handled, and why
-"
+    "                                       failures that may heal restart it (--no-restart: they do not);\n"
+    "                                       --first: it never ran; --until end | TIME | PARTITION:OFFSET,...: ends there\n"
+    "  luaduct epoch show JOB.yaml          where it stands: positions, ledger, and what is prepared with exactly_once\n"
+    "  luaduct epoch resolve JOB.yaml       decide about prepared rows of which the service does not know the outcome\n"
+    "  luaduct reset JOB.yaml --to WHERE    move the position of a stopped job\n"
+    "  luaduct dirty list|show|export JOB.yaml   the rows that could not be handled, and why\n"
     "  luaduct demo [JOB.yaml]              run it against an embedded Kafka and an embedded MaxCompute endpoint\n"
     "  luaduct local                        the embedded MaxCompute endpoint alone, on loopback\n"
     "  luaduct help config                  every key of the job file and of the data sources file\n"
     "  luaduct help lua                     what a Lua stage can say\n"
     "  luaduct version                      this release and the libraries in it\n"
     "\n"
-    "run, check and dirty take --datasources FILE; the default is datasources.yaml beside the job file.\n"
+    "Commands that take a job take --datasources FILE too; the default is datasources.yaml beside the job file.\n"
     "Exit status: 0 done, 1 failed at run time, 2 a mistake in a file or on the command line; run --no-restart and\n"
     "run --records also end with 75: failed, and starting it again may help.\n";
 

@@ -1,0 +1,375 @@
+/* reset.c: `luaduct reset JOB --to WHERE`: moves the position of a stopped job, or sets that of one that never ran. What it
+ * stores are idle records of today's topic and table, with the ledger that was there; the broker refuses it while the group has
+ * members. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "cli/grid.h"
+#include "cli/survey.h"
+#include "job/tables.h"
+
+struct reset {
+    const char *job_path, *datasources_path, *to;
+    bool force, yes;
+};
+
+/* --- where to --- */
+
+static bool number_take(struct str text, int64_t max, int64_t *number_out)
+{
+    *number_out = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || *number_out > (max - (text.data[i] - '0')) / 10)
+            return false;
+        *number_out = *number_out * 10 + (text.data[i] - '0');
+    }
+    return text.size > 0;
+}
+
+/* "0:100,3:7". Times have colons too, but blanks or dashes as well. */
+static bool is_list(struct str text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (!strchr("0123456789:,", text.data[i]))
+            return false;
+    }
+    return memchr(text.data, ':', text.size);
+}
+
+static bool list_read(struct str text, const struct survey *survey, int64_t *targets, struct error *error)
+{
+    struct str word, name, value;
+    int64_t partition, offset;
+
+    while (text.data) {
+        const struct kafka_place *place;
+
+        str_cut(text, ',', &word, &text);
+        if (!str_cut(word, ':', &name, &value) || !number_take(name, INT32_MAX, &partition) ||
+            !number_take(value, INT64_MAX, &offset))
+            return error_set(error, ERROR_CONFIG, "--to: \"%.*s\" is no PARTITION:OFFSET, such as 0:1500", STR_ARG(word));
+        if (partition >= survey->count)
+            return error_set(error, ERROR_CONFIG, "--to: the topic has no partition %" PRId64 "; it has %" PRId32 ", from 0",
+                             partition, survey->count);
+        if (targets[partition] >= 0)
+            return error_set(error, ERROR_CONFIG, "--to: partition %" PRId64 " stands twice", partition);
+        place = &survey->places[partition];
+        if (offset < place->begin || offset > place->end)
+            return error_set(error, ERROR_CONFIG,
+                             "--to: partition %" PRId64 " has no offset %" PRId64 "; its log begins at %" PRId64
+                             " and ends at %" PRId64,
+                             partition, offset, place->begin, place->end);
+        targets[partition] = offset;
+    }
+    return true;
+}
+
+static bool time_read(const struct reset *reset, struct ends *ends, const struct survey *survey, int64_t *targets,
+                      struct error *error)
+{
+    int64_t ms;
+
+    if (!start_time_parse(str_of(reset->to), ends->engine->job->time_zone, &ms, error)) {
+        error->kind = ERROR_CONFIG;
+        return error_wrap(error, "--to: \"%s\"", reset->to);
+    }
+    if (!kafka_admin_offsets_at(ends->admin, ms, targets, error))
+        return false;
+    for (int32_t i = 0; i < survey->count; i++) {
+        if (targets[i] < 0) /* no record is that new */
+            targets[i] = survey->places[i].end;
+    }
+    return true;
+}
+
+/* The new offset of each partition; -1: it stays. */
+static bool targets_read(const struct reset *reset, struct ends *ends, const struct survey *survey, int64_t *targets,
+                         struct error *error)
+{
+    static const char *const words[] = {"earliest", "latest"};
+    struct str text = str_of(reset->to);
+    enum start_kind kind;
+
+    for (int32_t i = 0; i < survey->count; i++)
+        targets[i] = -1;
+    if (is_list(text))
+        return list_read(text, survey, targets, error);
+    if (!start_parse(text, &kind) || kind == START_COMMITTED) {
+        const char *nearest = str_nearest(text, words, COUNT_OF(words));
+
+        return error_set(error, ERROR_CONFIG,
+                         "--to: \"%s\" is neither earliest, latest, a time such as \"2024-01-31 00:00:00 Asia/Shanghai\", nor "
+                         "PARTITION:OFFSET,...%s%s%s", reset->to, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                         nearest ? "\"?" : "");
+    }
+    if (kind == START_TIME)
+        return time_read(reset, ends, survey, targets, error);
+    for (int32_t i = 0; i < survey->count; i++)
+        targets[i] = kind == START_EARLIEST ? survey->places[i].begin : survey->places[i].end;
+    return true;
+}
+
+/* --- what it means --- */
+
+/* Whoever keeps a record commits its sessions, with the rows of all its Kafka partitions: it is dropped everywhere or
+ * nowhere. */
+static bool dropped_whole(const struct survey *survey, const int64_t *targets, struct error *error)
+{
+    for (size_t i = 0; i < survey->epoch_count; i++) {
+        const struct survey_epoch *epoch = &survey->epochs[i];
+        int32_t dropped = -1, kept = -1;
+
+        for (int32_t j = 0; j < survey->count; j++) {
+            if (survey_carried(survey, epoch, j))
+                *(targets[j] >= 0 ? &dropped : &kept) = j;
+        }
+        if (dropped >= 0 && kept >= 0)
+            return error_set(error, ERROR_FATAL,
+                             "epoch %s is prepared on Kafka partition %" PRId32 " and on %" PRId32 ", which is not moved: who "
+                             "reads that one commits the rows of both; move all partitions that carry the epoch",
+                             epoch->position->epoch, dropped, kept);
+    }
+    return true;
+}
+
+/* What forbids it, whatever it would move. */
+static bool survey_check(const struct reset *reset, const struct ends *ends, const struct survey *survey, const int64_t *targets,
+                         struct error *error)
+{
+    for (int32_t i = 0; i < survey->count; i++) {
+        const struct survey_partition *partition = &survey->partitions[i];
+
+        if (targets[i] < 0)
+            continue;
+        if (partition->record == RECORD_UNKNOWN || partition->other_job) {
+            *error = partition->error;
+            return error_wrap(error, "Kafka partition %" PRId32, i);
+        }
+        if (partition->position.prepared && !reset->force)
+            return error_set(error, ERROR_FATAL,
+                             "Kafka partition %" PRId32 " carries the prepared epoch %s: look at it with `luaduct epoch show "
+                             "%s`; a start of the job finishes it, or `luaduct epoch resolve` decides it; --force drops its "
+                             "record, and then what its sessions hold may be there twice or not at all",
+                             i, partition->position.epoch, reset->job_path);
+    }
+    if (!dropped_whole(survey, targets, error))
+        return false;
+    if (ends->service.kind != ERROR_NONE) {
+        *error = ends->service;
+        return error_wrap(error, "the table's id, which is stored with the position, cannot be asked for");
+    }
+    return true;
+}
+
+static void print_effect(const struct kafka_place *place, int64_t target, struct grid *grid)
+{
+    if (place->offset < 0)
+        grid_add(grid, "%" PRId64 " records before it are not read", target - place->begin);
+    else if (target < place->offset)
+        grid_add(grid, "%" PRId64 " offsets are read and written AGAIN", place->offset - target);
+    else if (target > place->offset)
+        grid_add(grid, "%" PRId64 " offsets are NEVER READ", target - int64_max(place->offset, place->begin));
+    else
+        grid_add(grid, "stays");
+}
+
+static void print_moves(const struct survey *survey, const struct survey_move *moves, size_t count, struct buffer *text)
+{
+    struct grid grid;
+
+    grid_init(&grid, 6);
+    grid_add(&grid, "partition");
+    grid_add(&grid, "from");
+    grid_add(&grid, "to");
+    grid_add(&grid, "log begin");
+    grid_add(&grid, "log end");
+    grid_add(&grid, "what that means");
+    for (size_t i = 0; i < count; i++) {
+        const struct kafka_place *place = &survey->places[moves[i].partition];
+
+        grid_add(&grid, "%" PRId32, moves[i].partition);
+        if (place->offset < 0)
+            grid_add(&grid, "-");
+        else
+            grid_add(&grid, "%" PRId64, place->offset);
+        grid_add(&grid, "%" PRId64, moves[i].offset);
+        grid_add(&grid, "%" PRId64, place->begin);
+        grid_add(&grid, "%" PRId64, place->end);
+        print_effect(place, moves[i].offset, &grid);
+    }
+    grid_print(&grid, 0, text);
+    grid_release(&grid);
+}
+
+/* Records that are dropped with --force: what becomes of their rows. */
+static void print_dropped(const struct survey *survey, const int64_t *targets, struct buffer *text)
+{
+    for (size_t i = 0; i < survey->epoch_count; i++) {
+        const struct survey_epoch *epoch = &survey->epochs[i];
+        uint64_t closed = 0, open = 0, unknown = 0;
+        bool dropped = false;
+
+        for (int32_t j = 0; j < survey->count; j++)
+            dropped |= targets[j] >= 0 && survey_carried(survey, epoch, j);
+        if (!dropped)
+            continue;
+        for (size_t j = 0; j < epoch->position->session_count; j++) {
+            const struct survey_session *session = &epoch->sessions[j];
+            uint64_t *sum = session->state == SURVEY_CLOSED ? &closed : session_is_open(session) ? &open : &unknown;
+
+            *sum += session->recorded->rows;
+        }
+        buffer_print(text, "WARNING: the record of epoch %s is dropped. Of its rows, %" PRIu64 " are in the table and come twice "
+                     "when they are read again; %" PRIu64 " are in sessions that nobody will commit and are lost when "
+                     "they are not read again; of %" PRIu64 " it is not known.\n", epoch->position->epoch, closed, open, unknown);
+    }
+}
+
+static void print_plan(const struct ends *ends, const struct survey *survey, const int64_t *targets,
+                       const struct survey_move *moves, size_t count, struct buffer *text)
+{
+    struct counts total = {0};
+    size_t silent = 0;
+
+    buffer_print(text, "reset of job %s, group %s\n", ends->engine->job->name, ends->engine->job->source.group);
+    print_moves(survey, moves, count, text);
+    for (size_t i = 0; i < count; i++) {
+        const struct survey_partition *partition = &survey->partitions[moves[i].partition];
+
+        counts_add(&total, &moves[i].ledger);
+        if (partition->record == RECORD_STRANGE)
+            buffer_print(text, "Kafka partition %" PRId32 ": what stands beside its offset was not stored by luaduct, or is "
+                         "damaged: it is replaced, and its ledger begins at 0\n", moves[i].partition);
+        else if (partition->record == RECORD_FOREIGN)
+            buffer_print(text, "Kafka partition %" PRId32 ": the position was stored for a topic or table that was made anew "
+                         "since; it now belongs to today's\n", moves[i].partition);
+    }
+    for (int32_t i = 0; i < survey->count; i++)
+        silent += targets[i] < 0 && survey->places[i].offset < 0;
+    if (silent)
+        buffer_print(text, "%zu other partition%s no position: a job that has one anywhere reads them from their earliest "
+                     "offset.\n", silent, silent == 1 ? " has" : "s have");
+    print_dropped(survey, targets, text);
+    if (total.read)
+        buffer_print(text, "The ledger goes on from what it is (read %" PRId64 ", written %" PRId64 "): what is read again "
+                     "counts again.\n", total.read, total.written);
+}
+
+/* --- the command --- */
+
+static int refused(const struct error *error)
+{
+    fflush(stdout);
+    fprintf(stderr, "luaduct reset: %s\n", error->text);
+    return error->kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
+}
+
+static int reset_store(struct ends *ends, const struct survey *survey, const struct survey_move *moves, size_t count)
+{
+    struct survey now = {0};
+    struct error error = {0};
+    bool ok = survey_read(&now, ends, &error);
+
+    /* The states of sessions are no part of it: --force has given them up. */
+    if (ok)
+        ok = survey_same(survey, &now, &error) && survey_store(ends, moves, count, &error);
+    survey_release(&now);
+    if (!ok)
+        return refused(&error);
+    printf("done: %zu position%s stored and read back; start the job\n", count, count == 1 ? "" : "s");
+    return EXIT_OK;
+}
+
+static int reset_survey(const struct reset *reset, struct ends *ends, struct survey *survey)
+{
+    int64_t *targets = xcalloc((size_t)survey->count, sizeof(*targets));
+    struct survey_move *moves = xcalloc((size_t)survey->count, sizeof(*moves));
+    struct error error = {0};
+    struct buffer text;
+    size_t count = 0;
+    int status;
+
+    buffer_init(&text, 0);
+    if (survey->group.member_count) {
+        survey_members(survey, &text);
+        error_set(&error, ERROR_FENCED, "group %s is in use by %s; stop the job on all machines first",
+                  ends->engine->job->source.group, buffer_text(&text));
+        status = refused(&error);
+        goto out;
+    }
+    if (!targets_read(reset, ends, survey, targets, &error) || !survey_check(reset, ends, survey, targets, &error)) {
+        status = refused(&error);
+        goto out;
+    }
+    for (int32_t i = 0; i < survey->count; i++) {
+        if (targets[i] >= 0)
+            moves[count++] = (struct survey_move){i, targets[i], survey->partitions[i].position.ledger};
+    }
+    if (reset->force)
+        survey_ask(survey, ends, false);
+    print_plan(ends, survey, targets, moves, count, &text);
+    fwrite(text.data, 1, text.size, stdout);
+    status = survey_confirm("reset", reset->yes) ? reset_store(ends, survey, moves, count) : EXIT_CONFIG;
+out:
+    buffer_release(&text);
+    free(targets);
+    free(moves);
+    return status;
+}
+
+static const char usage[] =
+    "usage: luaduct reset JOB.yaml --to WHERE [--force] [--yes] [--datasources FILE]\n"
+    "  --to earliest | latest | TIME | PARTITION:OFFSET,...   TIME such as \"2024-01-31 00:00:00 Asia/Shanghai\"\n"
+    "  --force  also where an epoch is prepared: its record is dropped\n"
+    "  --yes    does not ask; without it a person has to type yes\n"
+    "Moves the position of a stopped job: back, records are written again; forward, records are never read.\n";
+
+static bool arguments_read(struct reset *reset, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--to") == 0 && i + 1 < argc) {
+            reset->to = argv[++i];
+        } else if (strcmp(argv[i], "--datasources") == 0 && i + 1 < argc) {
+            reset->datasources_path = argv[++i];
+        } else if (strcmp(argv[i], "--force") == 0) {
+            reset->force = true;
+        } else if (strcmp(argv[i], "--yes") == 0) {
+            reset->yes = true;
+        } else if (argv[i][0] != '-' && !reset->job_path) {
+            reset->job_path = argv[i];
+        } else {
+            fprintf(stderr, "luaduct reset: \"%s\" is not understood\n%s", argv[i], usage);
+            return false;
+        }
+    }
+    if (!reset->job_path)
+        fprintf(stderr, "luaduct reset: which job?\n%s", usage);
+    else if (!reset->to)
+        fprintf(stderr, "luaduct reset: --to is missing: where should the job go on?\n%s", usage);
+    return reset->job_path && reset->to;
+}
+
+int cli_reset(int argc, char **argv)
+{
+    struct reset reset = {0};
+    struct engine engine;
+    struct ends ends;
+    struct survey survey = {0};
+    struct error error = {0};
+    int status;
+
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        fputs(usage, stdout);
+        return EXIT_OK;
+    }
+    if (!arguments_read(&reset, argc, argv))
+        return EXIT_CONFIG;
+    if (ends_open(&ends, &engine, "reset", reset.job_path, reset.datasources_path, &status))
+        status = survey_read(&survey, &ends, &error) ? reset_survey(&reset, &ends, &survey) : refused(&error);
+    survey_release(&survey);
+    ends_close(&ends);
+    engine_free(&engine);
+    return status;
+}
