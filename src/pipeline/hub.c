@@ -25,6 +25,7 @@ enum {
     LANE_MS = 1000,             /* a record waits so long for its batch to fill, then goes with what there is */
     TICK_MS = 500,
     STUCK_MS = 120 * 1000,
+    SHARE_MS = 30 * 1000,
 };
 
 enum hub_state { HUB_OPENING, HUB_RUNNING, HUB_DRAINING, HUB_DONE };
@@ -71,6 +72,8 @@ struct hub {
     int64_t fetched;
     uint64_t sequence;
     int64_t lag_ms;
+    int64_t alone_ms; /* when this process last had all partitions, or none */
+    bool share_said;
 
     atomic_bool stop_wanted;
 
@@ -759,6 +762,32 @@ static void watch_lag(struct hub *hub, int64_t now_ms)
     }
 }
 
+/* Dirty rows in a folder are on this machine alone. A part of the topic for so long is no rebalance: others have the rest. */
+static bool check_dirty_shared(struct hub *hub, int64_t now_ms, struct error *error)
+{
+    const struct source *source = hub->options.source;
+    int64_t assigned = metric_get(hub->options.stats->assigned);
+
+    if (dirty_is_shared(hub->options.dirty) || assigned == 0 || assigned >= source->partition_count) {
+        hub->alone_ms = now_ms;
+        return true;
+    }
+    if (now_ms - hub->alone_ms < SHARE_MS || hub->share_said)
+        return true;
+    hub->share_said = true;
+    if (hub->options.job->delivery == DELIVERY_EXACTLY_ONCE)
+        return error_set(error, ERROR_CONFIG,
+                         "other members of group %s read %" PRId64 " of the %d partitions of topic %s, but dirty rows are kept in "
+                         "%s, which they do not share: several processes of one job need dirty: {kafka: {topic: ...}}",
+                         hub->options.job->source.group, source->partition_count - assigned, source->partition_count,
+                         hub->options.job->source.topic, dirty_place(hub->options.dirty));
+    log_warn(hub->options.log,
+             "other members of the group read a part of the topic, but dirty rows are kept in %s, so that those of each process "
+             "stay on its machine; dirty: {kafka: {topic: ...}} keeps them together assigned=%" PRId64 " of=%d",
+             dirty_place(hub->options.dirty), assigned, source->partition_count);
+    return true;
+}
+
 /* --- the loop --- */
 
 static void wait(struct hub *hub, bool moved, int64_t now_ms)
@@ -827,6 +856,8 @@ static bool turn(struct hub *hub, struct report *report, struct error *error)
         if (!dispatch(hub, &moved, now_ms, error))
             return false;
         watch_lag(hub, now_ms);
+        if (!check_dirty_shared(hub, now_ms, error))
+            return false;
     }
     if (hub->state == HUB_RUNNING && (atomic_load(&hub->stop_wanted) || hub->source_ended)) {
         log_info(options->log, "draining: what was read is flushed and committed");

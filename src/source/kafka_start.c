@@ -263,6 +263,7 @@ static void describe_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
     }
     infos = rd_kafka_TopicDescription_partitions(topics[0], &partitions);
     kafka->topic_partitions = (int32_t)size_min(partitions, KAFKA_PARTITIONS_MAX);
+    kafka->source.partition_count = kafka->topic_partitions;
     if (partitions > 0)
         (void)kafka_partition_at(kafka, kafka->topic_partitions - 1, true);
     snprintf(kafka->source.topic_id, sizeof(kafka->source.topic_id), "%s", id);

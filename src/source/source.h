@@ -94,6 +94,7 @@ struct source {
     const struct source_ops *ops;
     char cluster_id[64]; /* "" when unknown */
     char topic_id[64];
+    int32_t partition_count; /* of the topic, as last heard; 0 when unknown */
 };
 
 #endif

@@ -32,6 +32,7 @@ struct scripted_source {
     bool revoked, released;
     bool hold_start;             /* never gets ready */
     bool hold_commits;           /* commits are not answered, nor stored */
+    int32_t others; /* partitions that other members have */
     unsigned rejoins;
     bool fail_when_prepared;     /* the source fails some time after a record was stored */
     int64_t fail_in_fetches;
@@ -81,6 +82,7 @@ static inline bool scripted_start(struct source *source, struct error *error UNU
 
     snprintf(source->cluster_id, sizeof(source->cluster_id), "cluster");
     snprintf(source->topic_id, sizeof(source->topic_id), "topic-id");
+    source->partition_count = SCRIPT_PARTITIONS + script->others;
     if (script->hold_start)
         return true;
     scripted_push(script, SOURCE_READY);

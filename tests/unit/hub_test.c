@@ -302,6 +302,31 @@ static void a_process_that_ends_between_prepare_and_finish_doubles_nothing(void 
     }
 }
 
+/* 10 s a look. */
+static int64_t fast_clock_ms(void)
+{
+    static int64_t now_ms;
+
+    return now_ms += 10 * 1000;
+}
+
+static void several_processes_need_a_store_of_dirty_rows_that_they_share(void **state UNUSED)
+{
+    for (int others = 0; others < 2; others++) {
+        struct run *run = open_run(&(struct setup){.delivery = DELIVERY_EXACTLY_ONCE, .monotonic_ms = fast_clock_ms}, 100);
+
+        run->source->others = others;
+        run->source->idle_fetches = 20;
+        go(run);
+        assert_int_equal(run->ok, !others);
+        if (others) {
+            assert_int_equal(run->error.kind, ERROR_CONFIG);
+            assert_non_null(strstr(run->error.text, "dirty: {kafka: {topic: ...}}"));
+        }
+        close_run(run);
+    }
+}
+
 static void a_position_of_another_table_is_refused(void **state UNUSED)
 {
     struct run *run = open_run(&(struct setup){.workers = 1}, 200);
@@ -633,6 +658,7 @@ int main(void)
         cmocka_unit_test(a_refused_commit_is_sent_again),
         cmocka_unit_test(exactly_once_gives_the_same_rows),
         cmocka_unit_test(a_process_that_ends_between_prepare_and_finish_doubles_nothing),
+        cmocka_unit_test(several_processes_need_a_store_of_dirty_rows_that_they_share),
         cmocka_unit_test(a_position_of_another_table_is_refused),
         cmocka_unit_test(a_revoked_partition_is_flushed_before_it_is_given_back),
         cmocka_unit_test(a_lost_partition_moves_no_offset),
