@@ -498,6 +498,9 @@ bool epochs_sink_event(struct epochs *epochs, const struct sink_event *event, st
         epoch->committed++;
         step_reached(STEP_committed_one);
         break;
+    case SINK_SESSION_OPEN:
+        roll_session_open(epochs, target);
+        break;
     case SINK_SESSION_UNKNOWN:
         *error = event->error;
         target->session = NULL;

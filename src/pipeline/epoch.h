@@ -49,9 +49,9 @@ void epochs_free(struct epochs *epochs);
 
 /* --- partitions --- */
 /* SOURCE_ASSIGN: reads what was stored, rolls forward what is prepared (rule 9), anchors what has no committed offset (rule 1),
- * and then lets the source start. */
-bool epochs_offer(struct epochs *epochs, const struct source_partition *partitions, size_t count, int64_t now_ms,
-                  struct error *error) MUST_USE;
+ * and then lets the source start. partitions[count..stored_count) are what is stored for those of others. */
+bool epochs_offer(struct epochs *epochs, const struct source_partition *partitions, size_t count, size_t stored_count,
+                  int64_t now_ms, struct error *error) MUST_USE;
 void epochs_revoke(struct epochs *epochs, const struct source_partition *partitions, size_t count, int64_t now_ms);
 void epochs_lose(struct epochs *epochs, const struct source_partition *partitions, size_t count);
 /* Whether messages of the partition are to be taken today. */

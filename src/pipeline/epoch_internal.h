@@ -85,8 +85,8 @@ struct epoch {
     bool early_said; /* the log line about its early flush */
     bool late_said;
     int64_t late_until_ms; /* not flushed before, for the service's limits; 0: when the interval is over */
-    bool doomed;     /* PREPARING, and part of it is gone: dropped as soon as the answer allows */
-    bool dropped;    /* given up; stays only until its packs are back */
+    bool doomed;           /* PREPARING, and part of it is gone: dropped as soon as the answer allows */
+    bool dropped;          /* given up; stays only until its packs are back */
 };
 
 /* One prepared record of an earlier owner, for all partitions of this process that carry it. */
@@ -204,11 +204,13 @@ bool epochs_intake(struct epochs *epochs, int64_t now_ms, int64_t wall_ms, struc
 void epochs_dropped_sweep(struct epochs *epochs);
 
 /* epoch_roll.c */
-/* The record of a partition that was just assigned. Takes what it holds. */
-void roll_begin(struct epochs *epochs, struct held *held, struct position *position, int64_t now_ms);
+/* The record of a partition that was just assigned, among all that is stored for the topic. Takes what it holds. */
+void roll_begin(struct epochs *epochs, struct held *held, struct position *position, const struct source_partition *stored,
+                size_t stored_count, int64_t now_ms);
 void roll_leave(struct epochs *epochs, struct held *held);
 void roll_free(struct epochs *epochs, struct roll *roll);
 void roll_session_committed(struct epochs *epochs, struct target *target);
+void roll_session_open(struct epochs *epochs, struct target *target);
 void roll_session_unknown(const struct epochs *epochs, const struct target *target, struct error *error);
 
 #endif

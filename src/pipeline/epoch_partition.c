@@ -111,8 +111,8 @@ static bool offer_parse(struct epochs *epochs, const struct source_partition *of
     return false;
 }
 
-bool epochs_offer(struct epochs *epochs, const struct source_partition *partitions, size_t count, int64_t now_ms,
-                  struct error *error)
+bool epochs_offer(struct epochs *epochs, const struct source_partition *partitions, size_t count, size_t stored_count,
+                  int64_t now_ms, struct error *error)
 {
     struct source *source = epochs->options.source;
     size_t rolling = 0;
@@ -131,8 +131,7 @@ bool epochs_offer(struct epochs *epochs, const struct source_partition *partitio
         held->ledger = position.ledger;
         if (position.prepared) {
             rolling++;
-            held->state = HELD_ROLLING;
-            roll_begin(epochs, held, &position, now_ms);
+            roll_begin(epochs, held, &position, partitions, stored_count, now_ms);
         } else if (offered->committed) {
             source->ops->assign(source, offered, 1);
         }

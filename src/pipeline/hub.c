@@ -555,7 +555,7 @@ static bool take_source_events(struct hub *hub, bool *moved, int64_t now_ms, str
                 return false;
             break;
         case SOURCE_ASSIGN:
-            if (!epochs_offer(hub->epochs, event.partitions, event.count, now_ms, error))
+            if (!epochs_offer(hub->epochs, event.partitions, event.count, event.stored_count, now_ms, error))
                 return false;
             hub->source_more = true;
             /* A bounded source that has got more to give: partitions of a process that has ended, or its own after a rejoin. */

@@ -95,6 +95,12 @@ static struct sink_session *null_session_adopt(struct sink *sink, struct str spe
     return session;
 }
 
+static struct sink_session *null_session_ask(struct sink *sink, struct str spec, struct str id, unsigned blocks, uint64_t rows,
+                                             void *user, int64_t now_ms)
+{
+    return null_session_adopt(sink, spec, id, blocks, rows, user, now_ms);
+}
+
 static const char *null_session_id(const struct sink_session *session UNUSED)
 {
     return "null";
@@ -117,7 +123,7 @@ static bool null_next(struct sink *sink, struct sink_event *event_out)
     if (!sink_event_pop(sink, event_out))
         return false;
     null->told_block = event_out->block;
-    if (event_out->kind == SINK_SESSION_COMMITTED)
+    if (sink_event_ends(event_out))
         null->told_session = CONTAINER_OF(event_out->session, struct null_session, base);
     return true;
 }
@@ -146,6 +152,7 @@ static const struct sink_ops null_ops = {
     .session_commit = null_session_commit,
     .session_drop = null_session_drop,
     .session_adopt = null_session_adopt,
+    .session_ask = null_session_ask,
     .session_id = null_session_id,
     .step = null_step,
     .deadline = null_deadline,

@@ -5,7 +5,7 @@
  * are there, the server's list equals ours) -> commit (atomic; repeated until it is known to be closed) or drop (never
  * committed). All of it is asynchronous: calls only start things; sink_next tells what happened. The hub polls; nothing calls up.
  * Ownership: block_put takes the block and gives it back (freed) when it is acknowledged; sessions belong to the sink and end
- * with SESSION_COMMITTED, SESSION_UNKNOWN or session_drop; a struct sink_session pointer must not be used after either.
+ * with SESSION_COMMITTED, SESSION_UNKNOWN, SESSION_OPEN or session_drop; a struct sink_session pointer must not be used after either.
  * Threads: the hub's. Retries, backoff and throttling are the sink's own business; an event FAILED ends the job. */
 #ifndef LUADUCT_SINK_SINK_H
 #define LUADUCT_SINK_SINK_H
@@ -40,6 +40,7 @@ enum sink_event_kind {
     /* An adopted session, or one whose commit was begun, is expired, cancelled or not known to the service: whether its rows are
      * in the table cannot be told from here (rule 10). error says what the service answered. It is gone after this event. */
     SINK_SESSION_UNKNOWN,
+    SINK_SESSION_OPEN,      /* of a session that was only asked about: it is not committed. It is gone after this event. */
     SINK_FAILED,            /* error; the job cannot go on */
 };
 
@@ -49,6 +50,12 @@ struct sink_event {
     struct block *block;
     struct error error;
 };
+
+/* Whether the event's session is gone after it. */
+static inline bool sink_event_ends(const struct sink_event *event)
+{
+    return event->kind == SINK_SESSION_COMMITTED || event->kind == SINK_SESSION_UNKNOWN || event->kind == SINK_SESSION_OPEN;
+}
 
 struct sink_ops {
     const char *name;
@@ -65,6 +72,9 @@ struct sink_ops {
      * a count of blocks that differs from `blocks` is SINK_FAILED. */
     struct sink_session *(*session_adopt)(struct sink *sink, struct str spec, struct str id, unsigned blocks, uint64_t rows,
                                           void *user, int64_t now_ms);
+    /* The same without committing it: ends with SESSION_COMMITTED, SESSION_OPEN or SESSION_UNKNOWN. */
+    struct sink_session *(*session_ask)(struct sink *sink, struct str spec, struct str id, unsigned blocks, uint64_t rows,
+                                        void *user, int64_t now_ms);
     /* What the service calls a sealed session; NULL: it has no blocks and was never made there. Borrowed until the session
      * ends. */
     const char *(*session_id)(const struct sink_session *session);

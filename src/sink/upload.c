@@ -226,7 +226,13 @@ static void upload_session_commit(struct sink *sink UNUSED, struct sink_session 
 static struct sink_session *upload_session_adopt(struct sink *sink, struct str spec, struct str id, unsigned blocks,
                                                  uint64_t rows, void *user, int64_t now_ms)
 {
-    return &upload_session_adopt_new(upload_of(sink), spec, id, blocks, rows, user, now_ms)->base;
+    return &upload_session_adopt_new(upload_of(sink), spec, id, blocks, rows, false, user, now_ms)->base;
+}
+
+static struct sink_session *upload_session_ask(struct sink *sink, struct str spec, struct str id, unsigned blocks, uint64_t rows,
+                                               void *user, int64_t now_ms)
+{
+    return &upload_session_adopt_new(upload_of(sink), spec, id, blocks, rows, true, user, now_ms)->base;
 }
 
 static const char *upload_session_id(const struct sink_session *session)
@@ -319,7 +325,7 @@ static bool upload_next(struct sink *sink, struct sink_event *event_out)
     if (!sink_event_pop(sink, event_out))
         return false;
     upload->told_block = event_out->block;
-    if (event_out->kind == SINK_SESSION_COMMITTED || event_out->kind == SINK_SESSION_UNKNOWN)
+    if (sink_event_ends(event_out))
         upload->told_session = session_of(event_out->session);
     return true;
 }
@@ -354,6 +360,7 @@ static const struct sink_ops upload_ops = {
     .session_commit = upload_session_commit,
     .session_drop = upload_session_drop,
     .session_adopt = upload_session_adopt,
+    .session_ask = upload_session_ask,
     .session_id = upload_session_id,
     .step = upload_step,
     .deadline = upload_deadline,

@@ -55,6 +55,7 @@ struct upload_session {
     bool seal_wanted, commit_wanted;
     bool adopted; /* block_count and rows are those of its record */
     bool counted; /* adopted: the service's list was compared */
+    bool ask_only; /* adopted, but not to be committed */
     unsigned verify_after; /* the check of the table must have a higher number */
     unsigned block_count, acked_count;
     uint64_t rows;
@@ -149,7 +150,7 @@ struct upload_partition *upload_partition_want(struct upload *upload, const char
 struct upload_session *upload_session_new(struct upload *upload, struct str spec, void *user);
 /* Asks for its state at once; see sink.h. */
 struct upload_session *upload_session_adopt_new(struct upload *upload, struct str spec, struct str id, unsigned blocks,
-                                                uint64_t rows, void *user, int64_t now_ms);
+                                                uint64_t rows, bool ask_only, void *user, int64_t now_ms);
 /* Takes NULL. Its blocks must be gone from the queue. */
 void upload_session_free(struct upload_session *session);
 /* Does what the state and the hub's wishes allow. */

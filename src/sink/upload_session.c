@@ -117,11 +117,12 @@ struct upload_session *upload_session_new(struct upload *upload, struct str spec
 }
 
 struct upload_session *upload_session_adopt_new(struct upload *upload, struct str spec, struct str id, unsigned blocks,
-                                                uint64_t rows, void *user, int64_t now_ms)
+                                                uint64_t rows, bool ask_only, void *user, int64_t now_ms)
 {
     struct upload_session *session = upload_session_new(upload, spec, user);
 
     session->adopted = true;
+    session->ask_only = ask_only;
     session->id = str_dup(id);
     session->block_count = session->acked_count = blocks;
     session->rows = rows;
@@ -475,6 +476,11 @@ static void session_is_normal(struct upload_session *session, yyjson_val *list, 
 {
     struct error error = {0};
 
+    if (session->ask_only) {
+        session->state = SESSION_LOST; /* nothing more is to be done here */
+        sink_event_push(&session->upload->base, SINK_SESSION_OPEN, &session->base, NULL, NULL);
+        return;
+    }
     if (session->adopted && !session->counted) {
         if (yyjson_is_arr(list) && yyjson_arr_size(list) != session->block_count)
             error_set(&error, ERROR_FATAL,

@@ -48,7 +48,7 @@ struct kafka_event *kafka_event_push(struct kafka_source *kafka, enum source_eve
     struct kafka_event *event = xcalloc(1, sizeof(*event));
 
     event->event.kind = kind;
-    event->event.count = count;
+    event->event.count = event->event.stored_count = count;
     if (count) {
         event->partitions = xcalloc(count, sizeof(*event->partitions));
         for (size_t i = 0; i < count; i++) {
@@ -67,7 +67,7 @@ void kafka_event_free(struct kafka_event *event)
 {
     if (!event)
         return;
-    for (size_t i = 0; i < event->event.count; i++)
+    for (size_t i = 0; i < event->event.stored_count; i++)
         free((char *)event->partitions[i].metadata.data);
     free(event->partitions);
     free(event);

@@ -318,11 +318,21 @@ static const rd_kafka_topic_partition_list_t *committed_list(struct kafka_source
     return list;
 }
 
+static struct source_partition offer_of(const rd_kafka_topic_partition_t *stored)
+{
+    return (struct source_partition){
+        .partition = stored->partition,
+        .offset = stored->offset,
+        .metadata = stored->metadata_size ? str_make(stored->metadata, stored->metadata_size) : STR_NONE,
+        .committed = true,
+    };
+}
+
 static void committed_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
 {
     const rd_kafka_topic_partition_list_t *list = committed_list(kafka, KAFKA_CALL_COMMITTED, event);
     struct source_partition *offers;
-    size_t offer_count = 0, listing = 0;
+    size_t offer_count = 0, other_count = 0, listing = 0;
     bool waiting = false;
 
     if (!list)
@@ -332,13 +342,17 @@ static void committed_answer(struct kafka_source *kafka, rd_kafka_event_t *event
     if (!kafka_first_check(kafka, list))
         return;
 
+    /* Offers from the front, what else is stored from the back. */
     offers = xcalloc((size_t)list->cnt + 1, sizeof(*offers));
     for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *stored = &list->elems[i];
         struct kafka_partition *partition = kafka_partition_at(kafka, stored->partition, false);
 
-        if (!partition || !resolving(partition, KAFKA_PARTITION_COMMITTED) || !partition->asked)
+        if (!partition || !resolving(partition, KAFKA_PARTITION_COMMITTED) || !partition->asked) {
+            if (stored->offset >= 0)
+                offers[list->cnt - (int)++other_count] = offer_of(stored);
             continue;
+        }
         partition->asked = false;
         if (stored->offset < 0) {
             partition->state = KAFKA_PARTITION_LISTING;
@@ -347,15 +361,12 @@ static void committed_answer(struct kafka_source *kafka, rd_kafka_event_t *event
             continue;
         }
         partition->state = KAFKA_PARTITION_OFFERED;
-        offers[offer_count++] = (struct source_partition){
-            .partition = stored->partition,
-            .offset = stored->offset,
-            .metadata = stored->metadata_size ? str_make(stored->metadata, stored->metadata_size) : STR_NONE,
-            .committed = true,
-        };
+        offers[offer_count++] = offer_of(stored);
     }
-    if (offer_count)
-        kafka_event_push(kafka, SOURCE_ASSIGN, offers, offer_count);
+    if (offer_count) {
+        memmove(offers + offer_count, offers + (size_t)list->cnt - other_count, other_count * sizeof(*offers));
+        kafka_event_push(kafka, SOURCE_ASSIGN, offers, offer_count + other_count)->event.count = offer_count;
+    }
     free(offers);
     if (listing)
         kafka_call_want(kafka, KAFKA_CALL_OFFSETS);

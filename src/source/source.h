@@ -49,6 +49,8 @@ struct source_event {
     enum commit_result result; /* COMMITTED */
     const struct source_partition *partitions;
     size_t count;
+    /* ASSIGN: partitions[count..stored_count) are what else is stored for the topic at that moment, for partitions of others. */
+    size_t stored_count;
     int64_t gap_first, gap_end;
     struct error error;
 };

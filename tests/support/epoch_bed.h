@@ -92,7 +92,7 @@ static inline struct bed *bed_open_as(enum delivery delivery)
     bed->epochs = epochs_new(&options);
     for (int p = 0; p < SCRIPT_PARTITIONS; p++)
         offers[p] = (struct source_partition){.partition = p};
-    assert_true(epochs_offer(bed->epochs, offers, SCRIPT_PARTITIONS, bed->now_ms, &bed->error));
+    assert_true(epochs_offer(bed->epochs, offers, SCRIPT_PARTITIONS, SCRIPT_PARTITIONS, bed->now_ms, &bed->error));
     assert_true(step(bed, 0));
     assert_true(epochs_accepts(bed->epochs, 0));
     return bed;

@@ -94,6 +94,7 @@ static inline bool scripted_start(struct source *source, struct error *error UNU
             .committed = script->committed[i] >= 0,
             .metadata = script->committed[i] >= 0 ? str_of(script->metadata[i]) : STR_NONE,
         };
+    event->stored_count = event->count;
     return true;
 }
 
@@ -563,6 +564,18 @@ static inline struct sink_session *checked_adopt(struct sink *sink, struct str s
     return &session->base;
 }
 
+/* Only looks. */
+static inline struct sink_session *checked_ask(struct sink *sink, struct str spec, struct str id, unsigned blocks UNUSED,
+                                               uint64_t rows UNUSED, void *user, int64_t now_ms)
+{
+    struct checked_session *session = (struct checked_session *)checked_open(sink, spec, user, now_ms);
+
+    session->record = checked_record_find(checked_of(sink)->service, id);
+    sink_event_push(sink, session->record && session->record->committed ? SINK_SESSION_COMMITTED : SINK_SESSION_OPEN, &session->base,
+                    NULL, NULL);
+    return &session->base;
+}
+
 static inline const char *checked_session_id(const struct sink_session *base)
 {
     const struct checked_session *session = (const struct checked_session *)base;
@@ -635,7 +648,7 @@ static inline bool checked_next(struct sink *sink, struct sink_event *event_out)
         return false;
     if (event_out->kind == SINK_BLOCK_ACKED)
         checked->told = event_out->block;
-    if (event_out->kind == SINK_SESSION_COMMITTED || event_out->kind == SINK_SESSION_UNKNOWN)
+    if (sink_event_ends(event_out))
         checked->told_session = (struct checked_session *)event_out->session;
     return true;
 }
@@ -687,6 +700,7 @@ static const struct sink_ops checked_sink_ops = {
     .session_commit = checked_commit,
     .session_drop = checked_drop,
     .session_adopt = checked_adopt,
+    .session_ask = checked_ask,
     .session_id = checked_session_id,
     .step = checked_step,
     .deadline = checked_deadline,

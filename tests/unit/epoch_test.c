@@ -184,7 +184,7 @@ static void one_commit_is_under_way_at_a_time(void **state UNUSED)
     assert_true(take_rows(bed, give(bed, 1, 0, 10)));
     finish(bed);
     assert_int_equal(bed->source->commits, 2);
-    assert_true(epochs_offer(bed->epochs, &late, 1, bed->now_ms, &bed->error)); /* wants an anchor */
+    assert_true(epochs_offer(bed->epochs, &late, 1, 1, bed->now_ms, &bed->error)); /* wants an anchor */
     assert_true(step(bed, 1000));
     assert_int_equal(bed->source->commits, 2);
     assert_false(epochs_accepts(bed->epochs, 3));

@@ -46,13 +46,35 @@ static void lose(struct bed *bed, int32_t partition)
     epochs_lose(bed->epochs, &(struct source_partition){.partition = partition}, 1);
 }
 
+/* What stands beside the offsets of all partitions, as the group has it. */
+static void store(struct bed *bed, int32_t partition, int64_t offset, const char *metadata)
+{
+    bed->source->committed[partition] = offset;
+    snprintf(bed->source->metadata[partition], sizeof(bed->source->metadata[partition]), "%s", metadata);
+}
+
+/* The partition is assigned with what was stored for it. */
+static bool offer_stored(struct bed *bed, int32_t partition)
+{
+    struct source_partition stored[SCRIPT_PARTITIONS];
+    size_t count = 0;
+
+    for (int p = -1; p < SCRIPT_PARTITIONS; p++) {
+        int32_t number = p < 0 ? partition : p;
+
+        if (p != partition)
+            stored[count++] = (struct source_partition){.partition = number,
+                                                        .offset = bed->source->committed[number],
+                                                        .committed = true,
+                                                        .metadata = str_of(bed->source->metadata[number])};
+    }
+    return epochs_offer(bed->epochs, stored, 1, count, bed->now_ms, &bed->error);
+}
+
 static bool offer(struct bed *bed, int32_t partition, int64_t offset, const char *metadata)
 {
-    struct source_partition offered = {
-        .partition = partition, .offset = offset, .committed = true, .metadata = metadata ? str_of(metadata) : STR_NONE};
-
-    bed->source->committed[partition] = offset;
-    return epochs_offer(bed->epochs, &offered, 1, bed->now_ms, &bed->error);
+    store(bed, partition, offset, metadata ? metadata : "");
+    return offer_stored(bed, partition);
 }
 
 static void expect_rewind(struct bed *bed, int32_t partition, int64_t offset)
@@ -297,7 +319,9 @@ static void a_record_is_rolled_forward_before_anything_is_read(void **state UNUS
     lose(bed, 1);
     assert_true(answer(bed, COMMIT_REFUSED));
     for (int p = 0; p < 2; p++)
-        assert_true(offer(bed, p, 0, records[p]));
+        store(bed, p, 0, records[p]);
+    for (int p = 0; p < 2; p++)
+        assert_true(offer_stored(bed, p));
     assert_int_equal(metric_get(bed->stats.rolled), 1);
     assert_true(step(bed, COMMIT_RETRY_MS));
     assert_int_equal(bed->source->sent, 3);
@@ -312,6 +336,57 @@ static void a_record_is_rolled_forward_before_anything_is_read(void **state UNUS
     assert_int_equal(bed->source->committed[0], 15);
     assert_non_null(strstr(bed->source->metadata[0], " ledger=15,15,0,0,0 crc="));
     bed_close(bed);
+}
+
+/* Rule 6: the broker stored the record for one of the two. */
+static void a_record_that_not_all_partitions_carry_was_never_prepared(void **state UNUSED)
+{
+    struct bed *bed = bed_open_as(DELIVERY_EXACTLY_ONCE);
+    char record[4200];
+
+    to_prepare(bed, 3, 0, 10);
+    strcpy(record, sent(bed, 0));
+    lose(bed, 0);
+    lose(bed, 1);
+    assert_true(answer(bed, COMMIT_REFUSED));
+    bed->source->hold_commits = false;
+    assert_true(offer(bed, 0, 0, record)); /* partition 1 stands at 0 with its idle record */
+    assert_int_equal(metric_get(bed->stats.rolled), 0);
+    assert_true(step(bed, COMMIT_RETRY_MS));
+    assert_true(epochs_accepts(bed->epochs, 0));
+    assert_int_equal(bed->source->at[0], 0);
+    assert_null(strstr(bed->source->metadata[0], "epoch="));
+    assert_int_equal(epochs_counts(bed->epochs)->read, 0);
+    bed_close(bed);
+}
+
+/* The other one stands behind the epoch: with it, when its sessions are closed, and else with a later one. */
+static void a_record_that_was_passed_is_decided_by_its_sessions(void **state UNUSED)
+{
+    for (int closed = 0; closed < 2; closed++) {
+        struct bed *bed = bed_open_as(DELIVERY_EXACTLY_ONCE);
+        char record[4200];
+
+        to_prepare(bed, 3, 0, 10);
+        strcpy(record, sent(bed, 0));
+        lose(bed, 0);
+        lose(bed, 1);
+        assert_true(answer(bed, COMMIT_REFUSED));
+        store(bed, 1, 10, bed->source->metadata[1]);
+        bed->source->hold_commits = false;
+        assert_true(offer(bed, 0, 0, record));
+        if (!closed) {
+            struct sink_session *open = bed->epochs->rolls->targets[1].session;
+
+            sink_events_drop(bed->sink, NULL);
+            sink_event_push(bed->sink, SINK_SESSION_OPEN, open, NULL, NULL);
+        }
+        assert_true(step(bed, COMMIT_RETRY_MS));
+        assert_true(epochs_accepts(bed->epochs, 0));
+        assert_int_equal(bed->source->committed[0], closed ? 10 : 0);
+        assert_null(strstr(bed->source->metadata[0], "epoch="));
+        bed_close(bed);
+    }
 }
 
 /* Rule 10. */
@@ -429,6 +504,8 @@ int main(void)
         cmocka_unit_test(an_epoch_of_which_nothing_is_kept_is_left_to_others),
         cmocka_unit_test(a_revoke_waits_for_a_prepared_epoch_and_leaves_its_record_in_the_end),
         cmocka_unit_test(a_record_is_rolled_forward_before_anything_is_read),
+        cmocka_unit_test(a_record_that_not_all_partitions_carry_was_never_prepared),
+        cmocka_unit_test(a_record_that_was_passed_is_decided_by_its_sessions),
         cmocka_unit_test(a_session_of_unknown_outcome_stops_with_the_evidence),
         cmocka_unit_test(a_position_that_someone_else_wrote_is_refused),
         cmocka_unit_test(an_epoch_closes_before_its_record_is_full),

@@ -435,6 +435,40 @@ static void test_sessions_are_adopted(void **state UNUSED)
     }
 }
 
+/* What is only asked about is never committed. */
+static void test_sessions_are_asked_about(void **state UNUSED)
+{
+    static const struct {
+        struct fake_answer answers[3];
+        size_t count;
+        enum sink_event_kind kind;
+    } cases[] = {
+        {{CLOSED}, 1, SINK_SESSION_COMMITTED},
+        {{ONE_BLOCK}, 1, SINK_SESSION_OPEN},
+        {{SESSION("closing", ""), CLOSED}, 2, SINK_SESSION_COMMITTED},
+        {{SESSION("closing", ""), ONE_BLOCK}, 2, SINK_SESSION_OPEN},
+        {{REFUSAL(404, "NoSuchUpload")}, 1, SINK_SESSION_UNKNOWN},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fake_answer answers[1 + 3] = {TABLE};
+        struct sink_session *session;
+        struct sink_event event;
+        struct fixture fixture = {0};
+
+        memcpy(answers + 1, cases[i].answers, sizeof(cases[i].answers));
+        fixture_start(&fixture, answers, 1 + cases[i].count, false);
+        expect(&fixture, SINK_READY, NULL);
+        session = fixture.sink->ops->session_ask(fixture.sink, STR(""), STR("x"), 1, 10, NULL, fixture.now_ms);
+        event = run(&fixture);
+        assert_int_equal(event.kind, cases[i].kind);
+        assert_ptr_equal(event.session, session);
+        for (size_t k = 1; k < fake_server_count(fixture.server); k++)
+            assert_string_equal(fake_server_request(fixture.server, k)->method, "GET");
+        fixture_stop(&fixture);
+    }
+}
+
 static void test_an_adopted_session_can_be_dropped(void **state UNUSED)
 {
     static const struct fake_answer answers[] = {TABLE, ONE_BLOCK};
@@ -844,6 +878,7 @@ int main(void)
         cmocka_unit_test(test_a_large_block_is_sent_again_whole),
         cmocka_unit_test(test_commit_in_doubt),
         cmocka_unit_test(test_sessions_are_adopted),
+        cmocka_unit_test(test_sessions_are_asked_about),
         cmocka_unit_test(test_an_adopted_session_can_be_dropped),
         cmocka_unit_test(test_the_table_must_stay_the_same),
         cmocka_unit_test(test_an_old_check_of_the_table_is_not_enough),
