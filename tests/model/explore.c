@@ -8,13 +8,14 @@
 #include <time.h>
 
 enum { STATES_MAX = 24u << 20 };
+#define TABLE_TAG UINT64_C(0xffffffff00000000)
 
 struct search {
     const struct config *config;
     struct packed *states;
     uint32_t *parents;
     uint32_t count, room;
-    uint32_t *table; /* number + 1; 0 is free */
+    uint64_t *table; /* upper half of the hash, and number + 1; 0 is free */
     uint32_t table_size;
     uint32_t *edges; /* to; without faults, in the order of the states that they come from */
     size_t edge_count, edge_room;
@@ -59,23 +60,26 @@ static void table_grow(struct search *search)
     memset(search->table, 0, size * sizeof(*search->table));
     search->table_size = size;
     for (uint32_t i = 0; i < search->count; i++) {
-        uint32_t at = (uint32_t)hash(&search->states[i]) & (size - 1);
+        uint64_t h = hash(&search->states[i]);
+        uint32_t at = (uint32_t)h & (size - 1);
         while (search->table[at] != 0)
             at = (at + 1) & (size - 1);
-        search->table[at] = i + 1;
+        search->table[at] = (h & TABLE_TAG) | (i + 1);
     }
 }
 
 static uint32_t state_number(struct search *search, const struct packed *packed)
 {
-    uint32_t at;
+    uint64_t h = hash(packed);
+    uint32_t at, number;
 
     if (search->count + search->count / 2 >= search->table_size)
         table_grow(search);
-    at = (uint32_t)hash(packed) & (search->table_size - 1);
+    at = (uint32_t)h & (search->table_size - 1);
     while (search->table[at] != 0) {
-        if (memcmp(&search->states[search->table[at] - 1], packed, sizeof(*packed)) == 0)
-            return search->table[at] - 1;
+        number = (uint32_t)search->table[at] - 1;
+        if (((search->table[at] ^ h) & TABLE_TAG) == 0 && memcmp(&search->states[number], packed, sizeof(*packed)) == 0)
+            return number;
         at = (at + 1) & (search->table_size - 1);
     }
     if (search->count == search->room) {
@@ -90,7 +94,7 @@ static uint32_t state_number(struct search *search, const struct packed *packed)
     }
     search->states[search->count] = *packed;
     search->parents[search->count] = search->current;
-    search->table[at] = search->count + 1;
+    search->table[at] = (h & TABLE_TAG) | (search->count + 1);
     return search->count++;
 }
 

@@ -23,10 +23,10 @@ static const struct run runs[] = {
     /* All faults together. */
     {"faults", HOLDS, {.name = "everything", .rules = RULES_ALL, .crashes = 2, .time_outs = 1, .parts = 1, .fences = 1, .moves = 1, .expiries = 1}},
 
-    {"modes", HOLDS, {.name = "two_moves", .rules = RULES_ALL, .crashes = 1, .time_outs = 1, .parts = 1, .moves = 2, .fences = 1}},
+    {"modes", HOLDS, {.name = "two_moves", .rules = RULES_ALL, .crashes = 1, .time_outs = 1, .moves = 2, .fences = 1}},
     {"modes", HOLDS, {.name = "two_time_outs", .rules = RULES_ALL, .crashes = 1, .time_outs = 2, .parts = 1, .moves = 1}},
     {"modes", HOLDS, {.name = "wide_epochs", .rules = RULES_ALL, .wide = true, .crashes = 1, .time_outs = 1, .parts = 1, .moves = 1, .expiries = 1}},
-    {"modes", HOLDS, {.name = "part_sent_again", .rules = RULES_ALL, .part_known = true, USUAL}},
+    {"modes", HOLDS, {.name = "part_sent_again", .rules = RULES_ALL, .part_known = true, .crashes = 1, .time_outs = 1, .parts = 1, .fences = 1, .moves = 1}},
     {"modes", HOLDS, {.name = "start_latest", .rules = RULES_ALL, .latest = true, .crashes = 2, .time_outs = 1, .parts = 1, .moves = 1}},
     {"modes", HOLDS, {.name = "group_deleted", .rules = RULES_ALL, .crashes = 2, .time_outs = 1, .deletions = 1}},
     {"modes", TWICE_NEVER_LOSS, {.name = "at_least_once", .rules = RULES_ALL, .at_least_once = true, .crashes = 1, .time_outs = 1, .moves = 1}},
@@ -39,7 +39,7 @@ static const struct run runs[] = {
     {"rules", TWICE, {.name = "r5_no_rejoin", ALL_BUT(R5_REJOIN), USUAL}},
     {"rules", TWICE, {.name = "r5_copies_not_counted", ALL_BUT(R5_COPIES), USUAL}},
     {"rules", TWICE, {.name = "r6_record_stored_in_part_counts", ALL_BUT(R6_ALL_STORED), USUAL}},
-    {"rules", TWICE, {.name = "r7_commit_of_what_was_given_back", ALL_BUT(R7_TODAY), USUAL}},
+    {"rules", TWICE, {.name = "r7_commit_of_what_was_given_back", ALL_BUT(R7_TODAY), .crashes = 1, .fences = 1, .moves = 1}},
     {"rules", TWICE, {.name = "r7_release_during_commit", ALL_BUT(R7_RELEASE), USUAL}},
     {"rules", TWICE, {.name = "r7_lost_during_commit", ALL_BUT(R7_LOST), USUAL}},
     {"rules", TWICE, {.name = "r8_drop_after_prepare", ALL_BUT(R8_DROP), USUAL}},
