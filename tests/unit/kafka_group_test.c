@@ -146,8 +146,11 @@ static void test_rejoin(void **state)
     rd_kafka_mock_broker_set_rtt(cluster.mock, 1, 300);
     for (int i = 0; i < PARTITIONS; i++)
         client->offered[i].metadata = str_of("abandoned");
+    assert_false(kafka_call_waits(kafka_of(client->source), KAFKA_CALL_COMMITTED));
     client->source->ops->commit(client->source, client->offered, PARTITIONS);
+    assert_true(kafka_call_waits(kafka_of(client->source), KAFKA_CALL_COMMITTED));
     client->source->ops->rejoin(client->source);
+    assert_true(kafka_call_waits(kafka_of(client->source), KAFKA_CALL_COMMITTED));
     client->source->ops->rejoin(client->source);
     client_turn(client, 1);
     WAIT_FOR(client, offered_count(client) == PARTITIONS);
