@@ -351,14 +351,14 @@ static void drop_waiting(struct hub *hub, int32_t partition)
  * end once more; one that was asked to stop leaves it to the next run. */
 static void drain_undone(struct hub *hub)
 {
-    if (hub->state != HUB_DRAINING)
-        return;
-    if (atomic_load(&hub->stop_wanted)) {
+    if (hub->state == HUB_DRAINING && atomic_load(&hub->stop_wanted)) {
         hub->undone = true;
         return;
     }
-    hub->state = HUB_RUNNING;
+    /* Also when the end was heard a moment ago, and the drain has not begun. */
     hub->source_ended = false;
+    if (hub->state == HUB_DRAINING)
+        hub->state = HUB_RUNNING;
 }
 
 /* What has to be read again: nothing of it may stay here when the source is sent back. */

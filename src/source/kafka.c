@@ -73,6 +73,22 @@ void kafka_event_free(struct kafka_event *event)
     free(event);
 }
 
+void kafka_event_forget(struct kafka_source *kafka, enum source_event_kind kind)
+{
+    for (struct kafka_event **link = &kafka->events; *link;) {
+        struct kafka_event *event = *link;
+
+        if (event->event.kind == kind) {
+            *link = event->next;
+            if (kafka->events_tail == &event->next)
+                kafka->events_tail = link;
+            kafka_event_free(event);
+        } else {
+            link = &event->next;
+        }
+    }
+}
+
 static bool kafka_next(struct source *source, struct source_event *event_out)
 {
     struct kafka_source *kafka = kafka_of(source);

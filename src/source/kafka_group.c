@@ -162,7 +162,7 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic
             kafka_call_want(kafka, KAFKA_CALL_COMMITTED);
             if (kafka_bounded(kafka))
                 kafka_call_want(kafka, KAFKA_CALL_UNTIL);
-            kafka->end_told = false;
+            kafka_until_again(kafka);
         }
         free(told);
         return;
@@ -182,6 +182,8 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic
         told[count++] = (struct source_partition){.partition = list->elems[i].partition, .offset = partition->next};
     }
     kafka->revoke_waiting = true;
+    if (lost)
+        kafka_until_again(kafka);
     if (count)
         kafka_event_push(kafka, lost ? SOURCE_LOST : SOURCE_REVOKE, told, count);
     else
@@ -204,8 +206,10 @@ void kafka_group_lost(struct kafka_source *kafka)
             lost[count++] = (struct source_partition){.partition = i, .offset = kafka->partitions[i].next};
         }
     }
-    if (count)
+    if (count) {
+        kafka_until_again(kafka);
         kafka_event_push(kafka, SOURCE_LOST, lost, count);
+    }
     free(lost);
 }
 
@@ -214,23 +218,6 @@ void kafka_group_forget(struct kafka_source *kafka)
     for (int32_t i = 0; i < kafka->partition_capacity; i++)
         partition_forget(&kafka->partitions[i]);
     revoke_answer(kafka);
-}
-
-/* An answer that nobody has taken yet. */
-static void committed_forget(struct kafka_source *kafka)
-{
-    for (struct kafka_event **link = &kafka->events; *link;) {
-        struct kafka_event *event = *link;
-
-        if (event->event.kind == SOURCE_COMMITTED) {
-            *link = event->next;
-            if (kafka->events_tail == &event->next)
-                kafka->events_tail = link;
-            kafka_event_free(event);
-        } else {
-            link = &event->next;
-        }
-    }
 }
 
 /* Leaving takes a while: librdkafka lets a rebalance and a commit that are under way end before, and it forgets about leaving
@@ -247,7 +234,8 @@ void kafka_rejoin(struct source *source)
         if (partition->state >= KAFKA_PARTITION_OFFERED && !partition->lost)
             lost[count++] = (struct source_partition){.partition = i, .offset = partition->next};
     }
-    committed_forget(kafka);
+    kafka_event_forget(kafka, SOURCE_COMMITTED);
+    kafka_until_again(kafka);
     if (kafka->committing) {
         /* While its stored offset is read back, librdkafka itself has answered. */
         kafka->commit_abandoned = !kafka->commit_answered;
@@ -388,6 +376,7 @@ void kafka_seek(struct source *source, int32_t number, int64_t offset)
     assert(offset >= 0);
     partition->next = offset;
     partition->gap = partition->gap_asked = false;
+    kafka_until_again(kafka);
     kafka_until_undo(kafka, number);
     if (partition->next >= partition->limit)
         kafka_until_reached(kafka, number);

@@ -134,6 +134,7 @@ struct kafka_partition *kafka_partition_at(struct kafka_source *kafka, int32_t p
 struct kafka_event *kafka_event_push(struct kafka_source *kafka, enum source_event_kind kind,
                                      const struct source_partition *partitions, size_t count);
 void kafka_event_free(struct kafka_event *event);
+void kafka_event_forget(struct kafka_source *kafka, enum source_event_kind kind); /* those that nobody has taken yet */
 void kafka_fail(struct kafka_source *kafka, const struct error *error); /* FATAL and CONFIG: told once */
 void kafka_down(struct kafka_source *kafka, const char *reason);
 void kafka_up(struct kafka_source *kafka);
@@ -182,6 +183,7 @@ int64_t kafka_until_given(const struct kafka_source *kafka, int32_t number);
 int64_t kafka_until_query(const struct kafka_source *kafka, int32_t number);
 void kafka_until_answer(struct kafka_source *kafka, const rd_kafka_ListOffsetsResultInfo_t **infos, size_t count);
 void kafka_until_reached(struct kafka_source *kafka, int32_t number);
+void kafka_until_again(struct kafka_source *kafka); /* the end that was told may be one no more, and is told again if it is */
 void kafka_until_undo(struct kafka_source *kafka, int32_t number);
 void kafka_until_check(struct kafka_source *kafka); /* tells SOURCE_END when it is time */
 

@@ -103,6 +103,15 @@ void kafka_until_reached(struct kafka_source *kafka, int32_t number)
     kafka_fetching(kafka, number, false);
 }
 
+void kafka_until_again(struct kafka_source *kafka)
+{
+    if (!kafka_bounded(kafka))
+        return;
+    kafka_event_forget(kafka, SOURCE_END);
+    kafka->end_told = false;
+    kafka->end_check = true;
+}
+
 /* A rewind. */
 void kafka_until_undo(struct kafka_source *kafka, int32_t number)
 {
@@ -111,7 +120,6 @@ void kafka_until_undo(struct kafka_source *kafka, int32_t number)
     if (!partition->done || partition->next >= partition->limit)
         return;
     partition->done = false;
-    kafka->end_told = false;
     if (!kafka->paused)
         kafka_fetching(kafka, number, true);
 }

@@ -321,6 +321,18 @@ static void test_until_end(void **state)
     client_turn(client, 1);
     WAIT_FOR(client, client->ends == 2);
     assert_int_equal(client->total, 403 + 51);
+    client->source->ops->seek(client->source, 2, 101); /* whoever seeks is told again, even if nothing is left */
+    client_turn(client, 1);
+    WAIT_FOR(client, client->ends == 3);
+    assert_int_equal(client->total, 403 + 51);
+    /* An end that nobody has heard yet is none after a seek. */
+    client->source->ops->seek(client->source, 2, 101);
+    client->source->ops->step(client->source, clock_monotonic_ms());
+    client->source->ops->seek(client->source, 2, 91);
+    client_turn(client, 0);
+    assert_true(client->total > 403 + 51 || client->ends == 3);
+    WAIT_FOR(client, client->ends == 4);
+    assert_int_equal(client->total, 403 + 61);
     assert_int_equal(kafka_source_reached(client->source, reached, PARTITIONS + 1), PARTITIONS);
     assert_int_equal(reached[2].from, 0);
     assert_int_equal(reached[2].to, 101);
