@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/grid.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
-#include "pipeline/work.h"
+#include "pipeline/epoch.h"
 #include "supervisor/supervisor.h"
 #include "util/clock.h"
 
@@ -38,18 +39,57 @@ static int failure_status(const struct error *error, bool stuck, char *reason)
     return stuck || error->kind == ERROR_RETRY || error->kind == ERROR_FENCED ? EXIT_RECOVERABLE : EXIT_FAILED;
 }
 
-/* What a bounded run has done, on standard output. The counts are of this process's run; they are known of the job as a whole. */
+static void counts_row(struct grid *grid, const struct counts *counts)
+{
+    grid_add(grid, "%" PRId64, counts->read);
+    grid_add(grid, "%" PRId64, counts->written);
+    grid_add(grid, "%" PRId64, counts->filtered);
+    grid_add(grid, "%" PRId64, counts->dirty);
+    grid_add(grid, "%" PRId64, counts->expanded);
+}
+
+/* What a bounded run has done, on standard output: this process since its start, and the job as a whole as its positions have it.
+ */
 static void bounded_report(const struct engine *engine, const struct counts *counts)
 {
     enum { LIST_MAX = 100000 };
+    static const char *const names[] = {"partition", "from", "to", "read", "written", "filtered", "dirty", "expanded"};
+    const struct stats *stats = &engine->stats;
     struct kafka_reached *list = xcalloc(LIST_MAX, sizeof(*list));
-    size_t count = kafka_source_reached(engine->source, list, LIST_MAX);
+    size_t count = kafka_source_reached(engine->source, list, LIST_MAX), tally_count;
+    const struct tally *tallies = hub_tallies(engine->hub, &tally_count);
+    struct buffer text;
+    struct grid grid;
 
-    printf("%9s %20s %20s\n", "partition", "from", "to");
-    for (size_t i = 0; i < count; i++)
-        printf("%9d %20" PRId64 " %20" PRId64 "\n", (int)list[i].partition, list[i].from, list[i].to);
-    printf("read %" PRId64 "\nwritten %" PRId64 "\nfiltered %" PRId64 "\ndirty %" PRId64 "\nexpanded %" PRId64 "\n",
-           counts->read, counts->written, counts->filtered, counts->dirty, counts->expanded);
+    grid_init(&grid, COUNT_OF(names));
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        grid_add(&grid, "%s", names[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct counts none = {0};
+        const struct counts *own = &none;
+
+        for (size_t j = 0; j < tally_count; j++)
+            if (tallies[j].partition == list[i].partition)
+                own = &tallies[j].counts;
+        grid_add(&grid, "%d", (int)list[i].partition);
+        grid_add(&grid, "%" PRId64, list[i].from);
+        grid_add(&grid, "%" PRId64, list[i].to);
+        counts_row(&grid, own);
+    }
+    grid_add(&grid, "total");
+    grid_add(&grid, "%s", "");
+    grid_add(&grid, "%s", "");
+    counts_row(&grid, counts);
+    buffer_init(&text, 0);
+    grid_print(&grid, 0, &text);
+    buffer_print(&text,
+                 "all runs, of these partitions: read %" PRId64 " + expanded %" PRId64 " = written %" PRId64
+                 " + filtered %" PRId64 " + dirty %" PRId64 "\n",
+                 metric_get(stats->ledger_read), metric_get(stats->ledger_expanded), metric_get(stats->ledger_written),
+                 metric_get(stats->ledger_filtered), metric_get(stats->ledger_dirty));
+    fwrite(text.data, 1, text.size, stdout);
+    buffer_release(&text);
+    grid_release(&grid);
     free(list);
 }
 

@@ -777,8 +777,8 @@ static bool check_dirty_shared(struct hub *hub, int64_t now_ms, struct error *er
     hub->share_said = true;
     if (hub->options.job->delivery == DELIVERY_EXACTLY_ONCE)
         return error_set(error, ERROR_CONFIG,
-                         "other members of group %s read %" PRId64 " of the %d partitions of topic %s, but dirty rows are kept in "
-                         "%s, which they do not share: several processes of one job need dirty: {kafka: {topic: ...}}",
+                         "other members of group %s read %" PRId64 " of the %d partitions of topic %s, but dirty rows are kept "
+                         "in %s, which they do not share: several processes of one job need dirty: {kafka: {topic: ...}}",
                          hub->options.job->source.group, source->partition_count - assigned, source->partition_count,
                          hub->options.job->source.topic, dirty_place(hub->options.dirty));
     log_warn(hub->options.log,

@@ -5,8 +5,8 @@
  * are there, the server's list equals ours) -> commit (atomic; repeated until it is known to be closed) or drop (never
  * committed). All of it is asynchronous: calls only start things; sink_next tells what happened. The hub polls; nothing calls up.
  * Ownership: block_put takes the block and gives it back (freed) when it is acknowledged; sessions belong to the sink and end
- * with SESSION_COMMITTED, SESSION_UNKNOWN, SESSION_OPEN or session_drop; a struct sink_session pointer must not be used after either.
- * Threads: the hub's. Retries, backoff and throttling are the sink's own business; an event FAILED ends the job. */
+ * with SESSION_COMMITTED, SESSION_UNKNOWN, SESSION_OPEN or session_drop; a struct sink_session pointer must not be used after
+ * either. Threads: the hub's. Retries, backoff and throttling are the sink's own business; an event FAILED ends the job. */
 #ifndef LUADUCT_SINK_SINK_H
 #define LUADUCT_SINK_SINK_H
 
