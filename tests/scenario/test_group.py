@@ -393,3 +393,19 @@ def test_run_until_end(broker, endpoint, tmp_path, name):
     status, stderr = run_job(path, "--until", "end", "--no-restart")
     assert status == 0 and "finished read=86 " in stderr, stderr
     assert verify(endpoint, name, 10_100) == 0
+
+
+def test_run_first_and_until_end_exactly_once(broker, endpoint, tmp_path, name):
+    broker.create_topic(name)
+    produce(broker, name, 0, 1000)
+    path = write_job(tmp_path, broker.address, endpoint.url, jobs.numbers(name, name, flush="60s", more="delivery: exactly_once"))
+    status, stderr = run_job(path, "--until", "end")
+    assert status == 1 and "luaduct run --first" in stderr, stderr
+    status, stderr = run_job(path, "--until", "end", "--first")
+    assert status == 0 and "finished read=1000 written=1000" in stderr, stderr
+    produce(broker, name, 1000, 100)
+    status, stderr = run_job(path, "--until", "end", "--first")
+    assert status == 2 and "leave --first out" in stderr, stderr
+    status, stderr = run_job(path, "--until", "end")
+    assert status == 0 and "finished read=100 written=100" in stderr, stderr
+    assert verify(endpoint, name, 1100) == 0
