@@ -109,7 +109,8 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
     *counts_out = *hub_counts(engine->hub);
     if (!ok) {
         status = failure_status(&error, hub_stuck(engine->hub), reason);
-        (void)engine_report(engine);
+        if (report_mistakes(engine->report)) /* warnings were told at the start */
+            (void)engine_report(engine);
         log_error(engine->log, "the job failed: %s", error.text);
     }
     if (hub_stuck(engine->hub)) {

@@ -793,6 +793,11 @@ bool epochs_idle(const struct epochs *epochs)
     return !epochs->count && !epochs->commit_out;
 }
 
+bool epochs_commit_out(const struct epochs *epochs)
+{
+    return epochs->commit_out;
+}
+
 bool epochs_full(const struct epochs *epochs)
 {
     const struct epoch *filling = epochs_filling(epochs);

@@ -88,6 +88,8 @@ int64_t epochs_deadline(const struct epochs *epochs);
 void epochs_flush(struct epochs *epochs);
 /* Nothing under way: every batch given is in the target and its offset is committed. */
 bool epochs_idle(const struct epochs *epochs);
+/* The answer to an OffsetCommit is awaited. */
+bool epochs_commit_out(const struct epochs *epochs);
 /* New batches should wait: no epoch can take more before the oldest is finished. */
 bool epochs_full(const struct epochs *epochs);
 

@@ -805,8 +805,8 @@ static void wait(struct hub *hub, bool moved, int64_t now_ms)
         deadline = int64_min(deadline, epochs_deadline(hub->epochs));
     if (moved)
         deadline = now_ms;
-    /* While nothing may be fetched its descriptor stays readable: waiting for it would not be waiting. */
-    if (hub->sink_ready && (!hub->epochs || may_feed(hub)))
+    /* While nothing may be fetched there is nothing to be woken for, but the answer to a commit. */
+    if (hub->sink_ready && (!hub->epochs || may_feed(hub) || epochs_commit_out(hub->epochs)))
         descriptor.fd = source->ops->descriptor(source);
     http_wait(options->http, &descriptor, descriptor.fd >= 0, (int)int64_max(0, deadline - now_ms));
     if (descriptor.fd >= 0 && descriptor.revents)
