@@ -287,8 +287,15 @@ static void message_error(struct kafka_source *kafka, const rd_kafka_message_t *
     switch (message->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         partition = kafka_partition_at(kafka, message->partition, false);
-        if (partition && partition->state == KAFKA_PARTITION_ASSIGNED && message->offset >= partition->limit)
+        if (!partition || partition->state != KAFKA_PARTITION_ASSIGNED)
+            return;
+        if (message->offset >= partition->limit) {
             kafka_until_reached(kafka, message->partition);
+        } else if (!partition->wait_said) {
+            partition->wait_said = true;
+            log_info(kafka->log, "the log ends before --until, so the run waits for more records partition=%d ends=%lld until=%lld",
+                     (int)message->partition, (long long)message->offset, (long long)partition->limit);
+        }
         return;
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:

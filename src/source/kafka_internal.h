@@ -43,6 +43,7 @@ struct kafka_partition {
     int64_t from;  /* where it was first offered; -1: it was not */
     bool limit_latest; /* no record is as new as the time of the limit */
     bool done;     /* the limit is reached */
+    bool wait_said; /* that the limit lies beyond the log's end */
     int64_t query; /* KAFKA_PARTITION_LISTING: an rd_kafka_OffsetSpec_t or a time */
     int64_t low;
     int64_t end;   /* as last listed for a gap; -1 unknown */
