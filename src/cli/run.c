@@ -73,7 +73,7 @@ static void bounded_report(const struct engine *engine, const struct counts *cou
                 own = &tallies[j].counts;
         grid_add(&grid, "%d", (int)list[i].partition);
         grid_add(&grid, "%" PRId64, list[i].from);
-        grid_add(&grid, "%" PRId64, list[i].to);
+        grid_add(&grid, "%" PRId64, int64_max(list[i].from, list[i].to));
         counts_row(&grid, own);
     }
     grid_add(&grid, "total");

@@ -384,7 +384,8 @@ def test_run_until_end(broker, endpoint, tmp_path, name):
     status, stderr = run_job(path, "--until", "end")
     assert status == 0 and "finished read=10000 written=10000 filtered=0 dirty=0" in stderr, stderr
     report = (tmp_path / "run" / "stdout").read_text()
-    assert re.search(r"^ +2 +0 +2500$", report, re.M) and "written 10000\n" in report, report
+    assert re.search(r"^ +2 +0 +2500 +2500 +2500 +0 +0 +0$", report, re.M), report
+    assert "all runs, of these partitions: read 10000 + expanded 0 = written 10000 + filtered 0 + dirty 0" in report, report
     produce(broker, name, 10_000, 100)
     status, stderr = run_job(path, "--until", "0:2510,3:2504")
     assert status == 0 and "finished read=14 written=14" in stderr, stderr
