@@ -107,8 +107,9 @@ class Endpoint(Process):
         return found
 
 
-def write_job(folder, broker, endpoint_url, job, time_zone="Asia/Shanghai", properties="", access_key=ACCESS_KEY, region=None):
-    """Writes job.yaml and datasources.yaml into the folder and returns the job's path. `job` is YAML text."""
+def write_job(folder, broker, endpoint_url, job, time_zone="Asia/Shanghai", properties="", access_key=ACCESS_KEY, region=None, session_ms=6000,
+              heartbeat_ms=500):
+    """Writes job.yaml and datasources.yaml into the folder and returns the job's path. `job` is YAML text; properties is one line."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "datasources.yaml").write_text(textwrap.dedent(f"""\
@@ -116,8 +117,8 @@ def write_job(folder, broker, endpoint_url, job, time_zone="Asia/Shanghai", prop
           k:
             brokers: {broker}
             properties:
-              session.timeout.ms: 6000
-              heartbeat.interval.ms: 500
+              session.timeout.ms: {session_ms}
+              heartbeat.interval.ms: {heartbeat_ms}
               reconnect.backoff.max.ms: 500
               {properties or 'metadata.max.age.ms: 5000'}
         maxcompute:

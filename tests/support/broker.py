@@ -1,15 +1,17 @@
 """A real Apache Kafka (KRaft, one node, loopback) for tests: started in seconds, stopped and started again, killed."""
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 import uuid
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 HERE = pathlib.Path(__file__).parent
@@ -26,22 +28,42 @@ def free_port():
         return s.getsockname()[1]
 
 
+def stable_port():
+    """A free port below the range that outgoing connections take theirs from. Who listens, goes and comes back needs one: meanwhile a
+    client that tries again and again could get the port as its own, and would even be connected with itself."""
+    first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(first // 2, first)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
 class Broker:
-    def __init__(self, folder, version="4.3.1"):
+    """proxy_port: a second listener is there, which tells its clients this port, where somebody stands in between (proxy.py); what it
+    listens on itself is .behind_port. properties: lines for server.properties."""
+
+    def __init__(self, folder, version="4.3.1", proxy_port=None, properties=""):
         self.folder = pathlib.Path(folder)
         self.jars = cache_dir() / f"kafka-{version}"
-        self.port, self.controller_port = free_port(), free_port()
+        self.port, self.controller_port, self.behind_port = stable_port(), stable_port(), stable_port()
+        more = f",PROXY://127.0.0.1:{self.behind_port}" if proxy_port else ""
+        advertised = f",PROXY://127.0.0.1:{proxy_port}" if proxy_port else ""
         self.address = f"127.0.0.1:{self.port}"
         self.process = None
         self._admin = None
+        self._admin_lock = threading.Lock()  # of two requests at a time one may never be answered
         self.folder.mkdir(parents=True, exist_ok=True)
         self.properties = self.folder / "server.properties"
         self.properties.write_text(f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{self.controller_port}
-listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}{more}
+advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXY:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={self.folder}/log
@@ -59,6 +81,7 @@ auto.create.topics.enable=false
 log.cleaner.dedupe.buffer.size=16777216
 num.network.threads=2
 num.io.threads=4
+{properties}
 """)
         self._java("kafka.tools.StorageTool", "format", "-t", self._cluster_id(), "-c", str(self.properties), wait=True)
 
@@ -108,12 +131,23 @@ num.io.threads=4
 
     def admin(self):
         if not self._admin:  # kept: a client that is collected never answers
-            self._admin = AdminClient({"bootstrap.servers": self.address})
+            self._admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
         return self._admin
 
     def create_topic(self, name, partitions=4, **config):
-        for future in self.admin().create_topics([NewTopic(name, partitions, 1, config={k.replace("_", "."): v for k, v in config.items()})]).values():
-            future.result(20)
+        topic = NewTopic(name, partitions, 1, config={k.replace("_", "."): v for k, v in config.items()})
+        with self._admin_lock:
+            while True:
+                try:
+                    self.admin().create_topics([topic])[name].result(20)
+                    break
+                except KafkaException as error:
+                    # The first requests of a client may meet its bootstrap connection just when that is given up for the broker's own.
+                    if error.args[0].code() != KafkaError._DESTROY:
+                        raise
+            # The controller has it; the broker learns of it a moment later.
+            while self.admin().list_topics(name, 20).topics[name].error:
+                time.sleep(0.02)
 
     def delete_topic(self, name):
         for future in self.admin().delete_topics([name]).values():
@@ -170,6 +204,14 @@ num.io.threads=4
             if not codes <= {14, 15, 16} or time.monotonic() > deadline:  # the coordinator is loading, absent or elsewhere
                 raise RuntimeError("OffsetCommit answered " + ", ".join(map(str, sorted(codes))))
             time.sleep(0.1)
+
+    def members(self, group):
+        """How many members the group has, by a DescribeGroups of our own: the Python client's sometimes never answers."""
+        answer = self._ask(15, 0, struct.pack(">i", 1) + self._text(group))
+        code, at = struct.unpack_from(">h", answer, 8)[0], 10
+        for _ in range(4):  # group, state, kind of protocol, protocol
+            at += 2 + struct.unpack_from(">h", answer, at)[0]
+        return struct.unpack_from(">i", answer, at)[0] if code == 0 else None
 
     def _ask(self, api_key, version, body):
         request = struct.pack(">hhi", api_key, version, 1) + self._text("tests") + body
