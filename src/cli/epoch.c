@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/grid.h"
+#include "cli/survey_command.h"
 #include "util/clock.h"
 
 static void print_duration(int64_t ms, struct buffer *text)
@@ -22,15 +23,6 @@ static void print_duration(int64_t ms, struct buffer *text)
         buffer_print(text, "%" PRId64 " h", seconds / 3600);
     else
         buffer_print(text, "%" PRId64 " days", seconds / 86400);
-}
-
-/* Below 0: there is none. */
-static void add_number(struct grid *grid, int64_t number)
-{
-    if (number < 0)
-        grid_add(grid, "-");
-    else
-        grid_add(grid, "%" PRId64, number);
 }
 
 /* --- one epoch --- */
@@ -53,7 +45,7 @@ static void print_covers(const struct survey *survey, const struct survey_epoch 
         grid_add(&grid, "%" PRId32, cover->partition);
         grid_add(&grid, "%" PRId64, cover->base);
         grid_add(&grid, "%" PRId64, cover->next);
-        add_number(&grid, carried ? carried->counts.written : -1);
+        grid_add_number(&grid, carried ? carried->counts.written : -1);
         switch (survey_cover(survey, epoch, cover)) {
         case COVER_CARRIES:
             grid_add(&grid, "carries the record");
@@ -152,7 +144,7 @@ static void add_counts(struct grid *grid, const struct counts *counts)
     const int64_t numbers[] = {counts->read, counts->written, counts->filtered, counts->dirty, counts->expanded};
 
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
-        add_number(grid, counts->read < 0 ? -1 : numbers[i]);
+        grid_add_number(grid, counts->read < 0 ? -1 : numbers[i]);
 }
 
 static int64_t lag_of(const struct kafka_place *place)
@@ -193,7 +185,7 @@ static void print_partitions(const struct survey *survey, struct buffer *text)
 
         grid_add(&grid, "%" PRId32, i);
         for (size_t j = 0; j < COUNT_OF(numbers); j++)
-            add_number(&grid, numbers[j]);
+            grid_add_number(&grid, numbers[j]);
         add_counts(&grid, read ? &partition->position.ledger : &none);
         buffer_clear(&record);
         record_describe(partition, &record);
@@ -397,68 +389,41 @@ static void print_json(const struct ends *ends, const struct survey *survey, str
 
 /* --- the command --- */
 
-static int show(const char *job_path, const char *datasources_path, bool json)
-{
-    struct engine engine;
-    struct ends ends;
-    struct survey survey = {0};
-    struct error error = {0};
-    struct buffer text;
-    int status;
-
-    buffer_init(&text, 0);
-    if (ends_open(&ends, &engine, "epoch show", job_path, datasources_path, &status)) {
-        if (survey_read(&survey, &ends, &error)) {
-            survey_ask(&survey, &ends, false);
-            if (json)
-                print_json(&ends, &survey, &text);
-            else
-                print_text(&ends, &survey, &text);
-            fwrite(text.data, 1, text.size, stdout);
-        } else {
-            fprintf(stderr, "luaduct epoch show: %s\n", error.text);
-            status = EXIT_FAILED;
-        }
-    }
-    survey_release(&survey);
-    ends_close(&ends);
-    engine_free(&engine);
-    buffer_release(&text);
-    return status;
-}
-
 static const char usage[] =
     "usage: luaduct epoch show JOB.yaml [--json] [--datasources FILE]\n"
     "       luaduct epoch resolve JOB.yaml --as committed|lost [--epoch ID] [--force] [--yes] [--datasources FILE]\n"
     "show tells where the job stands and what is prepared; resolve ends a prepared epoch whose outcome the service does not\n"
     "know.\n";
 
-static int show_command(int argc, char **argv)
+static int show(int argc, char **argv)
 {
-    const char *job_path = NULL, *datasources_path = NULL;
+    struct survey_command command = {.name = "epoch show", .usage = usage};
+    struct buffer text;
     bool json = false;
+    int status;
 
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            fputs(usage, stdout);
+        if (survey_command_help(&command, argv[i]))
             return EXIT_OK;
-        }
-        if (strcmp(argv[i], "--json") == 0) {
+        if (strcmp(argv[i], "--json") == 0)
             json = true;
-        } else if (strcmp(argv[i], "--datasources") == 0 && i + 1 < argc) {
-            datasources_path = argv[++i];
-        } else if (argv[i][0] != '-' && !job_path) {
-            job_path = argv[i];
-        } else {
-            fprintf(stderr, "luaduct epoch show: \"%s\" is not understood\n%s", argv[i], usage);
+        else if (!survey_command_argument(&command, argc, argv, &i))
             return EXIT_CONFIG;
-        }
     }
-    if (!job_path) {
-        fprintf(stderr, "luaduct epoch show: which job?\n%s", usage);
+    if (!survey_command_has_job(&command))
         return EXIT_CONFIG;
+    buffer_init(&text, 0);
+    if (survey_command_open(&command, &status)) {
+        survey_ask(&command.survey, &command.ends, false);
+        if (json)
+            print_json(&command.ends, &command.survey, &text);
+        else
+            print_text(&command.ends, &command.survey, &text);
+        fwrite(text.data, 1, text.size, stdout);
     }
-    return show(job_path, datasources_path, json);
+    survey_command_close(&command);
+    buffer_release(&text);
+    return status;
 }
 
 int cli_epoch(int argc, char **argv)
@@ -467,7 +432,7 @@ int cli_epoch(int argc, char **argv)
     const char *word = argc > 1 ? argv[1] : "", *nearest;
 
     if (strcmp(word, "show") == 0)
-        return show_command(argc - 1, argv + 1);
+        return show(argc - 1, argv + 1);
     if (strcmp(word, "resolve") == 0)
         return epoch_resolve(argc - 1, argv + 1);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {

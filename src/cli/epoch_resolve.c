@@ -8,14 +8,15 @@
 
 #include "cli/cli.h"
 #include "cli/epoch.h"
+#include "cli/survey_command.h"
 #include "util/clock.h"
 
 enum decision { DECISION_NONE, DECISION_COMMITTED, DECISION_LOST };
 
 struct resolve {
-    const char *job_path, *datasources_path, *epoch_id;
+    struct survey_command command;
+    const char *epoch_id;
     enum decision decision;
-    bool force, yes;
 };
 
 /* --- evidence --- */
@@ -207,7 +208,7 @@ static bool decision_check(const struct resolve *resolve, const struct tally *ta
                          "%zu session%s still open at the service: start the job, which rolls the epoch forward by itself; "
                          "only what it then stops at is to be decided here",
                          tally->open, tally->open == 1 ? " is" : "s are");
-    if (resolve->decision != DECISION_LOST || resolve->force)
+    if (resolve->decision != DECISION_LOST || resolve->command.force)
         return true;
     if (tally->closed)
         return error_set(error, ERROR_FATAL,
@@ -264,13 +265,6 @@ static void print_decision(const struct resolve *resolve, const struct survey *s
                      survey->places[moves[i].partition].offset, moves[i].offset);
 }
 
-static int refused(const struct error *error)
-{
-    fflush(stdout);
-    fprintf(stderr, "luaduct epoch resolve: %s\n", error->text);
-    return EXIT_FAILED;
-}
-
 static const struct survey_epoch *epoch_choose(const struct resolve *resolve, const struct survey *survey, int *status_out)
 {
     const char *names[64];
@@ -295,28 +289,9 @@ static const struct survey_epoch *epoch_choose(const struct resolve *resolve, co
     return NULL;
 }
 
-/* Reads everything once more and stores the decision. */
-static int decision_store(struct ends *ends, const struct survey *survey, const struct survey_move *moves, size_t count)
+static int decide(struct resolve *resolve, const struct survey_epoch *epoch)
 {
-    struct survey now = {0};
-    struct error error = {0};
-    bool ok;
-
-    ok = survey_read(&now, ends, &error);
-    if (ok) {
-        survey_ask(&now, ends, false);
-        ok = survey_same(survey, &now, &error) && survey_store(ends, moves, count, &error);
-    }
-    survey_release(&now);
-    if (!ok)
-        return refused(&error);
-    printf("done: %zu position%s stored and read back; start the job\n", count, count == 1 ? "" : "s");
-    return EXIT_OK;
-}
-
-static int decide(const struct resolve *resolve, struct ends *ends, const struct survey *survey,
-                  const struct survey_epoch *epoch)
-{
+    const struct survey *survey = &resolve->command.survey;
     struct survey_move *moves = xcalloc(epoch->position->cover_count + 1, sizeof(*moves));
     struct error error = {0};
     struct tally tally;
@@ -326,7 +301,7 @@ static int decide(const struct resolve *resolve, struct ends *ends, const struct
 
     buffer_init(&text, 0);
     if (!tally_make(survey, epoch, &tally, &error) || !decision_check(resolve, &tally, &error)) {
-        status = refused(&error);
+        status = survey_command_refuse(&resolve->command, &error);
         goto out;
     }
     if (resolve->decision == DECISION_NONE) {
@@ -338,38 +313,34 @@ static int decide(const struct resolve *resolve, struct ends *ends, const struct
     }
     count = moves_make(resolve, survey, epoch, moves);
     print_decision(resolve, survey, &tally, moves, count, &text);
-    fwrite(text.data, 1, text.size, stdout);
-    status = survey_confirm("epoch resolve", resolve->yes) ? decision_store(ends, survey, moves, count) : EXIT_CONFIG;
+    status = survey_command_move(&resolve->command, &text, moves, count, true);
 out:
     buffer_release(&text);
     free(moves);
     return status;
 }
 
-static int resolve_survey(const struct resolve *resolve, struct ends *ends, struct survey *survey)
+static int resolve_survey(struct resolve *resolve)
 {
+    struct survey *survey = &resolve->command.survey;
+    struct ends *ends = &resolve->command.ends;
     const struct survey_epoch *chosen;
     struct error error = {0};
     struct buffer text;
     int status;
 
-    buffer_init(&text, 0);
-    if (survey->group.member_count) {
-        survey_members(survey, &text);
-        error_set(&error, ERROR_FENCED, "group %s is in use by %s; stop the job on all machines first",
-                  ends->engine->job->source.group, buffer_text(&text));
-        buffer_release(&text);
-        return refused(&error);
-    }
+    if (!survey_command_is_alone(&resolve->command, &error))
+        return survey_command_refuse(&resolve->command, &error);
     for (int32_t i = 0; i < survey->count; i++) {
         if (survey->partitions[i].record == RECORD_UNKNOWN)
-            return refused(&survey->partitions[i].error);
+            return survey_command_refuse(&resolve->command, &survey->partitions[i].error);
     }
     if (!survey->epoch_count) {
         printf("nothing is prepared, so there is nothing to resolve\n");
         return EXIT_OK;
     }
     survey_ask(survey, ends, true);
+    buffer_init(&text, 0);
     for (size_t i = 0; i < survey->epoch_count; i++) {
         if (i)
             buffer_append_char(&text, '\n');
@@ -379,7 +350,7 @@ static int resolve_survey(const struct resolve *resolve, struct ends *ends, stru
     fflush(stdout);
     buffer_release(&text);
     chosen = epoch_choose(resolve, survey, &status);
-    return chosen ? decide(resolve, ends, survey, chosen) : status;
+    return chosen ? decide(resolve, chosen) : status;
 }
 
 static const char usage[] =
@@ -405,43 +376,24 @@ static bool arguments_read(struct resolve *resolve, int argc, char **argv)
             }
         } else if (strcmp(argv[i], "--epoch") == 0 && i + 1 < argc) {
             resolve->epoch_id = argv[++i];
-        } else if (strcmp(argv[i], "--datasources") == 0 && i + 1 < argc) {
-            resolve->datasources_path = argv[++i];
-        } else if (strcmp(argv[i], "--force") == 0) {
-            resolve->force = true;
-        } else if (strcmp(argv[i], "--yes") == 0) {
-            resolve->yes = true;
-        } else if (argv[i][0] != '-' && !resolve->job_path) {
-            resolve->job_path = argv[i];
-        } else {
-            fprintf(stderr, "luaduct epoch resolve: \"%s\" is not understood\n%s", argv[i], usage);
+        } else if (!survey_command_argument(&resolve->command, argc, argv, &i)) {
             return false;
         }
     }
-    if (!resolve->job_path)
-        fprintf(stderr, "luaduct epoch resolve: which job?\n%s", usage);
-    return resolve->job_path;
+    return survey_command_has_job(&resolve->command);
 }
 
 int epoch_resolve(int argc, char **argv)
 {
-    struct resolve resolve = {0};
-    struct engine engine;
-    struct ends ends;
-    struct survey survey = {0};
-    struct error error = {0};
+    struct resolve resolve = {.command = {.name = "epoch resolve", .usage = usage, .moves = true}};
     int status;
 
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        fputs(usage, stdout);
+    if (argc > 1 && survey_command_help(&resolve.command, argv[1]))
         return EXIT_OK;
-    }
     if (!arguments_read(&resolve, argc, argv))
         return EXIT_CONFIG;
-    if (ends_open(&ends, &engine, "epoch resolve", resolve.job_path, resolve.datasources_path, &status))
-        status = survey_read(&survey, &ends, &error) ? resolve_survey(&resolve, &ends, &survey) : refused(&error);
-    survey_release(&survey);
-    ends_close(&ends);
-    engine_free(&engine);
+    if (survey_command_open(&resolve.command, &status))
+        status = resolve_survey(&resolve);
+    survey_command_close(&resolve.command);
     return status;
 }

@@ -1,6 +1,7 @@
 /* grid.c */
 #include "cli/grid.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,14 @@ void grid_add(struct grid *grid, const char *format, ...)
     va_end(arguments);
     XGROW(grid->cells, grid->count, grid->capacity);
     grid->cells[grid->count++] = xstrdup(text);
+}
+
+void grid_add_number(struct grid *grid, int64_t number)
+{
+    if (number < 0)
+        grid_add(grid, "-");
+    else
+        grid_add(grid, "%" PRId64, number);
 }
 
 /* A column of numbers stands to the right with its heading; "" and "-" are numbers that are not there. */

@@ -15,6 +15,8 @@ struct grid {
 void grid_init(struct grid *grid, size_t columns);
 void grid_release(struct grid *grid);
 void grid_add(struct grid *grid, const char *format, ...) PRINTF_LIKE(2, 3);
+/* A number that may not be there: below 0 it is "-". */
+void grid_add_number(struct grid *grid, int64_t number);
 /* One line a row, each behind `indent` blanks. A row that is not full at the end is printed as far as it goes. */
 void grid_print(const struct grid *grid, unsigned indent, struct buffer *text);
 

@@ -7,12 +7,12 @@
 
 #include "cli/cli.h"
 #include "cli/grid.h"
-#include "cli/survey.h"
+#include "cli/survey_command.h"
 #include "job/tables.h"
 
 struct reset {
-    const char *job_path, *datasources_path, *to;
-    bool force, yes;
+    struct survey_command command;
+    const char *to;
 };
 
 /* --- where to --- */
@@ -147,12 +147,12 @@ static bool survey_check(const struct reset *reset, const struct ends *ends, con
             *error = partition->error;
             return error_wrap(error, "Kafka partition %" PRId32, i);
         }
-        if (partition->position.prepared && !reset->force)
+        if (partition->position.prepared && !reset->command.force)
             return error_set(error, ERROR_FATAL,
                              "Kafka partition %" PRId32 " carries the prepared epoch %s: look at it with `luaduct epoch show "
                              "%s`; a start of the job finishes it, or `luaduct epoch resolve` decides it; --force drops its "
                              "record, and then what its sessions hold may be there twice or not at all",
-                             i, partition->position.epoch, reset->job_path);
+                             i, partition->position.epoch, reset->command.job_path);
     }
     if (!dropped_whole(survey, targets, error))
         return false;
@@ -190,10 +190,7 @@ static void print_moves(const struct survey *survey, const struct survey_move *m
         const struct kafka_place *place = &survey->places[moves[i].partition];
 
         grid_add(&grid, "%" PRId32, moves[i].partition);
-        if (place->offset < 0)
-            grid_add(&grid, "-");
-        else
-            grid_add(&grid, "%" PRId64, place->offset);
+        grid_add_number(&grid, place->offset);
         grid_add(&grid, "%" PRId64, moves[i].offset);
         grid_add(&grid, "%" PRId64, place->begin);
         grid_add(&grid, "%" PRId64, place->end);
@@ -259,31 +256,10 @@ static void print_plan(const struct ends *ends, const struct survey *survey, con
 
 /* --- the command --- */
 
-static int refused(const struct error *error)
+static int reset_survey(struct reset *reset)
 {
-    fflush(stdout);
-    fprintf(stderr, "luaduct reset: %s\n", error->text);
-    return error->kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
-}
-
-static int reset_store(struct ends *ends, const struct survey *survey, const struct survey_move *moves, size_t count)
-{
-    struct survey now = {0};
-    struct error error = {0};
-    bool ok = survey_read(&now, ends, &error);
-
-    /* The states of sessions are no part of it: --force has given them up. */
-    if (ok)
-        ok = survey_same(survey, &now, &error) && survey_store(ends, moves, count, &error);
-    survey_release(&now);
-    if (!ok)
-        return refused(&error);
-    printf("done: %zu position%s stored and read back; start the job\n", count, count == 1 ? "" : "s");
-    return EXIT_OK;
-}
-
-static int reset_survey(const struct reset *reset, struct ends *ends, struct survey *survey)
-{
+    struct survey *survey = &reset->command.survey;
+    struct ends *ends = &reset->command.ends;
     int64_t *targets = xcalloc((size_t)survey->count, sizeof(*targets));
     struct survey_move *moves = xcalloc((size_t)survey->count, sizeof(*moves));
     struct error error = {0};
@@ -292,26 +268,20 @@ static int reset_survey(const struct reset *reset, struct ends *ends, struct sur
     int status;
 
     buffer_init(&text, 0);
-    if (survey->group.member_count) {
-        survey_members(survey, &text);
-        error_set(&error, ERROR_FENCED, "group %s is in use by %s; stop the job on all machines first",
-                  ends->engine->job->source.group, buffer_text(&text));
-        status = refused(&error);
-        goto out;
-    }
-    if (!targets_read(reset, ends, survey, targets, &error) || !survey_check(reset, ends, survey, targets, &error)) {
-        status = refused(&error);
+    if (!survey_command_is_alone(&reset->command, &error) || !targets_read(reset, ends, survey, targets, &error) ||
+        !survey_check(reset, ends, survey, targets, &error)) {
+        status = survey_command_refuse(&reset->command, &error);
         goto out;
     }
     for (int32_t i = 0; i < survey->count; i++) {
         if (targets[i] >= 0)
             moves[count++] = (struct survey_move){i, targets[i], survey->partitions[i].position.ledger};
     }
-    if (reset->force)
+    if (reset->command.force)
         survey_ask(survey, ends, false);
     print_plan(ends, survey, targets, moves, count, &text);
-    fwrite(text.data, 1, text.size, stdout);
-    status = survey_confirm("reset", reset->yes) ? reset_store(ends, survey, moves, count) : EXIT_CONFIG;
+    /* The states of sessions are not compared: --force has given them up. */
+    status = survey_command_move(&reset->command, &text, moves, count, false);
 out:
     buffer_release(&text);
     free(targets);
@@ -329,47 +299,29 @@ static const char usage[] =
 static bool arguments_read(struct reset *reset, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--to") == 0 && i + 1 < argc) {
+        if (strcmp(argv[i], "--to") == 0 && i + 1 < argc)
             reset->to = argv[++i];
-        } else if (strcmp(argv[i], "--datasources") == 0 && i + 1 < argc) {
-            reset->datasources_path = argv[++i];
-        } else if (strcmp(argv[i], "--force") == 0) {
-            reset->force = true;
-        } else if (strcmp(argv[i], "--yes") == 0) {
-            reset->yes = true;
-        } else if (argv[i][0] != '-' && !reset->job_path) {
-            reset->job_path = argv[i];
-        } else {
-            fprintf(stderr, "luaduct reset: \"%s\" is not understood\n%s", argv[i], usage);
+        else if (!survey_command_argument(&reset->command, argc, argv, &i))
             return false;
-        }
     }
-    if (!reset->job_path)
-        fprintf(stderr, "luaduct reset: which job?\n%s", usage);
-    else if (!reset->to)
+    if (!survey_command_has_job(&reset->command))
+        return false;
+    if (!reset->to)
         fprintf(stderr, "luaduct reset: --to is missing: where should the job go on?\n%s", usage);
-    return reset->job_path && reset->to;
+    return reset->to;
 }
 
 int cli_reset(int argc, char **argv)
 {
-    struct reset reset = {0};
-    struct engine engine;
-    struct ends ends;
-    struct survey survey = {0};
-    struct error error = {0};
+    struct reset reset = {.command = {.name = "reset", .usage = usage, .moves = true}};
     int status;
 
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        fputs(usage, stdout);
+    if (argc > 1 && survey_command_help(&reset.command, argv[1]))
         return EXIT_OK;
-    }
     if (!arguments_read(&reset, argc, argv))
         return EXIT_CONFIG;
-    if (ends_open(&ends, &engine, "reset", reset.job_path, reset.datasources_path, &status))
-        status = survey_read(&survey, &ends, &error) ? reset_survey(&reset, &ends, &survey) : refused(&error);
-    survey_release(&survey);
-    ends_close(&ends);
-    engine_free(&engine);
+    if (survey_command_open(&reset.command, &status))
+        status = reset_survey(&reset);
+    survey_command_close(&reset.command);
     return status;
 }

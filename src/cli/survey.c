@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <yyjson.h>
 
 #include "batch/time.h"
@@ -499,25 +498,6 @@ bool survey_store(struct ends *ends, const struct survey_move *moves, size_t cou
 }
 
 /* --- people --- */
-
-bool survey_confirm(const char *command, bool yes)
-{
-    char line[16];
-
-    fflush(stdout);
-    if (yes)
-        return true;
-    if (!isatty(STDIN_FILENO)) {
-        fprintf(stderr, "luaduct %s: nothing was changed; say --yes to do it without a terminal to ask at\n", command);
-        return false;
-    }
-    printf("Type \"yes\" to do it: ");
-    fflush(stdout);
-    if (fgets(line, sizeof(line), stdin) && strcmp(line, "yes\n") == 0)
-        return true;
-    fprintf(stderr, "luaduct %s: nothing was changed\n", command);
-    return false;
-}
 
 void survey_print_time(const struct ends *ends, int64_t ms, struct buffer *text)
 {

@@ -113,8 +113,6 @@ bool survey_store(struct ends *ends, const struct survey_move *moves, size_t cou
 
 /* "dt=2024,hh=01" to "dt='2024'SEPARATORhh='01'"; sql: the names are quoted too. */
 void survey_spec_quote(const char *spec, const char *separator, bool sql, struct buffer *text);
-/* True: go on. With --yes it asks nothing; on a terminal a person has to type "yes"; else it says what to do. */
-bool survey_confirm(const char *command, bool yes);
 /* "2024-01-31 08:00:00 Asia/Shanghai" in the job's zone, else UTC. */
 void survey_print_time(const struct ends *ends, int64_t ms, struct buffer *text);
 
