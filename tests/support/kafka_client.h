@@ -123,16 +123,6 @@ static inline struct client *client_open(struct cluster *cluster, enum start_kin
     return client;
 }
 
-static inline struct client *client_open_exact(struct cluster *cluster, enum kafka_first first)
-{
-    struct client *client = client_make(cluster, START_EARLIEST);
-
-    client->job.delivery = DELIVERY_EXACTLY_ONCE;
-    client->run.first = first;
-    client_start(client);
-    return client;
-}
-
 static inline void client_close(struct client *client, bool leave)
 {
     if (leave)
@@ -265,6 +255,36 @@ static inline void all_seen_once(const struct client *client, int first, int cou
         if (client->seen[i] != 1)
             fail_msg("record %d was seen %u times", i, client->seen[i]);
     }
+}
+
+/* A request to commit that meets this error at the broker, once. */
+static inline void commit_against(struct cluster *cluster, struct client *client, rd_kafka_resp_err_t code, const char *note)
+{
+    rd_kafka_mock_push_request_errors(cluster->mock, OFFSET_COMMIT_KEY, 1, code);
+    commit_all(client, note);
+}
+
+/* A cluster with so many records, and a client that has read them all from the start; with exactly-once delivery it is the job's
+ * first run. */
+static inline struct client *cluster_read(struct cluster *cluster, enum delivery delivery, unsigned count)
+{
+    struct client *client;
+
+    cluster_start(cluster);
+    produce(cluster, 0, (int)count);
+    client = client_make(cluster, START_EARLIEST);
+    client->job.delivery = delivery;
+    client->run.first = delivery == DELIVERY_EXACTLY_ONCE ? KAFKA_FIRST_YES : KAFKA_FIRST_NO;
+    client_start(client);
+    WAIT_FOR(client, client->total >= count);
+    return client;
+}
+
+/* The client leaves, and the cluster ends. */
+static inline void cluster_leave(struct cluster *cluster, struct client *client)
+{
+    client_close(client, true);
+    cluster_stop(cluster);
 }
 
 #endif

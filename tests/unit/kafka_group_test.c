@@ -57,32 +57,25 @@ static void test_commit_results(void **state)
 static void test_commit_exact(void **state)
 {
     struct cluster cluster;
-    struct client *client;
+    struct client *client = cluster_read(&cluster, DELIVERY_EXACTLY_ONCE, 40);
 
     (void)state;
-    cluster_start(&cluster);
-    produce(&cluster, 0, 40);
-    client = client_open_exact(&cluster, KAFKA_FIRST_YES);
-    WAIT_FOR(client, client->total >= 40);
     commit_all(client, "one");
     assert_int_equal(client->commit_result, COMMIT_STORED);
     assert_int_equal(client->commit_error.kind, ERROR_NONE);
 
     /* What is stored is the same, and yet it is told as refused. */
-    rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
-    commit_all(client, "one");
+    commit_against(&cluster, client, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, "one");
     assert_int_equal(client->commit_result, COMMIT_REFUSED);
     assert_int_equal(client->commit_error.kind, ERROR_RETRY);
 
     /* Not in time, and then stored at librdkafka's second try. */
-    rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT);
-    commit_all(client, "two");
+    commit_against(&cluster, client, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, "two");
     assert_int_equal(client->commit_result, COMMIT_UNKNOWN);
     assert_non_null(strstr(client->commit_error.text, "2 times"));
 
     /* The first copy gets no answer; the second is stored, or refused when the group was quicker. */
-    rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR__TRANSPORT);
-    commit_all(client, "three");
+    commit_against(&cluster, client, RD_KAFKA_RESP_ERR__TRANSPORT, "three");
     assert_int_equal(client->commit_result, COMMIT_UNKNOWN);
     client->source->ops->rejoin(client->source);
     client_turn(client, 1);
@@ -90,12 +83,10 @@ static void test_commit_exact(void **state)
     commit_all(client, "four");
     assert_int_equal(client->commit_result, COMMIT_STORED);
 
-    rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE);
-    commit_all(client, "five");
+    commit_against(&cluster, client, RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE, "five");
     assert_int_equal(client->commit_result, COMMIT_UNKNOWN);
     assert_int_equal(client->error.kind, ERROR_FATAL);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 static void told_lost_once(const struct client *client, unsigned times)
@@ -108,14 +99,10 @@ static void told_lost_once(const struct client *client, unsigned times)
 static void test_rejoin(void **state)
 {
     struct cluster cluster;
-    struct client *client;
+    struct client *client = cluster_read(&cluster, DELIVERY_EXACTLY_ONCE, 40);
     unsigned committed;
 
     (void)state;
-    cluster_start(&cluster);
-    produce(&cluster, 0, 40);
-    client = client_open_exact(&cluster, KAFKA_FIRST_YES);
-    WAIT_FOR(client, client->total >= 40);
     commit_all(client, "kept");
     produce(&cluster, 40, 40);
     WAIT_FOR(client, client->total >= 80);
@@ -162,21 +149,16 @@ static void test_rejoin(void **state)
     commit_all(client, "again");
     assert_int_equal(client->commit_result, COMMIT_STORED);
     assert_int_equal(client->errors, 0);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 /* The brokers go away in the middle: it goes on when they are back. */
 static void test_rejoin_without_brokers(void **state)
 {
     struct cluster cluster;
-    struct client *client;
+    struct client *client = cluster_read(&cluster, DELIVERY_EXACTLY_ONCE, 40);
 
     (void)state;
-    cluster_start(&cluster);
-    produce(&cluster, 0, 40);
-    client = client_open_exact(&cluster, KAFKA_FIRST_YES);
-    WAIT_FOR(client, client->total >= 40);
     commit_all(client, "kept");
     rd_kafka_mock_broker_set_down(cluster.mock, -1);
     WAIT_FOR(client, client->errors > 0);
@@ -192,8 +174,7 @@ static void test_rejoin_without_brokers(void **state)
     produce(&cluster, 40, 40);
     WAIT_FOR(client, client->total >= 80);
     all_seen_once(client, 0, 80);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 /* Rule 2: who may start without a committed position, and who with one. */
@@ -238,8 +219,7 @@ static void test_first(void **state)
             fail_msg("%s: %s", cases[i].sentence, client->error.text);
         if (cases[i].kind)
             assert_int_equal(offered_count(client), 0);
-        client_close(client, true);
-        cluster_stop(&cluster);
+        cluster_leave(&cluster, client);
     }
 }
 
@@ -364,20 +344,15 @@ static void test_until_end(void **state)
     client_start(client);
     WAIT_FOR(client, client->errors);
     assert_int_equal(client->error.kind, ERROR_CONFIG);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 static void test_topic_made_anew(void **state)
 {
     struct cluster cluster;
-    struct client *client;
+    struct client *client = cluster_read(&cluster, DELIVERY_AT_LEAST_ONCE, 40);
 
     (void)state;
-    cluster_start(&cluster);
-    produce(&cluster, 0, 40);
-    client = client_open(&cluster, START_EARLIEST);
-    WAIT_FOR(client, client->total >= 40);
     client->ahead_ms = 20000; /* the question is asked again, and the answer is the same */
     for (int i = 0; i < 5; i++)
         client_turn(client, 20);
@@ -388,8 +363,7 @@ static void test_topic_made_anew(void **state)
     WAIT_FOR(client, client->errors > 0);
     assert_int_equal(client->error.kind, ERROR_FATAL);
     assert_non_null(strstr(client->error.text, "made anew while the job ran"));
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 int main(void)

@@ -93,8 +93,7 @@ static void test_life(void **state)
     }
     assert_int_equal(client->total, 400);
     all_seen_once(client, 2000, 400);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 static void test_latest(void **state)
@@ -113,8 +112,7 @@ static void test_latest(void **state)
     WAIT_FOR(client, client->total >= 8);
     all_seen_once(client, 100, 8);
     assert_int_equal(client->total, 8);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 static void test_pause_and_seek(void **state)
@@ -145,8 +143,7 @@ static void test_pause_and_seek(void **state)
     client_turn(client, 20);
     assert_int_equal(client->total, RECORDS_MAX + 10);
     assert_int_equal(client->seen[RECORDS_MAX - PARTITIONS + 1], 2);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 /* The second member gets its share only after the first one has released it, and goes on where that committed. */
@@ -236,8 +233,7 @@ static void test_missing_topic(void **state)
     assert_false(client->ready);
     assert_false(kafka_source_probe(&client->job, 2000, &partitions, &error));
     assert_int_equal(error.kind, ERROR_FATAL);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 static void test_gap(void **state)
@@ -262,8 +258,7 @@ static void test_gap(void **state)
     WAIT_FOR(client, client->total >= 340);
     assert_int_equal(client->total, 340);
     assert_int_equal(client->gaps, 1);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 static void test_headers(void **state)
@@ -287,23 +282,17 @@ static void test_headers(void **state)
     assert_true(client->source->ops->start(client->source, NULL));
     WAIT_FOR(client, client->total >= 1);
     assert_string_equal(client->headers, "[[\"a\\\"b\",\"x\"],[\"n\",null],[\"a\\\"b\",\"//4=\"],[\"e\",\"\"]]");
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 /* A refused commit is read back: the answer tells what the broker has, not what became of the request. */
 static void test_commit_refused(void **state)
 {
     struct cluster cluster;
-    struct client *client;
+    struct client *client = cluster_read(&cluster, DELIVERY_AT_LEAST_ONCE, 40);
 
     (void)state;
-    cluster_start(&cluster);
-    produce(&cluster, 0, 40);
-    client = client_open(&cluster, START_EARLIEST);
-    WAIT_FOR(client, client->total >= 40);
-    rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
-    commit_all(client, "one");
+    commit_against(&cluster, client, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, "one");
     assert_int_equal(client->commit_error.kind, ERROR_RETRY);
     client_close(client, true);
 
@@ -312,32 +301,25 @@ static void test_commit_refused(void **state)
     WAIT_FOR(client, client->total >= 40);
     commit_all(client, "two");
     assert_int_equal(client->commit_error.kind, ERROR_NONE);
-    rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
     rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_FETCH_KEY, 1, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS);
-    commit_all(client, "two");
+    commit_against(&cluster, client, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, "two");
     assert_int_equal(client->commit_error.kind, ERROR_NONE);
 
     WAIT_FOR(client, client->lost && offered_count(client) == PARTITIONS); /* the refusal had put it out of the group */
-    rd_kafka_mock_push_request_errors(cluster.mock, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
-    commit_all(client, "three");
+    commit_against(&cluster, client, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, "three");
     assert_int_equal(client->commit_error.kind, ERROR_RETRY);
     assert_int_equal(client->error.kind, ERROR_FATAL);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 /* A hub that has enough for now does not fetch: its descriptor must not keep waking it, and the news must not be forgotten. */
 static void test_step_empties_the_descriptor(void **state)
 {
     struct cluster cluster;
-    struct client *client;
+    struct client *client = cluster_read(&cluster, DELIVERY_AT_LEAST_ONCE, 40);
     struct pollfd descriptor = {.events = POLLIN};
 
     (void)state;
-    cluster_start(&cluster);
-    produce(&cluster, 0, 40);
-    client = client_open(&cluster, START_EARLIEST);
-    WAIT_FOR(client, client->total >= 40);
     assert_true(client->source->ops->deadline(client->source) > 0);
     produce(&cluster, 40, 40);
     descriptor.fd = client->source->ops->descriptor(client->source);
@@ -346,8 +328,7 @@ static void test_step_empties_the_descriptor(void **state)
     assert_int_equal(poll(&descriptor, 1, 0), 0);
     assert_int_equal(client->source->ops->deadline(client->source), 0);
     WAIT_FOR(client, client->total >= 80);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 /* Down at the start and later: told once, and once more when it is over; nothing is lost or repeated. */
@@ -379,8 +360,7 @@ static void test_broker_down(void **state)
     produce(&cluster, 40, 40);
     WAIT_FOR(client, client->total >= 80);
     all_seen_once(client, 0, 80);
-    client_close(client, true);
-    cluster_stop(&cluster);
+    cluster_leave(&cluster, client);
 }
 
 int main(void)
