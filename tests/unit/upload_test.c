@@ -86,6 +86,7 @@ static void fixture_stop(struct fixture *fixture)
 }
 
 #define START(create) fixture_start(&fixture, answers, COUNT_OF(answers), create)
+#define START_READY() (START(false), expect(&fixture, SINK_READY, NULL))
 
 /* The next event; time jumps over all waiting. */
 static struct sink_event run(struct fixture *fixture)
@@ -153,17 +154,38 @@ static void put(struct fixture *fixture, struct sink_session *session, const cha
     fixture->sink->ops->block_put(fixture->sink, session, block_of(text, session), fixture->now_ms);
 }
 
-/* A session with one acknowledged block, sealed and asked to commit. */
+/* A session with one acknowledged block. */
+static struct sink_session *acked_session(struct fixture *fixture)
+{
+    struct sink_session *session = open_session(fixture, NULL);
+
+    put(fixture, session, "block");
+    expect(fixture, SINK_BLOCK_ACKED, session);
+    return session;
+}
+
+static void seal(struct fixture *fixture, struct sink_session *session)
+{
+    fixture->sink->ops->session_seal(fixture->sink, session, fixture->now_ms);
+}
+
+/* A session with one acknowledged block, sealed. */
+static struct sink_session *sealed_session(struct fixture *fixture)
+{
+    struct sink_session *session = acked_session(fixture);
+
+    seal(fixture, session);
+    expect(fixture, SINK_SESSION_SEALED, session);
+    return session;
+}
+
+/* The first session with one acknowledged block, sealed and asked to commit. */
 static struct sink_session *commit_one(struct fixture *fixture)
 {
     struct sink_session *session;
 
     expect(fixture, SINK_READY, NULL);
-    session = open_session(fixture, NULL);
-    put(fixture, session, "block");
-    expect(fixture, SINK_BLOCK_ACKED, session);
-    fixture->sink->ops->session_seal(fixture->sink, session, fixture->now_ms);
-    expect(fixture, SINK_SESSION_SEALED, session);
+    session = sealed_session(fixture);
     fixture->sink->ops->session_commit(fixture->sink, session, fixture->now_ms);
     return session;
 }
@@ -189,8 +211,7 @@ static void test_happy_path(void **state UNUSED)
     struct fixture fixture = {0};
     int mine;
 
-    START(false);
-    expect(&fixture, SINK_READY, NULL);
+    START_READY();
     assert_int_equal(fixture.sink->schema.column_count, 2);
     session = open_session(&fixture, &mine);
     assert_ptr_equal(sink_session_user(session), &mine);
@@ -230,8 +251,7 @@ static void test_a_session_without_blocks_needs_no_request(void **state UNUSED)
     struct sink_session *session;
     struct fixture fixture = {0};
 
-    START(false);
-    expect(&fixture, SINK_READY, NULL);
+    START_READY();
     session = open_session(&fixture, NULL);
     fixture.sink->ops->session_seal(fixture.sink, session, 0);
     expect(&fixture, SINK_SESSION_SEALED, session);
@@ -273,8 +293,7 @@ static void test_a_large_block_is_sent_again_whole(void **state UNUSED)
     for (size_t i = 0; i < size; i++)
         text[i] = (char)('a' + i % 23);
     text[size] = '\0';
-    START(false);
-    expect(&fixture, SINK_READY, NULL);
+    START_READY();
     session = open_session(&fixture, NULL);
     put(&fixture, session, text);
     expect(&fixture, SINK_BLOCK_ACKED, session);
@@ -475,8 +494,7 @@ static void test_an_adopted_session_can_be_dropped(void **state UNUSED)
     struct sink_session *session;
     struct fixture fixture = {0};
 
-    START(false);
-    expect(&fixture, SINK_READY, NULL);
+    START_READY();
     session = fixture.sink->ops->session_adopt(fixture.sink, STR(""), STR("x"), 1, 10, NULL, fixture.now_ms);
     fixture.sink->ops->step(fixture.sink, fixture.now_ms, 0);
     fixture.sink->ops->session_drop(fixture.sink, session);
@@ -506,16 +524,13 @@ static void test_the_table_must_stay_the_same(void **state UNUSED)
         struct sink_session *sessions[3];
         struct fixture fixture = {0};
 
-        START(false);
-        expect(&fixture, SINK_READY, NULL);
+        START_READY();
         assert_string_equal(fixture.sink->table_id, "7");
         for (size_t k = 0; k < COUNT_OF(sessions); k++) {
-            sessions[k] = open_session(&fixture, NULL);
-            put(&fixture, sessions[k], "block");
-            expect(&fixture, SINK_BLOCK_ACKED, sessions[k]);
+            sessions[k] = acked_session(&fixture);
         }
         for (size_t k = 0; k < COUNT_OF(sessions); k++)
-            fixture.sink->ops->session_seal(fixture.sink, sessions[k], fixture.now_ms);
+            seal(&fixture, sessions[k]);
         if (cases[i].failure) {
             expect_failure(&fixture, cases[i].failure);
         } else {
@@ -535,13 +550,10 @@ static void test_an_old_check_of_the_table_is_not_enough(void **state UNUSED)
     struct sink_session *session;
     struct fixture fixture = {0};
 
-    START(false);
-    expect(&fixture, SINK_READY, NULL);
+    START_READY();
     for (size_t i = 0; i < 2; i++) {
-        session = open_session(&fixture, NULL);
-        put(&fixture, session, "block");
-        expect(&fixture, SINK_BLOCK_ACKED, session);
-        fixture.sink->ops->session_seal(fixture.sink, session, fixture.now_ms);
+        session = acked_session(&fixture);
+        seal(&fixture, session);
         if (i == 0)
             expect(&fixture, SINK_SESSION_SEALED, session);
     }
@@ -559,8 +571,7 @@ static void test_quotas_are_waited_for(void **state UNUSED)
     struct fixture fixture = {.quota_share = 1};
     struct sink_session *sessions[COUNT], *adopted;
 
-    START(false);
-    expect(&fixture, SINK_READY, NULL);
+    START_READY();
     assert_non_null(fixture.sink->quota);
     for (size_t i = 0; i < COUNT; i++) {
         sessions[i] = open_session(&fixture, NULL);
@@ -577,7 +588,7 @@ static void test_quotas_are_waited_for(void **state UNUSED)
     assert_int_equal(fixture.now_ms, 301000);
     expect(&fixture, SINK_BLOCK_ACKED, sessions[5]);
     for (size_t i = 1; i < 3; i++) {
-        fixture.sink->ops->session_seal(fixture.sink, sessions[i], fixture.now_ms);
+        seal(&fixture, sessions[i]);
         expect(&fixture, SINK_SESSION_SEALED, sessions[i]);
     }
     assert_int_equal(fixture.sink->quota_waits[QUOTA_COMMITS], 0);
@@ -602,14 +613,9 @@ static void test_dropping_what_waits_for_a_quota(void **state UNUSED)
     struct fixture fixture = {.quota_share = 1};
     struct sink_session *sessions[2];
 
-    START(false);
-    expect(&fixture, SINK_READY, NULL);
+    START_READY();
     for (size_t i = 0; i < 2; i++) {
-        sessions[i] = open_session(&fixture, NULL);
-        put(&fixture, sessions[i], "block");
-        expect(&fixture, SINK_BLOCK_ACKED, sessions[i]);
-        fixture.sink->ops->session_seal(fixture.sink, sessions[i], fixture.now_ms);
-        expect(&fixture, SINK_SESSION_SEALED, sessions[i]);
+        sessions[i] = sealed_session(&fixture);
     }
     for (size_t i = 0; i < 2; i++)
         fixture.sink->ops->session_commit(fixture.sink, sessions[i], fixture.now_ms);
@@ -648,12 +654,9 @@ static void test_the_block_list_must_fit(void **state UNUSED)
         struct sink_session *session;
         struct fixture fixture = {0};
 
-        START(false);
-        expect(&fixture, SINK_READY, NULL);
-        session = open_session(&fixture, NULL);
-        put(&fixture, session, "block");
-        expect(&fixture, SINK_BLOCK_ACKED, session);
-        fixture.sink->ops->session_seal(fixture.sink, session, fixture.now_ms);
+        START_READY();
+        session = acked_session(&fixture);
+        seal(&fixture, session);
         expect_failure(&fixture, cases[i].text);
         fixture_stop(&fixture);
     }
@@ -709,8 +712,7 @@ static void test_a_partition_is_added_once(void **state UNUSED)
     struct fixture fixture = {0};
     unsigned statements = 0;
 
-    START(false);
-    expect(&fixture, SINK_READY, NULL);
+    START_READY();
     a = open_session(&fixture, NULL);
     put(&fixture, a, "a");
     while (fake_server_count(fixture.server) < 3) { /* until the statement is under way */
@@ -737,8 +739,7 @@ static void test_a_partition_that_cannot_be_added(void **state UNUSED)
         ANSWER(200, "<Instance><Tasks><Task><Result>ODPS-0130161: bad value</Result></Task></Tasks></Instance>")};
     struct fixture fixture = {0};
 
-    START(false);
-    expect(&fixture, SINK_READY, NULL);
+    START_READY();
     put(&fixture, open_session(&fixture, NULL), "a");
     expect_failure(&fixture, "partition dt=2024,hh=1 could not be added");
     assert_non_null(strstr(fixture.error.text, "bad value"));
@@ -773,8 +774,7 @@ static void test_sessions_that_cannot_be_used(void **state UNUSED)
         struct fake_answer answers[] = {TABLE, cases[i].answer};
         struct fixture fixture = {0};
 
-        START(false);
-        expect(&fixture, SINK_READY, NULL);
+        START_READY();
         put(&fixture, open_session(&fixture, NULL), "a");
         expect_failure(&fixture, cases[i].text);
         fixture_stop(&fixture);
@@ -796,8 +796,7 @@ static void test_a_refused_block_ends_the_job(void **state UNUSED)
         struct fake_answer answers[] = {TABLE, CREATED, cases[i].answer};
         struct fixture fixture = {0};
 
-        START(false);
-        expect(&fixture, SINK_READY, NULL);
+        START_READY();
         put(&fixture, open_session(&fixture, NULL), "a");
         expect_failure(&fixture, cases[i].text);
         fixture_stop(&fixture);
@@ -811,8 +810,7 @@ static void test_sessions_can_be_dropped(void **state UNUSED)
     struct sink_session *session, *other;
     struct fixture fixture = {0};
 
-    START(false);
-    expect(&fixture, SINK_READY, NULL);
+    START_READY();
     session = open_session(&fixture, NULL);
     for (size_t i = 0; i < 3; i++)
         put(&fixture, session, "block");
@@ -825,7 +823,7 @@ static void test_sessions_can_be_dropped(void **state UNUSED)
     fixture.sink->ops->session_drop(fixture.sink, other);
     assert_int_equal(fixture.sink->bytes_in_flight, 0);
     other = open_session(&fixture, NULL);
-    fixture.sink->ops->session_seal(fixture.sink, other, fixture.now_ms);
+    seal(&fixture, other);
     fixture.sink->ops->session_drop(fixture.sink, other); /* its event was not told */
     fixture.sink->ops->step(fixture.sink, fixture.now_ms, 0);
     assert_false(fixture.sink->ops->next(fixture.sink, &(struct sink_event){0}));
