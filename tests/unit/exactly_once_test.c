@@ -10,6 +10,8 @@
 
 #include "support/epoch_bed.h"
 
+enum { RECORD_SIZE = 4200 }; /* the longest record that is stored, and more */
+
 static struct epoch *epoch_at(const struct bed *bed, size_t index)
 {
     assert_true(index < bed->epochs->count);
@@ -44,6 +46,20 @@ static const char *sent(const struct bed *bed, int p)
 static void lose(struct bed *bed, int32_t partition)
 {
     epochs_lose(bed->epochs, &(struct source_partition){.partition = partition}, 1);
+}
+
+/* An epoch with rows 0 to 9 of these partitions, whose prepare was refused after they had been lost; the records it would have
+ * stored. */
+static void to_refused(struct bed *bed, unsigned partitions, char records[SCRIPT_PARTITIONS][RECORD_SIZE])
+{
+    to_prepare(bed, partitions, 0, 10);
+    for (int p = 0; p < SCRIPT_PARTITIONS; p++) {
+        if (!(partitions & 1u << p))
+            continue;
+        strcpy(records[p], sent(bed, p));
+        lose(bed, p);
+    }
+    assert_true(answer(bed, COMMIT_REFUSED));
 }
 
 /* What stands beside the offsets of all partitions, as the group has it. */
@@ -173,7 +189,7 @@ static void a_refused_prepare_is_sent_again_and_nothing_was_committed(void **sta
 static void an_unknown_result_joins_the_group_anew(void **state UNUSED)
 {
     struct bed *bed = bed_open_as(DELIVERY_EXACTLY_ONCE);
-    char record[4200];
+    char record[RECORD_SIZE];
     unsigned commits;
 
     to_prepare(bed, 1, 0, 10);
@@ -310,14 +326,9 @@ static void a_revoke_waits_for_a_prepared_epoch_and_leaves_its_record_in_the_end
 static void a_record_is_rolled_forward_before_anything_is_read(void **state UNUSED)
 {
     struct bed *bed = bed_open_as(DELIVERY_EXACTLY_ONCE);
-    char records[2][4200];
+    char records[SCRIPT_PARTITIONS][RECORD_SIZE];
 
-    to_prepare(bed, 3, 0, 10);
-    for (int p = 0; p < 2; p++)
-        strcpy(records[p], sent(bed, p));
-    lose(bed, 0);
-    lose(bed, 1);
-    assert_true(answer(bed, COMMIT_REFUSED));
+    to_refused(bed, 3, records);
     for (int p = 0; p < 2; p++)
         store(bed, p, 0, records[p]);
     for (int p = 0; p < 2; p++)
@@ -342,15 +353,11 @@ static void a_record_is_rolled_forward_before_anything_is_read(void **state UNUS
 static void a_record_that_not_all_partitions_carry_was_never_prepared(void **state UNUSED)
 {
     struct bed *bed = bed_open_as(DELIVERY_EXACTLY_ONCE);
-    char record[4200];
+    char records[SCRIPT_PARTITIONS][RECORD_SIZE];
 
-    to_prepare(bed, 3, 0, 10);
-    strcpy(record, sent(bed, 0));
-    lose(bed, 0);
-    lose(bed, 1);
-    assert_true(answer(bed, COMMIT_REFUSED));
+    to_refused(bed, 3, records);
     bed->source->hold_commits = false;
-    assert_true(offer(bed, 0, 0, record)); /* partition 1 stands at 0 with its idle record */
+    assert_true(offer(bed, 0, 0, records[0])); /* partition 1 stands at 0 with its idle record */
     assert_int_equal(metric_get(bed->stats.rolled), 0);
     assert_true(step(bed, COMMIT_RETRY_MS));
     assert_true(epochs_accepts(bed->epochs, 0));
@@ -365,16 +372,12 @@ static void a_record_that_was_passed_is_decided_by_its_sessions(void **state UNU
 {
     for (int closed = 0; closed < 2; closed++) {
         struct bed *bed = bed_open_as(DELIVERY_EXACTLY_ONCE);
-        char record[4200];
+        char records[SCRIPT_PARTITIONS][RECORD_SIZE];
 
-        to_prepare(bed, 3, 0, 10);
-        strcpy(record, sent(bed, 0));
-        lose(bed, 0);
-        lose(bed, 1);
-        assert_true(answer(bed, COMMIT_REFUSED));
+        to_refused(bed, 3, records);
         store(bed, 1, 10, bed->source->metadata[1]);
         bed->source->hold_commits = false;
-        assert_true(offer(bed, 0, 0, record));
+        assert_true(offer(bed, 0, 0, records[0]));
         if (!closed) {
             struct sink_session *open = bed->epochs->rolls->targets[1].session;
 
@@ -393,14 +396,11 @@ static void a_record_that_was_passed_is_decided_by_its_sessions(void **state UNU
 static void a_session_of_unknown_outcome_stops_with_the_evidence(void **state UNUSED)
 {
     struct bed *bed = bed_open_as(DELIVERY_EXACTLY_ONCE);
-    char record[4200];
+    char records[SCRIPT_PARTITIONS][RECORD_SIZE];
     struct error gone = {0};
 
-    to_prepare(bed, 1, 0, 10);
-    strcpy(record, sent(bed, 0));
-    lose(bed, 0);
-    assert_true(answer(bed, COMMIT_REFUSED));
-    assert_true(offer(bed, 0, 0, record));
+    to_refused(bed, 1, records);
+    assert_true(offer(bed, 0, 0, records[0]));
     sink_events_drop(bed->sink, NULL);
     error_set(&gone, ERROR_FATAL, "session null is expired");
     sink_event_push(bed->sink, SINK_SESSION_UNKNOWN, bed->epochs->rolls->targets[0].session, NULL, &gone);
