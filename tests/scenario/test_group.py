@@ -12,7 +12,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions
 
 from support import jobs
-from support.agent import RUNNING, binary, run_job, write_job
+from support.agent import RUNNING, Started, binary, run_job, write_job
 from support.broker import Broker
 
 from test_failures import produce, verify
@@ -21,7 +21,7 @@ QUICK = ["session.timeout.ms=2000", "heartbeat.interval.ms=300", "topic.metadata
 REFUSED = (22, 25, 69)  # ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, GROUP_ID_NOT_FOUND
 
 
-class Driver:
+class Driver(Started):
     """tests/support/source_driver.c"""
 
     def __init__(self, folder, broker, topic, delivery="exactly_once", first="yes", extra=(), group=None):
@@ -67,12 +67,16 @@ class Driver:
         self.wait_for(lambda: len(self.partitions("assign")) >= count * times, "the partitions")
         return self.partitions("assign")
 
-    def kill(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        for f in self._files:
-            f.close()
+    def anchored(self, note, count=4):
+        """Has its partitions and has stored a commit."""
+        self.assigned(count)
+        assert self.commit(note) == "stored"
+        return self
+
+    def error(self):
+        """The first error that is told, as soon as there is one."""
+        self.wait_for(lambda: self.lines("error"), "the error")
+        return self.lines("error")[0]
 
     def quit(self):
         self.say("quit")
@@ -117,6 +121,12 @@ def delete_offsets(broker, group, topic, partitions):
     assert struct.unpack_from(">h", answer, 4)[0] == 0 and struct.unpack(">h", answer[-2:])[0] == 0, answer
 
 
+def make_anew(broker, topic):
+    broker.delete_topic(topic)
+    wait_until(lambda: topic not in broker.admin().list_topics(timeout=10).topics, "the topic stays")
+    broker.create_topic(topic)
+
+
 def stop_past_the_session(broker, driver):
     """Stopped until the group has put it out."""
     driver.process.send_signal(signal.SIGSTOP)
@@ -126,9 +136,7 @@ def stop_past_the_session(broker, driver):
 def test_rejoin_is_another_member(broker, driver, name):
     """A copy of an earlier commit, with the earlier member id and generation, is stored before the rejoin and refused after it."""
     broker.create_topic(name)
-    one = driver()
-    one.assigned()
-    assert one.commit("first") == "stored"
+    one = driver().anchored("first")
     member, = members(broker, one.group)
     generation = next(g for g in range(1, 50) if raw_commit(broker, one.group, name, member, g, "copy") == 0)
     assert broker.committed(one.group, name)[0][1] == "copy"
@@ -151,9 +159,7 @@ def test_rejoin_is_another_member(broker, driver, name):
 def test_rejoin_while_another_member_is_there(broker, driver, name):
     """The other one takes over what is left, and gives it back as the group wants; each keeps its share in the end."""
     broker.create_topic(name)
-    one = driver()
-    one.assigned()
-    assert one.commit("first") == "stored"
+    one = driver().anchored("first")
     two = driver("exactly_once", "no")
     two.assigned(2)
     one.say("rejoin")
@@ -166,9 +172,7 @@ def test_rejoin_while_another_member_is_there(broker, driver, name):
 
 def test_commit_is_refused_after_a_stop_past_the_session(broker, driver, name):
     broker.create_topic(name)
-    one = driver()
-    one.assigned()
-    assert one.commit("kept") == "stored"
+    one = driver().anchored("kept")
     stop_past_the_session(broker, one)
     one.say("force stale")  # the first thing that it does when it wakes
     one.process.send_signal(signal.SIGCONT)
@@ -182,16 +186,14 @@ def test_commit_is_refused_after_a_stop_past_the_session(broker, driver, name):
 def test_first(broker, driver, name):
     broker.create_topic(name)
     one = driver("exactly_once", "no")
-    one.wait_for(lambda: one.lines("error"), "the refusal")
-    assert one.lines("error")[0].startswith("error fatal") and "luaduct run --first" in one.lines("error")[0]
+    error = one.error()
+    assert error.startswith("error fatal") and "luaduct run --first" in error
+    one.quit()
+    one = driver("exactly_once", "yes").anchored("anchor")
     one.quit()
     one = driver("exactly_once", "yes")
-    one.assigned()
-    assert one.commit("anchor") == "stored"
-    one.quit()
-    one = driver("exactly_once", "yes")
-    one.wait_for(lambda: one.lines("error"), "the refusal")
-    assert one.lines("error")[0].startswith("error config") and "leave --first out" in one.lines("error")[0]
+    error = one.error()
+    assert error.startswith("error config") and "leave --first out" in error
     one.quit()
     for first in "allowed", "no":
         one = driver("exactly_once", first)
@@ -218,8 +220,8 @@ def test_positions_vanish_while_the_job_runs(broker, driver, name, what):
             delete_offsets(broker, group, name, [2])
         one.process.send_signal(signal.SIGCONT)
         if delivery == "exactly_once":
-            one.wait_for(lambda: one.lines("error"), "the error")
-            assert one.lines("error")[0].startswith("error fatal source: while the job ran"), one.lines("error")
+            error = one.error()
+            assert error.startswith("error fatal source: while the job ran"), error
             assert len(one.partitions("assign")) == 4
         else:
             again = {p: offset for p, offset, _, _ in one.assigned(times=2)[4:]}
@@ -231,31 +233,23 @@ def test_positions_vanish_while_the_job_runs(broker, driver, name, what):
 def test_topic_is_made_anew_while_the_job_runs(broker, driver, name):
     broker.create_topic(name)
     produce(broker, name, 0, 40)
-    one = driver()
-    one.assigned()
-    assert one.commit("kept") == "stored"
+    one = driver().anchored("kept")
     one.process.send_signal(signal.SIGSTOP)  # so that it sees the new topic only
-    broker.delete_topic(name)
-    wait_until(lambda: name not in broker.admin().list_topics(timeout=10).topics, "the topic stays")
-    broker.create_topic(name)
+    make_anew(broker, name)
     produce(broker, name, 0, 400)
     one.process.send_signal(signal.SIGCONT)
-    one.wait_for(lambda: one.lines("error"), "the error")
-    assert one.lines("error")[0].startswith("error fatal"), one.lines("error")
-    assert "made anew while the job ran" in one.lines("error")[0] or "lost its committed positions" in one.lines("error")[0]
+    error = one.error()
+    assert error.startswith("error fatal"), error
+    assert "made anew while the job ran" in error or "lost its committed positions" in error
     one.quit()
 
 
 def test_topic_is_made_anew_between_runs(broker, driver, name):
     """The brokers forget the group's positions together with the topic."""
     broker.create_topic(name)
-    one = driver()
-    one.assigned()
-    assert one.commit("kept") == "stored"
+    one = driver().anchored("kept")
     one.quit()
-    broker.delete_topic(name)
-    wait_until(lambda: name not in broker.admin().list_topics(timeout=10).topics, "the topic stays")
-    broker.create_topic(name)
+    make_anew(broker, name)
     one = driver("exactly_once", "no")
     one.wait_for(lambda: one.lines("error") or one.lines("assign"), "the error")
     assert one.lines("error") and "no committed position" in one.lines("error")[0]
@@ -267,8 +261,8 @@ def test_topic_is_deleted_while_the_job_runs(broker, driver, name):
     one = driver()
     one.assigned()
     broker.delete_topic(name)
-    one.wait_for(lambda: one.lines("error"), "the error")
-    assert one.lines("error")[0].startswith("error fatal") and "does not exist" in one.lines("error")[0]
+    error = one.error()
+    assert error.startswith("error fatal") and "does not exist" in error
     one.quit()
 
 
@@ -276,9 +270,7 @@ def test_partitions_are_added(broker, driver, name):
     """New ones are read from their first record, although the job started at the end."""
     broker.create_topic(name, 2)
     broker.produce(name, [b"old"] * 10, 2)
-    one = driver()
-    one.assigned(2)
-    assert one.commit("anchor") == "stored"
+    one = driver().anchored("anchor", 2)
     one.process.send_signal(signal.SIGSTOP)
     for future in broker.admin().create_partitions([NewPartitions(name, 4)]).values():
         future.result(20)
@@ -349,9 +341,7 @@ def test_until_with_two_processes(broker, driver, name):
 @pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
 def test_gap(broker, driver, name, delivery):
     broker.create_topic(name)
-    one = driver(delivery, "yes")
-    one.assigned()
-    assert one.commit("anchor") == "stored"
+    one = driver(delivery, "yes").anchored("anchor")
     one.quit()
     produce(broker, name, 0, 400)
     for future in broker.admin().delete_records([TopicPartition(name, 1, 30)]).values():

@@ -18,7 +18,18 @@ def binary():
 RUNNING = []  # every process that a test started; the fixture `no_process_is_left` ends those that a failed test left behind
 
 
-class Process:
+class Started:
+    """A process, with its output in files of `_files`."""
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for f in self._files:
+            f.close()
+
+
+class Process(Started):
     """A luaduct process with its output in files."""
 
     def __init__(self, folder, *arguments, env=None):
@@ -47,13 +58,6 @@ class Process:
     def terminate(self, timeout=60):
         self.process.send_signal(signal.SIGTERM)
         return self.wait(timeout)
-
-    def kill(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        for f in self._files:
-            f.close()
 
     def wait_for(self, condition, timeout=60, what="the condition"):
         """condition() is asked until it is true; the process ending early is a failure with its output."""
