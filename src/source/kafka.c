@@ -293,7 +293,8 @@ static void message_error(struct kafka_source *kafka, const rd_kafka_message_t *
             kafka_until_reached(kafka, message->partition);
         } else if (!partition->wait_said) {
             partition->wait_said = true;
-            log_info(kafka->log, "the log ends before --until, so the run waits for more records partition=%d ends=%lld until=%lld",
+            log_info(kafka->log,
+                     "the log ends before --until, so the run waits for more records partition=%d ends=%lld until=%lld",
                      (int)message->partition, (long long)message->offset, (long long)partition->limit);
         }
         return;
