@@ -149,7 +149,7 @@ void budget_print(const struct budget *budget, const struct job *job, unsigned k
     buffer_print(text, "\n");
     if (job->delivery != DELIVERY_EXACTLY_ONCE)
         return;
-    buffer_print(text, "epochs: the record of one names about %u table partitions, or %u Kafka partitions beside %u of them",
+    buffer_print(text, "epochs: the record of one names at least %u table partitions, or %u Kafka partitions beside %u of them",
                  budget->record_partitions, budget->record_covers,
                  (unsigned)size_min(budget->record_partitions, budget_partitions_open(job)));
     if (kafka_partitions)

@@ -596,15 +596,24 @@ static bool settled(const struct epoch *epoch)
 }
 
 /* The record must fit, now that the ids are known. One that does not is given up: its next try knows how long ids are. */
-static void record_check(struct epochs *epochs, size_t index)
+static bool record_check(struct epochs *epochs, size_t index, struct error *error)
 {
+    size_t id_bytes = epochs->id_bytes;
+
     if (epoch_record_fits(epochs, epochs->list[index]))
-        return;
+        return true;
+    if (epochs->id_bytes == id_bytes) /* trying again would not end */
+        return error_set(
+            error, ERROR_FATAL,
+            "the record of an epoch does not fit into the %d bytes beside an offset, with %zu table partitions and %zu "
+            "Kafka partitions; use shorter names, or delivery: at_least_once",
+            POSITION_BYTES_MAX, epochs->list[index]->gather.count, epochs->list[index]->cover_count);
     log_warn(
         epochs->options.log,
         "the epoch's record is larger than %d bytes, since session ids are %zu bytes long; it is read again in smaller parts",
         POSITION_BYTES_MAX, epochs->id_bytes);
     drop_from(epochs, index);
+    return true;
 }
 
 static bool seal(struct epochs *epochs, struct epoch *epoch, int64_t now_ms)
@@ -684,9 +693,7 @@ static bool epoch_step(struct epochs *epochs, size_t index, int64_t now_ms, stru
             return false;
         step_reached(STEP_dirty_durable);
         epoch->state = EPOCH_SEALED;
-        if (epochs_exactly_once(epochs) && epoch->gather.count)
-            record_check(epochs, index);
-        return true;
+        return !epochs_exactly_once(epochs) || !epoch->gather.count || record_check(epochs, index, error);
     default:
         return index == 0 && head_step(epochs, now_ms);
     }

@@ -55,6 +55,7 @@ void epochs_give(struct epochs *epochs, struct work *work)
     struct ticket *ticket = xcalloc(1, sizeof(*ticket));
 
     ticket->partition = work->partition;
+    work->id_bytes = epochs->id_bytes;
     if (!held || held->state != HELD_ACTIVE) {
         ticket->orphaned = true;
         ticket->next = epochs->orphans;

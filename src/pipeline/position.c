@@ -98,9 +98,10 @@ size_t position_bytes_fixed(const struct position_owner *owner)
 
 size_t position_bytes_session(size_t spec_size, size_t id_size)
 {
-    /* A byte that needs encoding takes three: "=" and "," of specs do, those of ids do not. Neighbours share text, but how much
-     * is not known before they are sorted, so nothing is taken off. */
-    enum { NUMBERS_BYTES = 2 * 4 + 2 + 6 + 12 };
+    /* Two numbers of shared bytes, blocks (20,000 at most) and rows, with what stands between them. A byte that needs encoding takes
+     * three: "=" and "," of specs do, those of ids do not. Neighbours share text, but how much is not known before they are
+     * sorted, so nothing is taken off. */
+    enum { NUMBERS_BYTES = 2 * 3 + 4 + 5 + 10 };
 
     return NUMBERS_BYTES + spec_size + spec_size / 2 + id_size;
 }

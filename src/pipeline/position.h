@@ -73,7 +73,7 @@ void position_release(struct position *position);
 size_t position_bytes_fixed(const struct position_owner *owner);
 enum {
     POSITION_BYTES_COVER = 40,
-    POSITION_ID_BYTES = 64, /* a session's id, as long as nothing is known of it: those of the service have some 45 characters */
+    POSITION_ID_BYTES = 48, /* a session's id, until a longer one is seen */
 };
 size_t position_bytes_session(size_t spec_size, size_t id_size);
 

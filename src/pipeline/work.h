@@ -84,7 +84,8 @@ struct work {
     struct batch *batch;
     int32_t partition;
     int64_t offset_first, offset_next;
-    int64_t bytes; /* of the messages */
+    int64_t bytes;   /* of the messages */
+    size_t id_bytes; /* how long the epochs take session ids to be: for the worker's cut */
     struct segment *segments;
 
     /* WORK_PACK */

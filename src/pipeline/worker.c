@@ -124,7 +124,7 @@ static uint32_t rows_before(const struct batch *batch, const struct routed_group
 /* The record at which the segment that begins with record `begin` has to end: its rows go to no more table partitions than one
  * record beside an offset can name. Marks belong to the caller: one per record, how many bytes it adds by being the first of its
  * segment to name a partition. Cost: a walk over the groups, and only for batches that are too wide. */
-static uint32_t cut_find(const struct worker *worker, const struct batch *batch, const struct routed *routed,
+static uint32_t cut_find(const struct worker *worker, const struct batch *batch, const struct routed *routed, size_t id_bytes,
                          const uint32_t *taken, uint32_t *marks)
 {
     size_t bytes = 0;
@@ -134,8 +134,7 @@ static uint32_t cut_find(const struct worker *worker, const struct batch *batch,
         const struct routed_group *group = &routed->groups[i];
 
         if (taken[i] < group->count)
-            marks[message_of(batch, group->rows[taken[i]])] +=
-                (uint32_t)position_bytes_session(group->spec.size, POSITION_ID_BYTES);
+            marks[message_of(batch, group->rows[taken[i]])] += (uint32_t)position_bytes_session(group->spec.size, id_bytes);
     }
     for (uint32_t message = 0; message < batch->message_count; message++) {
         bytes += marks[message];
@@ -199,7 +198,7 @@ static bool cut_segments(struct worker *worker, const struct batch *batch, const
         struct segment *segment = *tail = segment_new();
 
         tail = &segment->next;
-        end = cut_find(worker, batch, routed, taken, marks);
+        end = cut_find(worker, batch, routed, work->id_bytes, taken, marks);
         if (end <= begin) {
             ok = error_set(&work->error, ERROR_FATAL,
                            "the rows of one record (offset %lld) go to more table partitions than exactly-once delivery can "
@@ -217,14 +216,14 @@ static bool cut_segments(struct worker *worker, const struct batch *batch, const
     return ok;
 }
 
-static bool too_wide(const struct worker *worker, const struct routed *routed)
+static bool too_wide(const struct worker *worker, const struct routed *routed, size_t id_bytes)
 {
     size_t bytes = 0;
 
     if (!worker->options.record_bytes_max)
         return false;
     for (size_t i = 0; i < routed->group_count; i++)
-        bytes += routed->groups[i].count ? position_bytes_session(routed->groups[i].spec.size, POSITION_ID_BYTES) : 0;
+        bytes += routed->groups[i].count ? position_bytes_session(routed->groups[i].spec.size, id_bytes) : 0;
     return bytes > worker->options.record_bytes_max;
 }
 
@@ -240,7 +239,7 @@ static bool run_batch(struct worker *worker, struct work *work)
                          batch->message_count, (long long)batch->bytes);
     if (!chain_process(worker->chain, batch, &work->error) || !route_batch(worker->route, batch, &routed, &work->error))
         return false;
-    if (too_wide(worker, &routed)) {
+    if (too_wide(worker, &routed, work->id_bytes)) {
         if (!cut_segments(worker, batch, &routed, work))
             return false;
         segment = work->segments;

@@ -32,6 +32,7 @@ struct scripted_source {
     bool revoked, released;
     bool hold_start;             /* never gets ready */
     bool hold_commits;           /* commits are not answered, nor stored */
+    unsigned spread; /* table partitions that the numbers go to: 3 */
     int32_t others; /* partitions that other members have */
     unsigned rejoins;
     bool fail_when_prepared;     /* the source fails some time after a record was stored */
@@ -143,7 +144,7 @@ static inline uint32_t scripted_give(struct scripted_source *script, int p, stru
            !scripted_stands(script, p)) {
         int64_t number = script->at[p] * SCRIPT_PARTITIONS + p;
         char *text = script->texts[number];
-        int size = snprintf(text, 64, "{\"n\":%lld,\"part\":\"p%lld\"}", (long long)number, (long long)(number % 3));
+        int size = snprintf(text, 64, "{\"n\":%lld,\"part\":\"p%lld\"}", (long long)number, (long long)(number % script->spread));
 
         messages[count] = (struct message){
             .value = script->fixed_value ? str_of(script->fixed_value) : str_make(text, (size_t)size),
@@ -240,6 +241,7 @@ static inline void scripted_commit(struct source *source, const struct source_pa
     for (size_t i = 0; i < count; i++) {
         int32_t p = partitions[i].partition;
 
+        assert(partitions[i].metadata.size <= 4096); /* a broker takes no more */
         script->sent |= 1u << p;
         script->sent_offset[p] = partitions[i].offset;
         snprintf(script->sent_metadata[p], sizeof(script->sent_metadata[p]), "%.*s", STR_ARG(partitions[i].metadata));
@@ -264,7 +266,7 @@ static inline void scripted_commit(struct source *source, const struct source_pa
             script->first_at_last = script->at[0];
         snprintf(script->metadata[p], sizeof(script->metadata[p]), "%.*s", STR_ARG(partitions[i].metadata));
         if (script->fail_when_prepared && strstr(script->metadata[p], " epoch="))
-            script->fail_in_fetches = 3;
+            script->fail_in_fetches = 1;
     }
 }
 
@@ -335,6 +337,7 @@ static inline struct scripted_source *scripted_source_new(int64_t records)
     script->records = records;
     script->revoke_after = script->gap_at = script->last_records = script->first_at_last = -1;
     script->end_when_empty = true;
+    script->spread = 3;
     script->texts = xcalloc((size_t)records * SCRIPT_PARTITIONS, sizeof(*script->texts));
     for (int p = 0; p < SCRIPT_PARTITIONS; p++)
         script->committed[p] = -1;
@@ -399,6 +402,7 @@ struct checked_sink {
     struct metric *watched;      /* a number of the hub, looked at when the target wakes up */
     int64_t watched_when_woken;
     bool wrong_partition;
+    unsigned spread;             /* as the source's */
 };
 
 static inline struct checked_sink *checked_of(const struct sink *sink)
@@ -450,7 +454,7 @@ static inline void checked_put(struct sink *sink, struct sink_session *base, str
 
         XGROW(session->numbers, session->count, session->capacity);
         session->numbers[session->count++] = values[0].integer;
-        snprintf(spec, sizeof(spec), "part=p%lld", (long long)(values[0].integer % 3));
+        snprintf(spec, sizeof(spec), "part=p%lld", (long long)(values[0].integer % checked->spread));
         checked->wrong_partition |= strcmp(spec, session->spec) != 0;
         rows++;
     }
@@ -715,6 +719,7 @@ static inline struct checked_sink *checked_sink_new_on(struct mc_schema *schema,
 
     checked->base.ops = &checked_sink_ops;
     checked->encoding = STR("deflate");
+    checked->spread = 3;
     checked->base.schema = *schema;
     memset(schema, 0, sizeof(*schema));
     snprintf(checked->base.table_id, sizeof(checked->base.table_id), "table-id");

@@ -270,6 +270,26 @@ static void exactly_once_gives_the_same_rows(void **state UNUSED)
     }
 }
 
+/* Every batch goes to more table partitions than one record can name: it is cut at records, and its stages run once. */
+static void a_batch_that_is_too_wide_for_one_epoch_is_cut(void **state UNUSED)
+{
+    for (int workers = 0; workers < 3; workers += 2) {
+        struct run *run =
+            open_run(&(struct setup){.workers = workers, .delivery = DELIVERY_EXACTLY_ONCE, .batch_rows = 1000, .open_max = 512}, 1500);
+
+        run->source->spread = run->sink->spread = 300;
+        go(run);
+        expect_ok(run);
+        expect_each_once(run, 1500 * SCRIPT_PARTITIONS);
+        assert_int_equal(metric_get(run->stats.processed), 1500 * SCRIPT_PARTITIONS);
+        assert_true(metric_get(run->stats.epochs) >= 8);
+        assert_int_equal(metric_get(run->stats.dropped), 0);
+        for (int p = 0; p < SCRIPT_PARTITIONS; p++)
+            assert_non_null(strstr(run->source->metadata[p], " ledger=1500,1500,0,0,0 crc="));
+        close_run(run);
+    }
+}
+
 /* The first process ends while its commits are not answered, with or without effect; the second one finds what is prepared, and
  * every number is there once. */
 static void a_process_that_ends_between_prepare_and_finish_doubles_nothing(void **state UNUSED)
@@ -283,6 +303,7 @@ static void a_process_that_ends_between_prepare_and_finish_doubles_nothing(void 
 
         first->sink->commits_mode = modes[i];
         first->source->fail_when_prepared = true;
+        first->source->end_when_empty = false;
         go(first);
         assert_false(first->ok);
         for (int p = 0; p < SCRIPT_PARTITIONS; p++) {
@@ -316,7 +337,7 @@ static void several_processes_need_a_store_of_dirty_rows_that_they_share(void **
         struct run *run = open_run(&(struct setup){.delivery = DELIVERY_EXACTLY_ONCE, .monotonic_ms = fast_clock_ms}, 100);
 
         run->source->others = others;
-        run->source->idle_fetches = 20;
+        run->source->idle_fetches = 6;
         go(run);
         assert_int_equal(run->ok, !others);
         if (others) {
@@ -657,6 +678,7 @@ int main(void)
         cmocka_unit_test(a_partition_that_was_read_goes_on_where_it_was_and_its_ledger_too),
         cmocka_unit_test(a_refused_commit_is_sent_again),
         cmocka_unit_test(exactly_once_gives_the_same_rows),
+        cmocka_unit_test(a_batch_that_is_too_wide_for_one_epoch_is_cut),
         cmocka_unit_test(a_process_that_ends_between_prepare_and_finish_doubles_nothing),
         cmocka_unit_test(several_processes_need_a_store_of_dirty_rows_that_they_share),
         cmocka_unit_test(a_position_of_another_table_is_refused),
