@@ -127,11 +127,15 @@ rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct 
         {"queued.min.messages", "20000"},
         {"log.connection.close", "false"},
     };
+    /* A job may set these; librdkafka's own would notice added partitions after five minutes. */
+    static const char *const refresh[] = {"topic.metadata.refresh.interval.ms", "30000"};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     int64_t queued = kafka_prefetch_bytes(job->runtime.memory_max);
     char text[512];
     bool ok = false;
 
+    if (!own_set(conf, refresh[0], refresh[1], error))
+        goto out;
     /* The job's own come first, so that what we must control wins whatever is written there. */
     for (size_t i = 0; i < job->source.property_count; i++) {
         const struct job_property *property = &job->source.properties[i];

@@ -13,6 +13,7 @@ enum {
     KAFKA_PARTITIONS_MAX = 200000, /* a broker allows about as many in a whole cluster */
     KAFKA_CALL_TIMEOUT_MS = 10000,
     KAFKA_CALL_WAIT_MS_FIRST = 100,
+    KAFKA_TOPIC_NEW_MS = 3000,
     KAFKA_CALL_WAIT_MS_MAX = 5000,
     KAFKA_TOPIC_LOOK_MS = 2000, /* until a topic that a broker does not know is asked for again */
     KAFKA_LEAVE_LOOK_MS = 20, /* how often to look whether the group is left; nothing tells */
@@ -110,6 +111,7 @@ struct kafka_source {
     bool leaving;        /* a rejoin: we are on our way out of the group */
     int64_t leave_look_ms;
     bool topic_missing;  /* a broker said so once */
+    int64_t missing_ms;  /* before the topic was ever seen: since when brokers say that it is not there; 0: they do not */
     bool end_check;      /* all may have got to their limits */
     bool end_told;
     bool job_known;      /* the group has, or has had, some committed offset: it is not the job's first run */

@@ -179,6 +179,17 @@ static void call_failed(struct kafka_source *kafka, enum kafka_call call, rd_kaf
     struct error error;
 
     kafka_error_set(kafka, &error, code, text, doings[call]);
+    /* A topic that was created a moment ago is not known to all brokers yet. */
+    if (call == KAFKA_CALL_DESCRIBE && !kafka->ready && code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        if (!kafka->missing_ms)
+            kafka->missing_ms = kafka->now_ms;
+        if (kafka->now_ms - kafka->missing_ms < KAFKA_TOPIC_NEW_MS) {
+            state->wait_ms = KAFKA_CALL_WAIT_MS_FIRST;
+            state->wanted = true;
+            state->at_ms = -1;
+            return;
+        }
+    }
     /* One broker alone may not have heard of all topics yet, after a start. */
     if (call == KAFKA_CALL_DESCRIBE && kafka->ready && !kafka->topic_missing && code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
         kafka->topic_missing = true;

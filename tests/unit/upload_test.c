@@ -360,8 +360,8 @@ static void test_commit_in_doubt(void **state UNUSED)
         {"the table was altered", {REFUSAL(400, "TableModified"), ONE_BLOCK}, 2, 1,
          "none of its rows are in the table: the table was altered, or dropped and made again, while the job ran; start the job again"},
         {"the table was made again", {REFUSAL(409, "TableModified"), ONE_BLOCK}, 2, 1, "start the job again"},
-        {"the table was dropped", {REFUSAL(404, "NoSuchTable")}, 1, 1, "make it again and start the job again"},
-        {"the table was dropped meanwhile", {LOST, REFUSAL(404, "NoSuchTable")}, 2, 1, "make it again and start the job again"},
+        {"the table was dropped", {REFUSAL(404, "NoSuchTable")}, 1, 1, "make it again and say with `luaduct reset`"},
+        {"the table was dropped meanwhile", {LOST, REFUSAL(404, "NoSuchTable")}, 2, 1, "make it again and say with `luaduct reset`"},
         {"the partition was dropped", {REFUSAL(404, "NoSuchPartition")}, 1, 1, "NoSuchPartition"},
         {"no word of the service", {LOST, {.status = 404, .body = "<html>"}}, 2, 1, "HTTP 404"},
         {"the key was revoked", {REFUSAL(403, "NoPermission")}, 1, 1, "lacks a permission"},
@@ -514,7 +514,7 @@ static void test_the_table_must_stay_the_same(void **state UNUSED)
         {"made again", TABLE_WITH_ID("8"), "its id was 7 and is \"8\""},
         {"without an id", {.status = 200, .only = "curr_project", .body = TABLE_XML}, "its id was 7 and is \"\""},
         {"dropped", {.status = 404, .only = "curr_project", .body = "<Error><Code>NoSuchTable</Code><Message>none</Message></Error>"},
-         "table t: the table was dropped while the job ran; make it again and start the job again"},
+         "table t: the table was dropped while the job ran; make it again and say with `luaduct reset`"},
         {"no permission", {.status = 403, .only = "curr_project", .body = "<Error><Code>NoPermission</Code></Error>"}, "lacks a permission"},
     };
 
@@ -764,7 +764,7 @@ static void test_sessions_that_cannot_be_used(void **state UNUSED)
          ANSWER(200, "{\"UploadID\":\"a\",\"Status\":\"normal\","
                      "\"Schema\":{\"columns\":[{\"name\":\"z\",\"type\":\"string\"}]}}"),
          "start the job again"},
-        {"the table was dropped", REFUSAL(404, "NoSuchTable"), "make it again and start the job again"},
+        {"the table was dropped", REFUSAL(404, "NoSuchTable"), "make it again and say with `luaduct reset`"},
         {"the table was altered", REFUSAL(409, "TableModified"), "start the job again"},
         {"a wrong quota", {.status = 400, .body = "{\"Code\":\"NoSuchQuota\",\"Message\":\"gold\"}"}, "tunnel quota"},
         {"a wrong key", REFUSAL(403, "SignatureDoesNotMatch"), "tunnel endpoint 127.0.0.1"},
