@@ -65,7 +65,7 @@ static void budget_rates(struct budget *budget, const struct job *job)
     budget->sessions_limit = quota_limit(QUOTA_SESSIONS, share_of(job));
 }
 
-/* "name=value,…"; a value of kind time is as long as its pattern. */
+/* "name=value,…", encoded as in a record; a value of kind time is as long as its pattern. */
 static size_t spec_bytes(const struct job *job)
 {
     size_t size = 0;
@@ -73,7 +73,7 @@ static size_t spec_bytes(const struct job *job)
     for (size_t i = 0; i < job->target.partition_count; i++) {
         const struct job_partition *partition = &job->target.partitions[i];
 
-        size += strlen(partition->name) + 1 + (i > 0);
+        size += strlen(partition->name) + 3 + 3 * (i > 0);
         size += partition->kind == PARTITION_TIME && partition->format ? strlen(partition->format) : SPEC_VALUE_BYTES;
     }
     return size;

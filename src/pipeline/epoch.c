@@ -9,12 +9,21 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
+
+/* Epochs of two processes must never have one id, wherever they run: containers share process numbers. */
+static void random_bytes(void *bytes, size_t size)
+{
+    while (getrandom(bytes, size, 0) != (ssize_t)size)
+        ;
+}
 
 struct epochs *epochs_new(const struct epochs_options *options)
 {
     struct epochs *epochs = xcalloc(1, sizeof(*epochs));
     char host[64] = "";
+    uint64_t run;
 
     epochs->options = *options;
     epochs->number_next = 1;
@@ -23,7 +32,8 @@ struct epochs *epochs_new(const struct epochs_options *options)
     epochs->id_bytes = POSITION_ID_BYTES;
     (void)gethostname(host, sizeof(host) - 1);
     snprintf(epochs->by, sizeof(epochs->by), "%s:%ld", host, (long)getpid());
-    snprintf(epochs->run, sizeof(epochs->run), "%" PRIx64 "-%lx", (uint64_t)options->wall_ms(), (unsigned long)getpid());
+    random_bytes(&run, sizeof(run));
+    snprintf(epochs->run, sizeof(epochs->run), "%016" PRIx64, run);
     return epochs;
 }
 
@@ -52,6 +62,7 @@ void epochs_free(struct epochs *epochs)
     free(epochs->held);
     free(epochs->rewinds);
     free(epochs->commit_parts);
+    free(epochs->unsure);
     free(epochs->tallies);
     dirty_reasons_free(epochs->dirty_reasons);
     free(epochs);
@@ -81,102 +92,6 @@ struct tally *epochs_tally(struct epochs *epochs, int32_t partition, int64_t fro
     XGROW(epochs->tallies, epochs->tally_count, epochs->tally_capacity);
     epochs->tallies[epochs->tally_count] = (struct tally){.partition = partition, .from = from, .to = from};
     return &epochs->tallies[epochs->tally_count++];
-}
-
-/* --- giving up --- */
-
-/* With exactly-once delivery what is prepared, or may be, is rolled forward; otherwise what may be in the table already is. */
-bool epochs_can_drop(const struct epochs *epochs, const struct epoch *epoch)
-{
-    return epoch->state < (epochs_exactly_once(epochs) ? EPOCH_PREPARING : EPOCH_COMMITTING);
-}
-
-/* Its sessions are left to expire at the service. */
-static void sessions_drop(struct epochs *epochs, struct epoch *epoch)
-{
-    struct sink *sink = epochs->options.sink;
-
-    for (struct target *target = epoch->gather.first; target; target = target->next) {
-        if (target->session)
-            sink->ops->session_drop(sink, target->session);
-        target->session = NULL;
-    }
-}
-
-static void list_remove(struct epochs *epochs, size_t index)
-{
-    memmove(&epochs->list[index], &epochs->list[index + 1], (epochs->count - index - 1) * sizeof(epochs->list[0]));
-    epochs->count--;
-}
-
-/* The epoch, whose place in the list is the last, is read again. */
-static void drop_last(struct epochs *epochs)
-{
-    struct epoch *epoch = epochs->list[--epochs->count];
-
-    for (size_t i = 0; i < epoch->cover_count; i++) {
-        struct held *held = held_of_cover(epochs, &epoch->covers[i]);
-
-        if (held)
-            held_rewind(epochs, held, epoch->covers[i].base);
-    }
-    sessions_drop(epochs, epoch);
-    if (epoch->packs_out) {
-        epoch->dropped = true;
-        XGROW(epochs->dropped, epochs->dropped_count, epochs->dropped_capacity);
-        epochs->dropped[epochs->dropped_count++] = epoch;
-    } else {
-        epoch_free(epoch);
-    }
-}
-
-/* The epoch and those behind it, newest first, so that the oldest base is the one that partitions are rewound to. */
-static void drop_from(struct epochs *epochs, size_t index)
-{
-    size_t count = epochs->count - index;
-
-    metric_add(epochs->options.stats->dropped, (int64_t)count);
-    log_info(epochs->options.log, "what was not committed is given up and read again epochs=%zu", count);
-    while (epochs->count > index)
-        drop_last(epochs);
-    step_reached(STEP_dropped);
-}
-
-void epochs_drop_covering(struct epochs *epochs, int32_t partition)
-{
-    for (size_t i = 0; i < epochs->count; i++) {
-        struct epoch *epoch = epochs->list[i];
-        struct cover *cover = epoch_cover(epoch, partition);
-
-        if (!cover || held_of_cover(epochs, cover))
-            continue;
-        if (epochs_can_drop(epochs, epoch)) {
-            drop_from(epochs, i);
-            return;
-        }
-        epoch->doomed = epoch->state == EPOCH_PREPARING;
-    }
-}
-
-void epochs_abandon(struct epochs *epochs)
-{
-    for (size_t i = 0; i < epochs->count; i++) {
-        struct epoch *epoch = epochs->list[i];
-        bool held = false;
-
-        for (size_t j = 0; j < epoch->cover_count; j++)
-            held |= held_of_cover(epochs, &epoch->covers[j]) != NULL;
-        if (held)
-            continue;
-        if (epochs->commit_finish == epoch)
-            epochs->commit_finish = NULL;
-        if (epochs->commit_prepare == epoch)
-            epochs->commit_prepare = NULL;
-        sessions_drop(epochs, epoch);
-        assert(!epoch->packs_out); /* it was at least sealed */
-        epoch_free(epoch);
-        list_remove(epochs, i--);
-    }
 }
 
 /* --- the OffsetCommit --- */
@@ -350,7 +265,7 @@ static void finish_epoch(struct epochs *epochs, struct epoch *epoch, int64_t now
               " partitions=%zu flush_ms=%" PRId64,
               epoch->number, total.read, total.written, total.filtered, total.dirty, epoch->gather.count,
               now_ms - epoch->closed_ms);
-    list_remove(epochs, 0);
+    epochs_list_remove(epochs, 0);
     epoch_free(epoch);
 }
 
@@ -432,9 +347,45 @@ static void commit_refused(struct epochs *epochs, const struct error *why, int64
     prepare->state = EPOCH_SEALED;
     for (size_t i = 0; i < epochs->count; i++) {
         if (epochs->list[i] == prepare && prepare->doomed) {
-            drop_from(epochs, i);
+            epochs_drop_from(epochs, i);
             return;
         }
+    }
+}
+
+/* A finish that may be stored: what it would have counted, until its partitions are offered again. */
+static void unsure_keep(struct epochs *epochs)
+{
+    for (size_t i = 0; i < epochs->commit_count; i++) {
+        const struct commit_part *part = &epochs->commit_parts[i];
+        const struct held *held = held_of(epochs, part->partition);
+        const struct cover *cover = epochs->commit_finish ? epoch_cover(epochs->commit_finish, part->partition) : NULL;
+        struct unsure unsure = {.partition = part->partition, .offset = part->offset, .ledger = part->ledger};
+
+        if (!held || held->incarnation != part->incarnation)
+            continue;
+        unsure.from = held->committed;
+        if (epochs->commit_kind == COMMIT_ROLL)
+            unsure.counts = held->roll_counts;
+        else if (cover && cover->incarnation == part->incarnation)
+            unsure.counts = cover->counts;
+        else
+            continue;
+        XGROW(epochs->unsure, epochs->unsure_count, epochs->unsure_capacity);
+        epochs->unsure[epochs->unsure_count++] = unsure;
+    }
+}
+
+void epochs_unsure_settle(struct epochs *epochs, const struct held *held)
+{
+    for (size_t i = 0; i < epochs->unsure_count; i++) {
+        struct unsure unsure = epochs->unsure[i];
+
+        if (unsure.partition != held->partition)
+            continue;
+        epochs->unsure[i--] = epochs->unsure[--epochs->unsure_count];
+        if (unsure.offset == held->committed && memcmp(&unsure.ledger, &held->ledger, sizeof(held->ledger)) == 0)
+            count_finished(epochs, held->partition, unsure.from, unsure.offset, &unsure.counts);
     }
 }
 
@@ -456,6 +407,7 @@ bool epochs_source_committed(struct epochs *epochs, enum commit_result result, c
         commit_refused(epochs, why, now_ms);
         return true;
     case COMMIT_UNKNOWN:
+        unsure_keep(epochs);
         log_warn(epochs->options.log,
                  "whether offsets were committed is not known; the group is joined anew, and what is stored then decides: %s",
                  why->text);
@@ -541,6 +493,12 @@ static void early_say(struct epochs *epochs, struct epoch *epoch)
              epoch->gather.count, epochs->options.job->target.partitions_open_max);
 }
 
+void epochs_close_early(struct epochs *epochs, int64_t now_ms)
+{
+    early_say(epochs, epochs_filling(epochs));
+    epochs_close_filling(epochs, now_ms);
+}
+
 /* The service's limits ask for larger and rarer flushes than the job does. */
 static void late_say(struct epochs *epochs, struct epoch *epoch, const struct quota_plan *plan, const struct quota_demand *demand,
                      int64_t now_ms)
@@ -612,7 +570,7 @@ static bool record_check(struct epochs *epochs, size_t index, struct error *erro
         epochs->options.log,
         "the epoch's record is larger than %d bytes, since session ids are %zu bytes long; it is read again in smaller parts",
         POSITION_BYTES_MAX, epochs->id_bytes);
-    drop_from(epochs, index);
+    epochs_drop_from(epochs, index);
     return true;
 }
 
@@ -819,6 +777,8 @@ size_t epochs_bytes(const struct epochs *epochs)
 
     for (size_t i = 0; i < epochs->count; i++)
         bytes += epochs->list[i]->gather.bytes + epochs->list[i]->bytes_packing;
+    for (size_t i = 0; i < epochs->dropped_count; i++)
+        bytes += epochs->dropped[i]->bytes_packing;
     return bytes;
 }
 

@@ -13,6 +13,7 @@
 enum {
     EPOCHS_MAX = 3, /* one that commits, one that is sealed or on its way there, one that fills */
     COMMIT_RETRY_MS = 500,
+    RECORD_BYTES_SPARE = 64, /* the ledger and the counts grow by some digits between the check of a record and its request */
     LATE_SAY_MS = 60 * 1000, /* the line about late flushes comes so often at most */
 };
 
@@ -109,6 +110,13 @@ struct commit_part {
     struct counts ledger;
 };
 
+/* A finish of which it is not known whether it is stored. */
+struct unsure {
+    int32_t partition;
+    int64_t from, offset;
+    struct counts ledger, counts;
+};
+
 struct epochs {
     struct epochs_options options;
     char by[80];  /* host and process, for records */
@@ -142,6 +150,8 @@ struct epochs {
     struct epoch *commit_finish, *commit_prepare; /* COMMIT_EPOCH; NULL: none, or gone meanwhile */
     struct commit_part *commit_parts;
     size_t commit_count, commit_capacity;
+    struct unsure *unsure;
+    size_t unsure_count, unsure_capacity;
     int64_t commit_not_before_ms;
     bool commit_failed_said;
 
@@ -172,6 +182,12 @@ struct cover *epoch_cover(const struct epoch *epoch, int32_t partition);
 void epoch_free(struct epoch *epoch);
 /* Closes the filling epoch; what comes next goes to another one. */
 void epochs_close_filling(struct epochs *epochs, int64_t now_ms);
+/* The same, because table partitions are at their bound. */
+void epochs_close_early(struct epochs *epochs, int64_t now_ms);
+/* epoch_drop.c */
+void epochs_list_remove(struct epochs *epochs, size_t index);
+/* The epoch and those behind it are read again. */
+void epochs_drop_from(struct epochs *epochs, size_t index);
 /* Gives up what cannot be finished without the partition (rule 8): all epochs from the first one on that covers it and is not
  * prepared; what is kept of them is rewound. */
 void epochs_drop_covering(struct epochs *epochs, int32_t partition);
@@ -180,6 +196,9 @@ void epochs_abandon(struct epochs *epochs);
 bool epochs_can_drop(const struct epochs *epochs, const struct epoch *epoch);
 bool epochs_covered(const struct epochs *epochs, int32_t partition);
 struct tally *epochs_tally(struct epochs *epochs, int32_t partition, int64_t from);
+
+/* A partition was offered: was the finish of which nothing was heard stored after all? Then it counts for this run. */
+void epochs_unsure_settle(struct epochs *epochs, const struct held *held);
 
 /* epoch_record.c */
 /* Prints the record of the epoch for one of its partitions. extra: chunks that may be added, or NULL. */

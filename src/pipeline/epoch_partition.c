@@ -77,6 +77,8 @@ bool epochs_next_rewind(struct epochs *epochs, struct rewind *rewind_out)
 static bool offer_parse(struct epochs *epochs, const struct source_partition *offered, struct position *position,
                         struct error *error)
 {
+    const struct counts *wrong;
+
     switch (position_parse(offered->metadata, &epochs->options.owner, position, error)) {
     case POSITION_FOREIGN:
     case POSITION_UNKNOWN:
@@ -100,13 +102,16 @@ static bool offer_parse(struct epochs *epochs, const struct source_partition *of
     case POSITION_OURS:
         break;
     }
-    if (counts_balance(&position->ledger) && counts_balance(&position->counts))
+    wrong = !counts_balance(&position->ledger)   ? &position->ledger
+            : !counts_balance(&position->counts) ? &position->counts
+                                                 : NULL;
+    if (!wrong)
         return true;
     error_set(error, ERROR_FATAL,
-              "the stored counts do not add up: read %" PRId64 " + expanded %" PRId64 " is not written %" PRId64
+              "the stored counts%s do not add up: read %" PRId64 " + expanded %" PRId64 " is not written %" PRId64
               " + filtered %" PRId64 " + dirty %" PRId64 "; look at `luaduct epoch show JOB` before the job goes on",
-              position->ledger.read, position->ledger.expanded, position->ledger.written, position->ledger.filtered,
-              position->ledger.dirty);
+              wrong == &position->counts ? " of the prepared epoch" : "", wrong->read, wrong->expanded, wrong->written,
+              wrong->filtered, wrong->dirty);
     position_release(position);
     return false;
 }
@@ -129,6 +134,7 @@ bool epochs_offer(struct epochs *epochs, const struct source_partition *partitio
         held = held_add(epochs, offered->partition, offered->committed ? HELD_ACTIVE : HELD_ANCHORING);
         held->committed = held->taken = offered->offset;
         held->ledger = position.ledger;
+        epochs_unsure_settle(epochs, held);
         if (position.prepared) {
             rolling++;
             roll_begin(epochs, held, &position, partitions, stored_count, now_ms);

@@ -17,40 +17,42 @@ static bool extra_is_new(const struct epoch *epoch, const struct chunk *chunk)
     return !gather_has(&epoch->gather, chunk_spec(chunk));
 }
 
-/* Sessions in the order of their table partitions. One that is not sealed yet gets an id as long as the longest that was seen. */
+/* Sessions in the order of their table partitions. One that is not sealed yet gets an id as long as the longest that was seen,
+ * which shares nothing with its neighbours, and as many blocks and rows as it may come to. */
 static void record_sessions(const struct epochs *epochs, const struct epoch *epoch, const struct chunk *extra,
                             struct position *position)
 {
+    enum { BLOCKS_MAX = 20000, ROWS_MAX = 2000000000 };
+    bool sealed = epoch->state >= EPOCH_SEALED;
     struct sink *sink = epochs->options.sink;
-    char *unknown = xcalloc(epochs->id_bytes + 1, 1);
     size_t room = epoch->gather.count;
 
-    memset(unknown, 'x', epochs->id_bytes);
     for (const struct chunk *chunk = extra; chunk; chunk = chunk->next)
         room++;
     position->sessions = xcalloc(room + 1, sizeof(*position->sessions));
     for (const struct target *target = epoch->gather.first; target; target = target->next) {
-        const char *id = epoch->state >= EPOCH_SEALED && target->session ? sink->ops->session_id(target->session) : NULL;
+        const char *id = sealed && target->session ? sink->ops->session_id(target->session) : NULL;
 
-        if (epoch->state >= EPOCH_SEALED && !id)
+        if (sealed && !id)
             continue; /* nothing of it is at the service */
         position->sessions[position->session_count++] = (struct position_session){
             .spec = xstrndup(target->spec, target->spec_size),
-            .id = xstrdup(id ? id : unknown),
-            .blocks = target->blocks,
-            .rows = target->rows,
+            .id = id ? xstrdup(id) : NULL,
+            .blocks = sealed ? target->blocks : BLOCKS_MAX,
+            .rows = sealed ? target->rows : ROWS_MAX,
         };
-        unknown[0] ^= 1; /* what is not known shares nothing with its neighbour */
     }
-    for (; extra; extra = extra->next) {
-        if (!extra_is_new(epoch, extra))
-            continue;
-        position->sessions[position->session_count++] = (struct position_session){
-            .spec = xstrndup(chunk_spec(extra).data, extra->spec_size), .id = xstrdup(unknown), .blocks = 999, .rows = 99999999};
-        unknown[0] ^= 1;
-    }
+    for (; extra; extra = extra->next)
+        if (extra_is_new(epoch, extra))
+            position->sessions[position->session_count++] = (struct position_session){
+                .spec = xstrndup(chunk_spec(extra).data, extra->spec_size), .blocks = BLOCKS_MAX, .rows = ROWS_MAX};
     qsort(position->sessions, position->session_count, sizeof(*position->sessions), session_compare);
-    free(unknown);
+    for (size_t i = 0; i < position->session_count; i++) {
+        if (position->sessions[i].id)
+            continue;
+        position->sessions[i].id = xcalloc(epochs->id_bytes + 1, 1);
+        memset(position->sessions[i].id, i % 2 ? 'x' : 'y', epochs->id_bytes);
+    }
 }
 
 void epoch_record_print(const struct epochs *epochs, const struct epoch *epoch, const struct cover *cover,
@@ -101,7 +103,7 @@ bool epoch_record_fits(struct epochs *epochs, const struct epoch *epoch)
             continue;
         buffer_init(&text, 0);
         epoch_record_print(epochs, epoch, &epoch->covers[i], &held->ledger, NULL, &text);
-        fits = text.size <= POSITION_BYTES_MAX;
+        fits = text.size + RECORD_BYTES_SPARE <= POSITION_BYTES_MAX;
         buffer_release(&text);
     }
     return fits;

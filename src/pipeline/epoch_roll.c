@@ -19,7 +19,7 @@ enum record_state {
     RECORD_PASSED,   /* one does not and stands behind the epoch: the sessions have to tell */
 };
 
-static bool carries(const struct epochs *epochs, const struct source_partition *stored, const char *epoch)
+static bool carries(const struct epochs *epochs, const struct source_partition *stored, const struct position *record)
 {
     struct position position;
     struct error error;
@@ -27,7 +27,7 @@ static bool carries(const struct epochs *epochs, const struct source_partition *
 
     if (position_parse(stored->metadata, &epochs->options.owner, &position, &error) != POSITION_OURS)
         return false;
-    same = position.prepared && strcmp(position.epoch, epoch) == 0;
+    same = position.prepared && strcmp(position.epoch, record->epoch) == 0 && strcmp(position.by, record->by) == 0;
     position_release(&position);
     return same;
 }
@@ -46,7 +46,7 @@ static enum record_state record_look(const struct epochs *epochs, const struct p
                 found = &stored[j];
         if (!found)
             return RECORD_PARTIAL;
-        if (carries(epochs, found, record->epoch))
+        if (carries(epochs, found, record))
             continue;
         if (found->offset < cover->next)
             return RECORD_PARTIAL;
@@ -116,7 +116,7 @@ void roll_begin(struct epochs *epochs, struct held *held, struct position *posit
     for (size_t i = 0; i < position->cover_count; i++)
         if (position->covers[i].partition == held->partition)
             held->roll_next = position->covers[i].next;
-    while (roll && strcmp(roll->epoch, position->epoch) != 0)
+    while (roll && (strcmp(roll->epoch, position->epoch) != 0 || strcmp(roll->record.by, position->by) != 0))
         roll = roll->next;
     held->roll = roll ? roll : roll_new(epochs, position, state == RECORD_PASSED, now_ms);
 }

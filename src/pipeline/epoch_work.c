@@ -92,7 +92,7 @@ static size_t record_growth(const struct epochs *epochs, const struct epoch *epo
 
     for (const struct chunk *chunk = segment->chunks; chunk; chunk = chunk->next)
         if (!epoch || !gather_has(&epoch->gather, chunk_spec(chunk)))
-            bytes += position_bytes_session(chunk->spec_size, epochs->id_bytes);
+            bytes += position_bytes_session(position_bytes_spec(chunk_spec(chunk)), epochs->id_bytes);
     return bytes;
 }
 
@@ -108,7 +108,7 @@ static bool record_fits(const struct epochs *epochs, const struct epoch *epoch, 
         return true;
     buffer_init(&text, 0);
     epoch_record_print(epochs, epoch, &cover, &held->ledger, segment->chunks, &text);
-    fits = text.size + 64 <= POSITION_BYTES_MAX; /* counts grow by a few digits yet */
+    fits = text.size + 2 * RECORD_BYTES_SPARE <= POSITION_BYTES_MAX;
     buffer_release(&text);
     return fits;
 }
@@ -129,6 +129,10 @@ static struct epoch *epoch_for(struct epochs *epochs, const struct held *held, c
                      "runtime.flush_interval does not help, fewer table partitions at once do",
                      epoch->gather.count, epoch->cover_count);
         epochs_close_filling(epochs, now_ms);
+        epoch = NULL;
+    }
+    if (epoch && epoch->gather.count >= open_max && epochs->count < EPOCHS_MAX) {
+        epochs_close_early(epochs, now_ms);
         epoch = NULL;
     }
     if (epoch)

@@ -119,6 +119,20 @@ void gather_push_all(struct gather *gather)
             push_due(gather, target);
 }
 
+void gather_forget(struct gather *gather)
+{
+    for (struct target *target = gather->first; target; target = target->next) {
+        chunks_free(target->chunks);
+        target->chunks = NULL;
+        target->tail = &target->chunks;
+        target->bytes = 0;
+        target->due = false;
+    }
+    gather->due_first = NULL;
+    gather->due_tail = &gather->due_first;
+    gather->bytes = 0;
+}
+
 struct chunk *gather_take_due(struct gather *gather, struct target **target_out, size_t *bytes_out)
 {
     struct target *target = gather->due_first;

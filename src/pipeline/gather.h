@@ -49,6 +49,8 @@ bool gather_has(const struct gather *gather, struct str spec);
 /* The target with most bytes becomes due, if it has at least bytes_min. */
 bool gather_push_largest(struct gather *gather, size_t bytes_min);
 void gather_push_all(struct gather *gather);
+/* Frees the waiting chunks; targets stay, for packs that are out. */
+void gather_forget(struct gather *gather);
 /* The next due target's chunks, or NULL. */
 struct chunk *gather_take_due(struct gather *gather, struct target **target_out, size_t *bytes_out);
 

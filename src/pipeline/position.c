@@ -96,14 +96,25 @@ size_t position_bytes_fixed(const struct position_owner *owner)
     return size;
 }
 
-size_t position_bytes_session(size_t spec_size, size_t id_size)
+size_t position_bytes_spec(struct str spec)
 {
-    /* Two numbers of shared bytes, blocks (20,000 at most) and rows, with what stands between them. A byte that needs encoding takes
-     * three: "=" and "," of specs do, those of ids do not. Neighbours share text, but how much is not known before they are
-     * sorted, so nothing is taken off. */
+    struct buffer text;
+    size_t size;
+
+    buffer_init(&text, 0);
+    sign_encode(&text, spec);
+    size = text.size;
+    buffer_release(&text);
+    return size;
+}
+
+size_t position_bytes_session(size_t spec_bytes, size_t id_size)
+{
+    /* Two numbers of shared bytes, blocks (20,000 at most) and rows, with what stands between them. Ids need no encoding.
+     * Neighbours share text, but how much is not known before they are sorted, so nothing is taken off. */
     enum { NUMBERS_BYTES = 2 * 3 + 4 + 5 + 10 };
 
-    return NUMBERS_BYTES + spec_size + spec_size / 2 + id_size;
+    return NUMBERS_BYTES + spec_bytes + id_size;
 }
 
 /* --- parsing --- */
@@ -314,35 +325,37 @@ static bool take_old(struct str key, struct str value, struct counts *ledger, un
 enum { SEEN_LEDGER = 1, SEEN_EPOCH = 2, SEEN_BY = 4, SEEN_AT = 8, SEEN_COUNTS = 16, SEEN_OFFSETS = 32, SEEN_SESSIONS = 64 };
 enum { SEEN_PREPARED = SEEN_EPOCH | SEEN_BY | SEEN_AT | SEEN_COUNTS | SEEN_OFFSETS | SEEN_SESSIONS, SEEN_OLD = 31 };
 
+/* No key may come twice. */
+static bool see(unsigned *seen, unsigned bit)
+{
+    bool first = !(*seen & bit);
+
+    *seen |= bit;
+    return first;
+}
+
 static bool take_field(struct str key, struct str value, struct position *position, unsigned *seen)
 {
     if (str_is(key, "ledger")) {
-        *seen |= SEEN_LEDGER;
-        return take_counts(value, &position->ledger);
+        return see(seen, SEEN_LEDGER) && take_counts(value, &position->ledger);
     }
     if (str_is(key, "epoch")) {
-        *seen |= SEEN_EPOCH;
-        return take_text(value, position->epoch, sizeof(position->epoch));
+        return see(seen, SEEN_EPOCH) && take_text(value, position->epoch, sizeof(position->epoch));
     }
     if (str_is(key, "by")) {
-        *seen |= SEEN_BY;
-        return take_text(value, position->by, sizeof(position->by));
+        return see(seen, SEEN_BY) && take_text(value, position->by, sizeof(position->by));
     }
     if (str_is(key, "at")) {
-        *seen |= SEEN_AT;
-        return take_number(value, &position->at_ms);
+        return see(seen, SEEN_AT) && take_number(value, &position->at_ms);
     }
     if (str_is(key, "counts")) {
-        *seen |= SEEN_COUNTS;
-        return take_counts(value, &position->counts);
+        return see(seen, SEEN_COUNTS) && take_counts(value, &position->counts);
     }
     if (str_is(key, "offsets")) {
-        *seen |= SEEN_OFFSETS;
-        return take_covers(value, position);
+        return see(seen, SEEN_OFFSETS) && take_covers(value, position);
     }
     if (str_is(key, "sessions")) {
-        *seen |= SEEN_SESSIONS;
-        return take_sessions(value, position);
+        return see(seen, SEEN_SESSIONS) && take_sessions(value, position);
     }
     return true; /* owner_check's */
 }

@@ -75,6 +75,8 @@ enum {
     POSITION_BYTES_COVER = 40,
     POSITION_ID_BYTES = 48, /* a session's id, until a longer one is seen */
 };
-size_t position_bytes_session(size_t spec_size, size_t id_size);
+/* What a table partition's value takes, encoded. */
+size_t position_bytes_spec(struct str spec);
+size_t position_bytes_session(size_t spec_bytes, size_t id_size);
 
 #endif

@@ -55,7 +55,7 @@ void segments_free(struct segment *segment)
 
 size_t segment_bytes(const struct segment *segment)
 {
-    size_t bytes = 0;
+    size_t bytes = segment->dirty_lines.size;
 
     for (const struct chunk *chunk = segment->chunks; chunk; chunk = chunk->next)
         bytes += chunk_bytes(chunk);

@@ -67,7 +67,7 @@ struct segment {
 };
 struct segment *segment_new(void) MUST_USE;
 void segments_free(struct segment *segment);
-size_t segment_bytes(const struct segment *segment); /* of its chunks */
+size_t segment_bytes(const struct segment *segment); /* of its chunks and dirty lines */
 
 enum work_kind {
     WORK_BATCH, /* hub -> worker: batch with messages; back: segments, the batch cleared */

@@ -134,7 +134,8 @@ static uint32_t cut_find(const struct worker *worker, const struct batch *batch,
         const struct routed_group *group = &routed->groups[i];
 
         if (taken[i] < group->count)
-            marks[message_of(batch, group->rows[taken[i]])] += (uint32_t)position_bytes_session(group->spec.size, id_bytes);
+            marks[message_of(batch, group->rows[taken[i]])] +=
+                (uint32_t)position_bytes_session(position_bytes_spec(group->spec), id_bytes);
     }
     for (uint32_t message = 0; message < batch->message_count; message++) {
         bytes += marks[message];
@@ -223,7 +224,7 @@ static bool too_wide(const struct worker *worker, const struct routed *routed, s
     if (!worker->options.record_bytes_max)
         return false;
     for (size_t i = 0; i < routed->group_count; i++)
-        bytes += routed->groups[i].count ? position_bytes_session(routed->groups[i].spec.size, id_bytes) : 0;
+        bytes += routed->groups[i].count ? position_bytes_session(position_bytes_spec(routed->groups[i].spec), id_bytes) : 0;
     return bytes > worker->options.record_bytes_max;
 }
 

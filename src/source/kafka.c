@@ -73,12 +73,12 @@ void kafka_event_free(struct kafka_event *event)
     free(event);
 }
 
-void kafka_event_forget(struct kafka_source *kafka, enum source_event_kind kind)
+void kafka_event_forget(struct kafka_source *kafka, enum source_event_kind kind, int32_t partition)
 {
     for (struct kafka_event **link = &kafka->events; *link;) {
         struct kafka_event *event = *link;
 
-        if (event->event.kind == kind) {
+        if (event->event.kind == kind && (partition < 0 || event->partitions[0].partition == partition)) {
             *link = event->next;
             if (kafka->events_tail == &event->next)
                 kafka->events_tail = link;
@@ -379,7 +379,7 @@ static uint32_t kafka_fetch(struct source *source, struct message *messages, int
             partition = kafka_partition_at(kafka, from->partition, false);
             /* The rebalance callback may have run in the middle of this batch, and a seek has put older offsets out of date. */
             if (UNLIKELY(!partition || partition->state != KAFKA_PARTITION_ASSIGNED || partition->lost || partition->gap ||
-                         from->offset < partition->next)) {
+                         partition->restart || from->offset < partition->next)) {
                 rd_kafka_message_destroy(from);
                 continue;
             }

@@ -169,6 +169,7 @@ void kafka_commit(struct source *source, const struct source_partition *partitio
     assert(!kafka->committing); /* rule 4 */
     assert(!kafka->commit_abandoned);
     kafka->committing = true;
+    kafka->commits++;
     kafka->commit_answered = false;
     kafka->commit_copies_before = atomic_load(&kafka->commit_copies);
     kafka->commit = xcalloc(count + 1, sizeof(*kafka->commit));

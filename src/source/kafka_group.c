@@ -234,7 +234,7 @@ void kafka_rejoin(struct source *source)
         if (partition->state >= KAFKA_PARTITION_OFFERED && !partition->lost)
             lost[count++] = (struct source_partition){.partition = i, .offset = partition->next};
     }
-    kafka_event_forget(kafka, SOURCE_COMMITTED);
+    kafka_event_forget(kafka, SOURCE_COMMITTED, -1);
     kafka_until_again(kafka);
     if (kafka->committing) {
         /* While its stored offset is read back, librdkafka itself has answered. */
@@ -376,6 +376,7 @@ void kafka_seek(struct source *source, int32_t number, int64_t offset)
     assert(offset >= 0);
     partition->next = offset;
     partition->gap = partition->gap_asked = false;
+    kafka_event_forget(kafka, SOURCE_GAP, number); /* a gap that was found and not told yet is no news any more */
     kafka_until_again(kafka);
     kafka_until_undo(kafka, number);
     if (partition->next >= partition->limit)

@@ -110,6 +110,7 @@ struct kafka_source {
     bool revoke_waiting; /* the group waits for the answer to a revoke */
     bool leaving;        /* a rejoin: we are on our way out of the group */
     int64_t leave_look_ms;
+    uint64_t commits, commits_asked; /* sent; and when committed offsets were asked: an answer from before a commit is stale */
     bool topic_missing;  /* a broker said so once */
     int64_t missing_ms;  /* before the topic was ever seen: since when brokers say that it is not there; 0: they do not */
     bool end_check;      /* all may have got to their limits */
@@ -137,7 +138,8 @@ struct kafka_partition *kafka_partition_at(struct kafka_source *kafka, int32_t p
 struct kafka_event *kafka_event_push(struct kafka_source *kafka, enum source_event_kind kind,
                                      const struct source_partition *partitions, size_t count);
 void kafka_event_free(struct kafka_event *event);
-void kafka_event_forget(struct kafka_source *kafka, enum source_event_kind kind); /* those that nobody has taken yet */
+/* Forgets those that nobody has taken yet; partition -1: whatever they are about. */
+void kafka_event_forget(struct kafka_source *kafka, enum source_event_kind kind, int32_t partition);
 void kafka_fail(struct kafka_source *kafka, const struct error *error); /* FATAL and CONFIG: told once */
 void kafka_down(struct kafka_source *kafka, const char *reason);
 void kafka_up(struct kafka_source *kafka);

@@ -139,6 +139,8 @@ static void call_send(struct kafka_source *kafka, enum kafka_call call)
     list_make(kafka, call, list);
     if (list->cnt > 0) {
         state->in_flight = true;
+        if (call == KAFKA_CALL_COMMITTED)
+            kafka->commits_asked = kafka->commits;
         if (call == KAFKA_CALL_COMMITTED || call == KAFKA_CALL_READ_BACK) {
             committed_send(kafka, call, list);
         } else {
@@ -350,6 +352,10 @@ static void committed_answer(struct kafka_source *kafka, rd_kafka_event_t *event
         return;
     kafka->calls[KAFKA_CALL_COMMITTED].wait_ms = 0;
     kafka_up(kafka);
+    if (kafka->commits != kafka->commits_asked) { /* what we stored meanwhile may be missing in it */
+        kafka_call_want(kafka, KAFKA_CALL_COMMITTED);
+        return;
+    }
     if (!kafka_first_check(kafka, list))
         return;
 

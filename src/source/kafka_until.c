@@ -107,7 +107,7 @@ void kafka_until_again(struct kafka_source *kafka)
 {
     if (!kafka_bounded(kafka))
         return;
-    kafka_event_forget(kafka, SOURCE_END);
+    kafka_event_forget(kafka, SOURCE_END, -1);
     kafka->end_told = false;
     kafka->end_check = true;
 }

@@ -85,8 +85,8 @@ static void test_what_does_not_go_together(void **state UNUSED)
         "ask for up to 160 upload sessions in 5 minutes, and 50 may be made; flushes come later then. Raise it to 192s",
         "1 table partitions every 100 ms ask for up to 3000 upload sessions in 5 minutes",
         NULL,
-        "target.partitions_open_max: with delivery: exactly_once an epoch can name about 4 table partitions of this job in the 4096 bytes "
-        "beside a Kafka offset; lower it from 32 to 4",
+        "target.partitions_open_max: with delivery: exactly_once an epoch can name about 5 table partitions of this job in the 4096 bytes "
+        "beside a Kafka offset; lower it from 32 to 5",
         NULL,
         "cannot name a single table partition",
     };

@@ -451,6 +451,83 @@ static void an_epoch_closes_before_its_record_is_full(void **state UNUSED)
     bed_close(bed);
 }
 
+/* The ids of sessions are not known while an epoch fills, and neighbours in the record are not neighbours in time. Whatever the values
+ * are, the record that is printed in the end is no larger than what was foreseen. */
+static void a_record_is_never_larger_than_foreseen(void **state UNUSED)
+{
+    static const char *const forms[] = {"region=cn,hour=%d", "region=us,hour=%d", "tenant=\xE5\x8C\x97\xE4\xBA\xAC\xE5\xB8\x82%d"};
+
+    for (size_t form = 0; form < 3; form++) {
+        struct bed *bed = bed_open_as(DELIVERY_EXACTLY_ONCE);
+        struct epoch *epoch;
+        struct cover *cover;
+        struct buffer text;
+        size_t foreseen, bound;
+        char spec[64];
+
+        bed->job.target.partitions_open_max = 512;
+        for (int i = 0; i < 24; i++) {
+            snprintf(spec, sizeof(spec), forms[form == 2 ? 2 : (form + (size_t)i) % 2], i / 2);
+            assert_true(take_rows_for(bed, give(bed, 0, i, i + 1), spec));
+        }
+        epoch = epoch_at(bed, 0);
+        cover = &epoch->covers[0];
+        bound = epoch->record_bytes;
+        buffer_init(&text, 0);
+        epoch_record_print(bed->epochs, epoch, cover, &(struct counts){0}, NULL, &text);
+        foreseen = text.size;
+        assert_true(foreseen <= bound);
+        /* The same as the service could make it: long ids that share nothing, many blocks and rows. */
+        {
+            struct position position = {.prepared = true, .counts = cover->counts};
+            size_t i = 0;
+
+            snprintf(position.epoch, sizeof(position.epoch), "1-%s", bed->epochs->run);
+            memcpy(position.by, bed->epochs->by, sizeof(position.by));
+            position.at_ms = wall_ms();
+            position.covers = xcalloc(1, sizeof(*position.covers));
+            position.covers[position.cover_count++] = (struct position_cover){0, cover->base, cover->next};
+            position.sessions = xcalloc(epoch->gather.count, sizeof(*position.sessions));
+            for (struct target *target = epoch->gather.first; target; target = target->next, i++)
+                position.sessions[position.session_count++] = (struct position_session){
+                    .spec = xstrndup(target->spec, target->spec_size),
+                    .id = xasprintf("%c%0*zu", 'a' + (int)(i % 26), POSITION_ID_BYTES - 1, i),
+                    .blocks = 19999,
+                    .rows = 1999999999,
+                };
+            buffer_clear(&text);
+            position_print(&bed->epochs->options.owner, &position, &text);
+            assert_true(text.size <= bound);
+            position_release(&position);
+        }
+        buffer_release(&text);
+        bed_close(bed);
+    }
+}
+
+/* Rule 5: a finish that was stored although its answer was lost counts for this run. */
+static void a_finish_that_was_stored_unheard_counts(void **state UNUSED)
+{
+    for (int stored = 0; stored < 2; stored++) {
+        struct bed *bed = bed_open_as(DELIVERY_EXACTLY_ONCE);
+        size_t count;
+
+        to_prepare(bed, 1, 0, 10);
+        assert_true(answer(bed, COMMIT_STORED)); /* the finish is out */
+        store(bed, 0, stored ? 10 : 0, stored ? sent(bed, 0) : "");
+        if (!stored)
+            strcpy(bed->source->metadata[0], bed->source->metadata[1]);
+        assert_true(answer(bed, COMMIT_UNKNOWN));
+        for (int p = 0; p < SCRIPT_PARTITIONS; p++)
+            lose(bed, p);
+        assert_int_equal(epochs_counts(bed->epochs)->read, 0);
+        assert_true(offer_stored(bed, 0));
+        assert_int_equal(epochs_counts(bed->epochs)->read, stored ? 10 : 0);
+        assert_int_equal(epochs_tallies(bed->epochs, &count)[0].counts.written, stored ? 10 : 0);
+        bed_close(bed);
+    }
+}
+
 static void segments_of_one_batch_may_go_to_several_epochs(void **state UNUSED)
 {
     struct bed *bed = bed_open_as(DELIVERY_EXACTLY_ONCE);
@@ -509,6 +586,8 @@ int main(void)
         cmocka_unit_test(a_session_of_unknown_outcome_stops_with_the_evidence),
         cmocka_unit_test(a_position_that_someone_else_wrote_is_refused),
         cmocka_unit_test(an_epoch_closes_before_its_record_is_full),
+        cmocka_unit_test(a_record_is_never_larger_than_foreseen),
+        cmocka_unit_test(a_finish_that_was_stored_unheard_counts),
         cmocka_unit_test(segments_of_one_batch_may_go_to_several_epochs),
     };
 

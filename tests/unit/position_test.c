@@ -151,7 +151,7 @@ static void a_prepared_record_comes_back(void **state UNUSED)
         }
         /* The bound that epochs are kept below holds, and a cut or a changed byte breaks the checksum. */
         assert_true(text.size <= position_bytes_fixed(&owner) + found.cover_count * POSITION_BYTES_COVER +
-                                     found.session_count * position_bytes_session(26, 51));
+                                     found.session_count * position_bytes_session(position_bytes_spec(STR("year=2024,month=01,day=01")), 51));
         position_release(&found);
         for (size_t i = 0; i < text.size; i += 7) {
             text.data[i] ^= 1;
@@ -172,7 +172,7 @@ static void the_default_bound_of_table_partitions_fits(void **state UNUSED)
     buffer_init(&text, 0);
     position_print(&owner, &position, &text);
     assert_true(text.size <= POSITION_BYTES_MAX);
-    assert_true(position_bytes_fixed(&owner) + 16 * POSITION_BYTES_COVER + 32 * position_bytes_session(26, 51) <=
+    assert_true(position_bytes_fixed(&owner) + 16 * POSITION_BYTES_COVER + 32 * position_bytes_session(position_bytes_spec(STR("year=2024,month=01,day=01")), 51) <=
                 POSITION_BYTES_MAX + 1024);
     position_release(&position);
     buffer_release(&text);
@@ -200,6 +200,33 @@ static void the_version_before_is_read_and_others_are_refused(void **state UNUSE
     buffer_release(&text);
 }
 
+/* Whoever commits in the group can write a record with a good checksum: a key that comes twice must not do harm. */
+static void a_key_that_comes_twice_is_no_record(void **state UNUSED)
+{
+    static const char *const keys[] = {" ledger=", " epoch=", " by=", " at=", " counts=", " offsets=", " sessions="};
+    struct position position, found;
+    struct buffer text, twice;
+    struct error error;
+
+    prepare(&position, 6, 6);
+    buffer_init(&text, 0);
+    buffer_init(&twice, 0);
+    position_print(&owner, &position, &text);
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        const char *at = strstr(buffer_text(&text), keys[i]);
+        size_t size = strcspn(at + 1, " ") + 1;
+
+        buffer_clear(&twice);
+        buffer_append(&twice, text.data, text.size - strlen(" crc=00000000"));
+        buffer_append(&twice, at, size);
+        buffer_print(&twice, " crc=%08x", (unsigned)crc32c(0, twice.data, twice.size));
+        assert_int_equal(position_parse(buffer_str(&twice), &owner, &found, &error), POSITION_NONE);
+    }
+    buffer_release(&text);
+    buffer_release(&twice);
+    position_release(&position);
+}
+
 static void a_record_of_anybody_is_read_for_show(void **state UNUSED)
 {
     struct buffer text;
@@ -221,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_prepared_record_comes_back),
         cmocka_unit_test(the_default_bound_of_table_partitions_fits),
         cmocka_unit_test(the_version_before_is_read_and_others_are_refused),
+        cmocka_unit_test(a_key_that_comes_twice_is_no_record),
         cmocka_unit_test(a_record_of_anybody_is_read_for_show),
         cmocka_unit_test(damage_and_other_texts_are_nothing),
     };
