@@ -1,4 +1,5 @@
 /* main.c: finds the command and hands over. */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,10 @@ int main(int argc, char **argv)
     const char *word = argc > 1 ? argv[1] : "help";
     const char *nearest;
 
+    /* Blocks are large and short-lived, and come and go on several threads. By default glibc raises the size from which it maps
+     * memory, and keeps what was freed below it: a job that caught up after its target was away took a third more than
+     * runtime.memory_max. With a fixed size it stays below, for 1.5 % more CPU (job columns on replay). */
+    mallopt(M_MMAP_THRESHOLD, 512 * 1024);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         word = "help";
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)

@@ -150,7 +150,8 @@ void upload_table_advise(struct client_call *call)
         error_wrap(&call->error, "the table was altered, or dropped and made again, while the job ran; start the job again, so "
                                  "that it reads the table anew");
     else if (strcmp(call->code, "NoSuchTable") == 0 || (call->status == 404 && strcmp(call->code, "NoSuchObject") == 0))
-        error_wrap(&call->error, "the table was dropped while the job ran; make it again and say with `luaduct reset` from where it is to be filled");
+        error_wrap(&call->error, "the table was dropped while the job ran; make it again and say with `luaduct reset` from where "
+                                 "it is to be filled");
 }
 
 static void creation_step(struct upload *upload, int64_t now_ms)

@@ -172,7 +172,8 @@ static void the_default_bound_of_table_partitions_fits(void **state UNUSED)
     buffer_init(&text, 0);
     position_print(&owner, &position, &text);
     assert_true(text.size <= POSITION_BYTES_MAX);
-    assert_true(position_bytes_fixed(&owner) + 16 * POSITION_BYTES_COVER + 32 * position_bytes_session(position_bytes_spec(STR("year=2024,month=01,day=01")), 51) <=
+    assert_true(position_bytes_fixed(&owner) + 16 * POSITION_BYTES_COVER +
+                    32 * position_bytes_session(position_bytes_spec(STR("year=2024,month=01,day=01")), 51) <=
                 POSITION_BYTES_MAX + 1024);
     position_release(&position);
     buffer_release(&text);
