@@ -120,10 +120,11 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
     }
     finished = ok && hub_finished(engine->hub);
     log_info(engine->log, "%s read=%" PRId64 " written=%" PRId64 " filtered=%" PRId64 " dirty=%" PRId64 " expanded=%" PRId64,
-             !ok                ? "stopped"
-             : finished         ? "finished"
-             : counts_out->read ? "stopped; everything read is committed"
-                                : "stopped; nothing was read",
+             !ok                       ? "stopped"
+             : finished                ? "finished"
+             : hub_undone(engine->hub) ? "stopped; the next run reads again what was not committed"
+             : counts_out->read        ? "stopped; everything read is committed"
+                                       : "stopped; nothing was read",
              counts_out->read, counts_out->written, counts_out->filtered, counts_out->dirty, counts_out->expanded);
     if (counts_out->dirty)
         log_info(engine->log, "dirty rows are kept with their reasons in %s; `luaduct dirty list` shows them",

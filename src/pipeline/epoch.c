@@ -6,6 +6,7 @@
 #include "pipeline/budget.h"
 #include "pipeline/epoch_internal.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,12 @@
 /* Epochs of two processes must never have one id, wherever they run: containers share process numbers. */
 static void random_bytes(void *bytes, size_t size)
 {
-    while (getrandom(bytes, size, 0) != (ssize_t)size)
-        ;
+    ssize_t got;
+
+    do
+        got = getrandom(bytes, size, 0); /* so few bytes come at once; only a signal interrupts */
+    while (got < 0 && errno == EINTR);
+    assert(got == (ssize_t)size);
 }
 
 struct epochs *epochs_new(const struct epochs_options *options)
@@ -522,7 +527,7 @@ static void late_say(struct epochs *epochs, struct epoch *epoch, const struct qu
 static bool filling_due(struct epochs *epochs, struct epoch *epoch, int64_t now_ms)
 {
     const struct job *job = epochs->options.job;
-    struct quota_demand demand = budget_demand(job);
+    struct quota_demand demand;
     struct quota_epoch asked = {
         .opened_ms = epoch->opened_ms,
         .partitions = (unsigned)epoch->gather.count,
@@ -536,6 +541,7 @@ static bool filling_due(struct epochs *epochs, struct epoch *epoch, int64_t now_
         return true;
     if (now_ms - epoch->opened_ms < job->runtime.flush_interval_ms && epoch->gather.count < job->target.partitions_open_max)
         return false;
+    demand = budget_demand(job);
     for (const struct target *target = epoch->gather.first; target; target = target->next)
         asked.sessions_made += target->session != NULL;
     plan = quota_plan(epochs->options.sink->quota, &demand, &asked, now_ms);

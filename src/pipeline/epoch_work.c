@@ -206,7 +206,8 @@ static bool take_segment(struct epochs *epochs, struct epoch *epoch, struct held
 {
     struct cover *cover = cover_for(epochs, epoch, held);
 
-    epoch->record_bytes += record_growth(epochs, epoch, held->partition, segment);
+    if (epochs_exactly_once(epochs))
+        epoch->record_bytes += record_growth(epochs, epoch, held->partition, segment);
     for (const struct chunk *chunk = segment->chunks; chunk; chunk = chunk->next)
         metric_add(epochs->options.stats->raw_bytes, (int64_t)chunk->records_size);
     counts_add(&cover->counts, &segment->counts);

@@ -30,6 +30,7 @@ struct scripted_source {
     int64_t revoke_after;        /* ask partition 0 back once it has given so many records; -1: never */
     bool revoke_lost;
     bool revoked, released;
+    int64_t lose_when_given;     /* partition 0 is lost when all have given so many together; 0: never */
     bool hold_start;             /* never gets ready */
     bool hold_commits;           /* commits are not answered, nor stored */
     unsigned spread; /* table partitions that the numbers go to: 3 */
@@ -282,8 +283,21 @@ static inline size_t scripted_lag(const struct source *source, struct source_lag
     return SCRIPT_PARTITIONS;
 }
 
-static inline void scripted_step(struct source *source UNUSED, int64_t now_ms UNUSED)
+/* A loss right after the last record that the hub wanted: while it drains. */
+static inline void scripted_step(struct source *source, int64_t now_ms UNUSED)
 {
+    struct scripted_source *script = scripted_of(source);
+    struct source_event *event;
+    int64_t given = 0;
+
+    for (int p = 0; p < SCRIPT_PARTITIONS; p++)
+        given += script->at[p];
+    if (!script->lose_when_given || given < script->lose_when_given || script->revoked)
+        return;
+    script->revoked = true;
+    script->assigned[0] = false;
+    event = scripted_push(script, SOURCE_LOST);
+    ((struct source_partition *)event->partitions)[event->count++] = (struct source_partition){.partition = 0};
 }
 
 static inline int64_t scripted_deadline(const struct source *source)

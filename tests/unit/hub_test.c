@@ -323,6 +323,22 @@ static void a_process_that_ends_between_prepare_and_finish_doubles_nothing(void 
     }
 }
 
+/* A job that is asked to stop says whether everything that it had read is in the target. */
+static void a_stop_that_had_to_give_rows_up_says_so(void **state UNUSED)
+{
+    for (int lost = 0; lost < 2; lost++) {
+        struct run *run = open_run(&(struct setup){.delivery = DELIVERY_EXACTLY_ONCE, .records_max = 400}, 1000);
+
+        run->source->lose_when_given = lost ? 400 : 0;
+        run->sink->hold_until_ms = clock_monotonic_ms() + 200; /* so that nothing is committed before */
+        go(run);
+        expect_ok(run);
+        assert_int_equal(hub_undone(run->hub), lost);
+        assert_int_equal(hub_counts(run->hub)->read, lost ? 0 : 400);
+        close_run(run);
+    }
+}
+
 /* 10 s a look. */
 static int64_t fast_clock_ms(void)
 {
@@ -680,6 +696,7 @@ int main(void)
         cmocka_unit_test(exactly_once_gives_the_same_rows),
         cmocka_unit_test(a_batch_that_is_too_wide_for_one_epoch_is_cut),
         cmocka_unit_test(a_process_that_ends_between_prepare_and_finish_doubles_nothing),
+        cmocka_unit_test(a_stop_that_had_to_give_rows_up_says_so),
         cmocka_unit_test(several_processes_need_a_store_of_dirty_rows_that_they_share),
         cmocka_unit_test(a_position_of_another_table_is_refused),
         cmocka_unit_test(a_revoked_partition_is_flushed_before_it_is_given_back),
