@@ -528,30 +528,25 @@ static bool filling_due(struct epochs *epochs, struct epoch *epoch, int64_t now_
 {
     const struct job *job = epochs->options.job;
     struct quota_demand demand;
-    struct quota_epoch asked = {
-        .opened_ms = epoch->opened_ms,
-        .partitions = (unsigned)epoch->gather.count,
-        .partitions_max = job->target.partitions_open_max,
-        .bytes = epoch->gather.bytes,
-        .bytes_max = SIZE_MAX, /* memory is the hub's business: it asks for a flush */
-    };
+    struct quota_epoch asked = {.opened_ms = epoch->opened_ms, .partitions = (unsigned)epoch->gather.count};
     struct quota_plan plan;
 
     if (epochs->flush_wanted || held_leaving_covered(epochs, epoch))
         return true;
-    if (now_ms - epoch->opened_ms < job->runtime.flush_interval_ms && epoch->gather.count < job->target.partitions_open_max)
+    if (epoch->gather.count >= job->target.partitions_open_max) {
+        early_say(epochs, epoch);
+        return true;
+    }
+    if (now_ms - epoch->opened_ms < job->runtime.flush_interval_ms)
         return false;
     demand = budget_demand(job);
     for (const struct target *target = epoch->gather.first; target; target = target->next)
         asked.sessions_made += target->session != NULL;
     plan = quota_plan(epochs->options.sink->quota, &demand, &asked, now_ms);
-    if (plan.flush_ms > now_ms) {
-        late_say(epochs, epoch, &plan, &demand, now_ms);
-        return false;
-    }
-    if (epoch->gather.count >= job->target.partitions_open_max)
-        early_say(epochs, epoch);
-    return true;
+    if (plan.flush_ms <= now_ms)
+        return true;
+    late_say(epochs, epoch, &plan, &demand, now_ms);
+    return false;
 }
 
 static bool settled(const struct epoch *epoch)

@@ -166,28 +166,16 @@ static int64_t spread_at(const struct quota_window *window, unsigned needed, int
 struct quota_plan quota_plan(const struct quota *quota, const struct quota_demand *demand, const struct quota_epoch *epoch,
                              int64_t now_ms)
 {
-    struct quota_plan plan = {.flush_ms = epoch->opened_ms + demand->flush_interval_ms, .why = QUOTA_FLUSH_INTERVAL,
-                              .sessions_now = quota ? quota_left(quota, QUOTA_SESSIONS, now_ms) : UINT32_MAX};
+    struct quota_plan plan = {.flush_ms = epoch->opened_ms + demand->flush_interval_ms};
     unsigned needed[QUOTA_KINDS] = {epoch->partitions - epoch->sessions_made, epoch->partitions};
     int64_t due_ms = int64_max(plan.flush_ms, now_ms);
 
-    if (epoch->bytes_max && epoch->bytes >= epoch->bytes_max) {
-        plan.flush_ms = now_ms;
-        plan.why = QUOTA_FLUSH_MEMORY;
-        return plan;
-    }
-    if (epoch->partitions_max && epoch->partitions >= epoch->partitions_max) {
-        plan.flush_ms = now_ms;
-        plan.why = QUOTA_FLUSH_PARTITIONS;
-        return plan;
-    }
     for (enum quota_kind kind = QUOTA_SESSIONS; quota && kind <= QUOTA_BLOCKS; kind++) {
         int64_t at_ms = spread_at(&quota->windows[kind], needed[kind], epoch->opened_ms, due_ms);
 
         if (at_ms <= due_ms || at_ms <= plan.flush_ms)
             continue;
         plan.flush_ms = at_ms;
-        plan.why = QUOTA_FLUSH_LATE;
         plan.kind = kind;
     }
     return plan;

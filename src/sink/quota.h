@@ -67,26 +67,15 @@ void quota_describe(const struct quota *quota, enum quota_kind kind, const struc
 
 /* --- for the epochs: when to flush --- */
 
-enum quota_flush {
-    QUOTA_FLUSH_INTERVAL,   /* when the interval is over */
-    QUOTA_FLUSH_LATE,       /* later, so that sessions and blocks last: larger blocks instead of waiting ones */
-    QUOTA_FLUSH_MEMORY,     /* at once: what is gathered fills the memory */
-    QUOTA_FLUSH_PARTITIONS, /* at once: no further table partition may be opened */
-};
-
 struct quota_epoch {
     int64_t opened_ms;
     unsigned partitions;    /* table partitions with rows */
     unsigned sessions_made; /* of them with a session already */
-    unsigned partitions_max; /* at which it is flushed; the smaller of target.partitions_open_max and what its record can name */
-    size_t bytes, bytes_max; /* gathered; and at which it is flushed */
 };
 
 struct quota_plan {
-    int64_t flush_ms; /* not before; now or earlier: flush */
-    enum quota_flush why;
-    enum quota_kind kind; /* of QUOTA_FLUSH_LATE */
-    unsigned sessions_now; /* that may be opened without waiting */
+    int64_t flush_ms;     /* not before; later than the interval: so that sessions and blocks last */
+    enum quota_kind kind; /* the limit that asks for it then */
 };
 
 /* quota NULL: a target without limits. While half of a window is left, flushes come as they are due. Below that the rest is
