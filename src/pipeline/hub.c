@@ -231,7 +231,7 @@ static bool open_epochs(struct hub *hub, struct error *error)
     if (!start_workers(hub, error))
         return false;
     hub->state = HUB_RUNNING;
-    hub->fed_ms = options->monotonic_ms();
+    hub->fed_ms = hub->alone_ms = options->monotonic_ms();
     hub->pause_after_ms = int64_min(PAUSE_AFTER_MS, epochs.revoke_ms_max / 2); /* fetching is also what keeps the membership */
     log_info(options->log, "job runs topic=%s cluster=%s table=%s delivery=%s workers=%u flush_interval_ms=%" PRId64,
              options->job->source.topic, source->cluster_id[0] ? source->cluster_id : "-", options->table,
