@@ -1,0 +1,53 @@
+/* tables_stages.c: options of the stages, one table over all kinds. */
+#include "job/tables_internal.h"
+
+static void default_read(struct option_reader *reader, const struct option *row UNUSED, void *base UNUSED, struct tree_node *node)
+{
+    if (node && node->kind != TREE_SCALAR)
+        option_mistake(reader, node, "must be a text, a number, true or false, not a %s",
+                       node->kind == TREE_LIST ? "list" : "map");
+}
+
+static const struct option json_column_rows[] = {
+    {.name = "name", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_UNIQUE, .check = column_check,
+     .sentence = "The field that the value goes to."},
+    {.name = "path", .type = OPTION_TEXT, .flags = OPTION_REQUIRED,
+     .sentence = "Where the value is: $.a.b, $.a[0], $['odd name'], $.list[*].x; with expand, @ is the element."},
+    {.name = "type", .type = OPTION_TEXT, .flags = OPTION_REQUIRED, .check = pipeline_type_check, .form = "type",
+     .sentence = "boolean, bigint, double, decimal(p,s), string, binary, date, datetime, timestamp, timestamp_ntz or json."},
+    {.name = "default", .type = OPTION_CUSTOM, .read = default_read, .form = "scalar",
+     .sentence = "The value where the path leads nowhere; NULL without one."},
+    {.name = "required", .type = OPTION_BOOLEAN, .fallback = "false",
+     .sentence = "Whether a missing or null value is an error of the row."},
+    END,
+};
+
+const struct option stage_rows[] = {
+    {.name = "name", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_UNIQUE, OPTION_FIELD(struct job_stage, name),
+     .check = name_check, .sentence = "The stage's name, by which logs, counters and preview call it."},
+    {.name = "kind", .type = OPTION_WORD, .flags = OPTION_REQUIRED, .choices = "json|lua", .later = "mask|replace|filter|assign",
+     .later_answer = "until then write it as a stage of kind lua", OPTION_FIELD(struct job_stage, kind),
+     .sentence = "What the stage is: json or lua."},
+    {.name = "when_error", .type = OPTION_CHOICE, .choices = "dirty|null|drop|stop", .fallback = "dirty",
+     OPTION_FIELD(struct job_stage, when_error),
+     .sentence = "What becomes of a row that the stage cannot handle: kept aside with its reason, the value set to NULL (not for "
+                 "lua), left out, or the job stops."},
+    {.name = "from", .type = OPTION_TEXT, JSON_ONLY, .fallback = "__value__", .sentence = "The text field that holds the JSON."},
+    {.name = "columns", .type = OPTION_LIST, JSON_ONLY, .rows = json_column_rows,
+     .sentence = "The values to take out, one column each."},
+    {.name = "expand", .type = OPTION_TEXT, JSON_ONLY, .form = "path",
+     .sentence = "An array that becomes one row per element, the other columns repeated. "
+                 "An empty, missing or null one gives no row."},
+    {.name = "rest", .type = OPTION_TEXT, JSON_ONLY, .check = column_check,
+     .sentence = "A field that keeps what no path took, as JSON text."},
+    {.name = "file", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_PATH | OPTION_READABLE, LUA_ONLY,
+     OPTION_FIELD(struct job_stage, file), .form = "path",
+     .sentence = "The Lua file, relative to the job file. It returns a table with process(batch)."},
+    {.name = "options", .type = OPTION_FREE, LUA_ONLY, OPTION_FIELD(struct job_stage, options),
+     .sentence = "Anything the Lua file wants; it is ctx.options there."},
+    FOREIGN("type", "use \"kind\""),
+    FOREIGN("script", "use \"file\""),
+    FOREIGN("on_error", "use \"when_error\""),
+    FOREIGN("onError", "use \"when_error\""),
+    END,
+};
