@@ -18,12 +18,16 @@ static bool check_source(struct engine *engine, unsigned *partitions_out, struct
     return true;
 }
 
-static void print_budget(const struct engine *engine, unsigned kafka_partitions)
+static void print_budget(const struct engine *engine)
 {
     struct buffer text;
 
     buffer_init(&text, 0);
-    budget_print(&engine->budget, engine->job, kafka_partitions, &text);
+    if (engine->job->runtime.automatic) {
+        automatic_print(engine->job, &engine->machine, engine->kafka_partitions, &text);
+        buffer_append_str(&text, STR("\n"));
+    }
+    budget_print(&engine->budget, engine->job, engine->kafka_partitions, &text);
     fwrite(text.data, 1, text.size, stdout);
     buffer_release(&text);
 }
@@ -151,7 +155,9 @@ int cli_check(int argc, char **argv)
         status = (int)int64_max(status, report_end(&error));
     if (connect && !check_target(&engine, &error))
         status = (int)int64_max(status, report_end(&error));
-    print_budget(&engine, partitions);
+    if (!engine_budget(&engine, partitions))
+        status = EXIT_CONFIG;
+    print_budget(&engine);
     fflush(stdout);
     if (engine_report(&engine) == EXIT_CONFIG)
         status = EXIT_CONFIG;

@@ -166,6 +166,10 @@ int cli_demo(int argc, char **argv)
         status = status ? status : EXIT_CONFIG;
         goto out;
     }
+    if (!engine_budget(&demo.engine, (unsigned)demo.partitions)) {
+        status = engine_report(&demo.engine);
+        goto out;
+    }
     (void)engine_report(&demo.engine);
     if (!engine_open(&demo.engine, demo.keep ? -1 : demo.rows, &(struct kafka_run){.first = KAFKA_FIRST_ALLOWED}, &error)) {
         fprintf(stderr, "luaduct demo: %s\n", error.text);

@@ -7,7 +7,7 @@
 
 #include "admin/admin.h"
 #include "cli/cli.h"
-#include "maxcompute/compress.h"
+#include "pipeline/worker.h"
 #include "route/route.h"
 #include "sink/upload.h"
 #include "source/kafka.h"
@@ -75,8 +75,17 @@ bool engine_load(struct engine *engine, const char *job_path, const char *dataso
         if (!route_check(job, &engine->create_schema, engine->probe, engine->report))
             return false;
     }
-    budget(&engine->budget, job);
-    budget_check(&engine->budget, job, engine->report);
+    return report_mistakes(engine->report) == 0;
+}
+
+bool engine_budget(struct engine *engine, unsigned kafka_partitions)
+{
+    engine->kafka_partitions = kafka_partitions;
+    if (engine->job->runtime.automatic)
+        machine_read(&engine->machine, "");
+    automatic_set(engine->job, &engine->machine, kafka_partitions);
+    budget(&engine->budget, engine->job);
+    budget_check(&engine->budget, engine->job, engine->report);
     return report_mistakes(engine->report) == 0;
 }
 
@@ -157,8 +166,7 @@ bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_
         .uploads_max = job->runtime.uploads_in_flight,
         .quota_share = job->target.quota_share > 0 ? (unsigned)job->target.quota_share : 0,
         .demand = budget_demand(job),
-        .content_encoding =
-            compression_name(job->runtime.compression == JOB_COMPRESSION_DEFLATE ? COMPRESSION_DEFLATE : COMPRESSION_NONE),
+        .content_encoding = compression_name(worker_compression(job)),
         .log = engine->log,
     };
     engine->sink = upload_new(&upload);

@@ -6,6 +6,7 @@
 
 #include "dirty/dirty.h"
 #include "job/job.h"
+#include "pipeline/automatic.h"
 #include "pipeline/budget.h"
 #include "pipeline/hub.h"
 #include "source/kafka.h"
@@ -14,6 +15,8 @@
 struct engine {
     struct report *report;
     struct job *job;
+    struct machine machine;
+    unsigned kafka_partitions; /* 0: not asked, or not known */
     struct budget budget;
     struct log *log;
     struct chain *chain; /* of the main thread: for probing only */
@@ -40,6 +43,9 @@ enum { ENGINE_ASK_MS = 15 * 1000 };
 bool engine_load_job(struct engine *engine, const char *job_path, const char *datasources_path) MUST_USE;
 /* Loads and checks the files, opens the stages and probes what comes out of them. False: the report says why. */
 bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path) MUST_USE;
+/* What the job may take: derives the parameters of runtime.auto, computes the budget, and tells what does not go together.
+ * kafka_partitions 0: not known. Call it once, after engine_load. False: the report says why. */
+bool engine_budget(struct engine *engine, unsigned kafka_partitions) MUST_USE;
 /* The client of the job's target, without sending anything. */
 void engine_connect(struct engine *engine);
 /* Sends one question to the service and waits for its answer, at most ENGINE_ASK_MS; the caller frees it. NULL: none came, and

@@ -148,6 +148,31 @@ static bool until_read(struct run *run, const struct job *job)
     return false;
 }
 
+/* How many partitions the topic has, where the job's parameters depend on it. A broker that does not answer is the source's
+ * business, which waits for it. */
+static unsigned partitions_ask(const struct engine *engine)
+{
+    enum { ASK_MS = 5000 };
+    struct error error;
+    unsigned partitions = 0;
+
+    if (engine->job->runtime.automatic && !kafka_source_probe(engine->job, ASK_MS, &partitions, &error))
+        log_info(engine->log, "runtime.auto: the number of Kafka partitions is not known: %s", error.text);
+    return partitions;
+}
+
+static void automatic_say(const struct engine *engine)
+{
+    struct buffer text;
+
+    if (!engine->job->runtime.automatic)
+        return;
+    buffer_init(&text, 0);
+    automatic_print(engine->job, &engine->machine, engine->kafka_partitions, &text);
+    log_info(engine->log, "%s", buffer_text(&text));
+    buffer_release(&text);
+}
+
 /* The job itself: in the supervisor's child, or in the only process there is. */
 static int job_run(void *arg, unsigned attempt, char *reason)
 {
@@ -156,6 +181,7 @@ static int job_run(void *arg, unsigned attempt, char *reason)
     struct counts counts;
     struct error error = {0};
     int status;
+    bool ready;
 
     /* The first start may have stored positions already. */
     if (attempt && run->kafka.first == KAFKA_FIRST_YES)
@@ -166,8 +192,10 @@ static int job_run(void *arg, unsigned attempt, char *reason)
         engine_free(&engine);
         return status ? status : EXIT_CONFIG;
     }
+    ready = engine_budget(&engine, partitions_ask(&engine));
     (void)engine_report(&engine); /* warnings */
-    if (!until_read(run, engine.job)) {
+    automatic_say(&engine);
+    if (!ready || !until_read(run, engine.job)) {
         status = EXIT_CONFIG;
     } else if (engine_open(&engine, run->records_max, &run->kafka, &error)) {
         status = run_engine(&engine, &counts, reason);

@@ -13,7 +13,7 @@ enum start_kind { START_COMMITTED, START_EARLIEST, START_LATEST, START_TIME };
 enum delivery { DELIVERY_AT_LEAST_ONCE, DELIVERY_EXACTLY_ONCE };
 enum create_table { CREATE_NEVER, CREATE_IF_MISSING };
 enum partition_kind { PARTITION_TIME, PARTITION_FIELD, PARTITION_LUA };
-enum job_compression { JOB_COMPRESSION_DEFLATE, JOB_COMPRESSION_NONE };
+enum job_compression { JOB_COMPRESSION_DEFLATE, JOB_COMPRESSION_ZSTD, JOB_COMPRESSION_NONE };
 
 struct job_property { /* a librdkafka property, checked against the list of those the agent controls itself */
     char *name;
@@ -97,6 +97,7 @@ struct job {
         struct location topic_at;
         char *group;
         unsigned fields;   /* a bit per enum batch_builtin */
+        int64_t prefetch;  /* bytes fetched ahead; 0: what memory_max has for it */
         enum start_kind start;
         int64_t start_ms;  /* START_TIME */
         enum start_kind otherwise; /* START_EARLIEST, _LATEST or _TIME: where a job begins that never ran */
@@ -143,6 +144,7 @@ struct job {
     } dirty;
 
     struct {
+        bool automatic;    /* what the job does not write is derived (pipeline/automatic.h) */
         unsigned workers;
         unsigned batch_rows;
         int64_t flush_interval_ms;

@@ -315,6 +315,10 @@ static void runtime_check(const struct job *job, struct report *report)
     if (node && job->runtime.flush_interval_ms < FLUSH_INTERVAL_WARNING_MS)
         report_warning(report, node->at, node->width, "runtime.flush_interval: below 5s each flush needs its own upload session, "
                        "of which the service grants 500 a table in 5 minutes");
+    node = tree_at(job->tree, "source.prefetch", false);
+    if (node && job->source.prefetch > job->runtime.memory_max / 4)
+        node_mistake(report, node, "source.prefetch",
+                     "may take a quarter of runtime.memory_max at most; lower it, or raise memory_max");
     node = tree_at(job->tree, "runtime.flush_bytes", false);
     if (job->runtime.flush_bytes > job->runtime.memory_max / 4) {
         if (!node)

@@ -45,6 +45,9 @@ static const struct option lua_rows[] = {
 };
 
 const struct option runtime_rows[] = {
+    {.name = "auto", .type = OPTION_BOOLEAN, .fallback = "false", OPTION_FIELD(struct job, runtime.automatic),
+     .sentence = "Whether workers, memory_max, uploads_in_flight, flush_bytes and flush_interval are derived from the machine "
+                 "and the number of Kafka partitions, where the job does not write them. `luaduct check` prints the values."},
     {.name = "workers", .type = OPTION_INTEGER, .fallback = "1", .minimum = 0, .maximum = 64,
      OPTION_FIELD(struct job, runtime.workers), .sentence = "Threads that run the stages; 0 runs them in the main thread."},
     {.name = "batch_rows", .type = OPTION_INTEGER, .fallback = "1024", .minimum = 1, .maximum = BATCH_ROWS_MAX,
@@ -59,8 +62,10 @@ const struct option runtime_rows[] = {
      OPTION_FIELD(struct job, runtime.memory_max), .sentence = "The memory ceiling of the job; at it the source pauses."},
     {.name = "uploads_in_flight", .type = OPTION_INTEGER, .fallback = "4", .minimum = 1, .maximum = 64,
      OPTION_FIELD(struct job, runtime.uploads_in_flight), .sentence = "Blocks that are sent at once."},
-    {.name = "compression", .type = OPTION_CHOICE, .choices = "deflate|none", .fallback = "deflate",
-     OPTION_FIELD(struct job, runtime.compression), .sentence = "How blocks are compressed on their way."},
+    {.name = "compression", .type = OPTION_CHOICE, .choices = "deflate|zstd|none", .fallback = "deflate",
+     OPTION_FIELD(struct job, runtime.compression),
+     .sentence = "How blocks are compressed on their way: deflate, which the service takes everywhere; zstd, as fast and some "
+                 "5 % smaller, where it takes that; or not at all."},
     {.name = "lua", .type = OPTION_MAP, .rows = lua_rows, .sentence = "Limits of scripts."},
     FOREIGN("flushInterval", "use \"flush_interval\""),
     FOREIGN("flush_interval_ms", "use \"flush_interval\", with the unit in the value, such as 60s"),
@@ -72,7 +77,6 @@ const struct option runtime_rows[] = {
     FOREIGN("threads", "use \"workers\""),
     FOREIGN("tasks.max", "use \"workers\""),
     FOREIGN("memory", "use \"memory_max\""),
-    LATER("auto", "until then set the values that differ from the defaults"),
     FOREIGN("failover", "it belongs to the top level of the job"),
     END,
 };

@@ -204,6 +204,9 @@ const struct option source_rows[] = {
      OPTION_FIELD(struct job, source.on_gap),
      .sentence = "What to do when the position is no longer in the topic: stop and name the lost range, or go on at the earliest "
                  "or latest record."},
+    {.name = "prefetch", .type = OPTION_SIZE, .minimum = MIB(1), .maximum = GIB(1), OPTION_FIELD(struct job, source.prefetch),
+     .form = "size (B, KiB, MiB, GiB, kB, MB, GB), 1MiB to 1GiB, by default an eighth of runtime.memory_max, 4MiB to 64MiB",
+     .sentence = "How much is fetched ahead of the stages, and the most that one fetch may bring. More helps over slow links."},
     {.name = "properties", .type = OPTION_CUSTOM, .read = properties_read, OPTION_FIELD(struct job, source.properties),
      .count_offset = offsetof(struct job, source.property_count), .form = "map of librdkafka properties",
      .sentence = "Consumer properties of this job, on top of those of the cluster."},

@@ -1,5 +1,6 @@
 /* compress.h: bodies as Content-Encoding names them (protocol section 6.7).
- * Deflate is the zlib container, level 1 by isa-l where the build has it, else zlib. Decoding knows deflate and zstd.
+ * Deflate is the zlib container, level 1 by isa-l where the build has it, else zlib. zstd is one frame at level 1; whether every
+ * region of the service takes it is not public (section 6.7), deflate it takes everywhere.
  * Ownership: a compressor is reused for block after block and belongs to one thread (its state is some 300 kB).
  * Bounds: decompress stops at bytes_max, so that a small hostile body cannot fill the memory. */
 #ifndef LUADUCT_MAXCOMPUTE_COMPRESS_H
@@ -8,7 +9,7 @@
 #include "util/buffer.h"
 #include "util/error.h"
 
-enum compression { COMPRESSION_NONE, COMPRESSION_DEFLATE };
+enum compression { COMPRESSION_DEFLATE, COMPRESSION_ZSTD, COMPRESSION_NONE };
 
 struct compressor;
 struct compressor *compressor_new(enum compression compression) MUST_USE;
@@ -17,9 +18,9 @@ void compressor_free(struct compressor *compressor);
 bool compressor_begin(struct compressor *compressor, struct buffer *output, struct error *error) MUST_USE;
 bool compressor_feed(struct compressor *compressor, struct str piece, struct buffer *output, struct error *error) MUST_USE;
 bool compressor_end(struct compressor *compressor, struct buffer *output, struct error *error) MUST_USE;
-/* "deflate", or NULL for none. */
+/* "deflate", "zstd", or NULL for none. */
 const char *compression_name(enum compression compression);
-/* Which library does it: "isa-l" or "zlib". */
+/* Which library makes deflate: "isa-l" or "zlib". */
 const char *compression_library(void);
 
 /* encoding: a Content-Encoding value; "" and "identity" pass the bytes. Unknown ones are an error that names it. */

@@ -43,7 +43,7 @@ static void budget_memory(struct budget *budget, const struct job *job)
     int64_t batches = workers * (BUDGET_WORKER_DEPTH + BATCHES_WAITING + 1);
 
     budget->memory_max = job->runtime.memory_max;
-    budget->prefetch = kafka_prefetch_bytes(job->runtime.memory_max);
+    budget->prefetch = kafka_prefetch_bytes(job);
     budget->batches = batches * BUDGET_BATCH_COPIES * BUDGET_BATCH_BYTES;
     budget->blocks = job->runtime.uploads_in_flight * job->runtime.flush_bytes;
     budget->chunks = data - budget->batches - budget->blocks;

@@ -194,7 +194,7 @@ static bool start_workers(struct hub *hub, struct error *error)
     }
     hub->keeps_state = worker_keeps_state(hub->workers[0]);
     for (size_t i = 0; i < count && !hub->inline_worker; i++)
-        worker_start(hub->workers[i], WORKER_DEPTH, wake_hub, hub);
+        worker_start(hub->workers[i], i + 1, WORKER_DEPTH, wake_hub, hub);
     return true;
 }
 
@@ -454,6 +454,7 @@ static void watch_memory(struct hub *hub)
         epochs_flush(hub->epochs);
     metric_set(hub->options.stats->memory, (int64_t)bytes);
     metric_set(hub->options.stats->uploads, hub->options.sink->uploads_in_flight);
+    metric_set(hub->options.stats->blocks_waiting, hub->options.sink->blocks_held - hub->options.sink->uploads_in_flight);
 }
 
 /* Batches that are not full go out when a worker would be idle and no more records come to fill them, or when they are old. */

@@ -16,7 +16,7 @@ struct stats {
     struct metric *rolled, *dropped, *rejoins;
     /* The ledger of the partitions of this process: what all runs together did, on whatever machine. */
     struct metric *ledger_read, *ledger_written, *ledger_filtered, *ledger_dirty, *ledger_expanded;
-    struct metric *partitions_open, *uploads, *memory, *lua_memory, *paused, *assigned;
+    struct metric *partitions_open, *uploads, *blocks_waiting, *memory, *lua_memory, *paused, *assigned;
     struct metric *lag_records, *lag_seconds_milli, *flush_seconds_milli;
     struct metric *requests, *retries, *throttled;
 };

@@ -4,6 +4,7 @@
 #include "pipeline/worker.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "maxcompute/compress.h"
@@ -31,6 +32,17 @@ struct worker {
     void *wake_arg;
 };
 
+enum compression worker_compression(const struct job *job)
+{
+    static const enum compression of_job[] = {
+        [JOB_COMPRESSION_DEFLATE] = COMPRESSION_DEFLATE,
+        [JOB_COMPRESSION_ZSTD] = COMPRESSION_ZSTD,
+        [JOB_COMPRESSION_NONE] = COMPRESSION_NONE,
+    };
+
+    return of_job[job->runtime.compression];
+}
+
 bool worker_new(struct worker **worker_out, const struct worker_options *options, struct error *error)
 {
     const struct job *job = options->job;
@@ -45,8 +57,7 @@ bool worker_new(struct worker **worker_out, const struct worker_options *options
         goto out;
     if (!route_open(&worker->route, job, options->schema, chain_state(worker->chain), options->log, error))
         goto out;
-    worker->compressor =
-        compressor_new(job->runtime.compression == JOB_COMPRESSION_DEFLATE ? COMPRESSION_DEFLATE : COMPRESSION_NONE);
+    worker->compressor = compressor_new(worker_compression(job));
     *worker_out = worker;
     worker = NULL;
     ok = true;
@@ -360,8 +371,10 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-void worker_start(struct worker *worker, size_t depth, void (*wake)(void *arg), void *arg)
+void worker_start(struct worker *worker, size_t number, size_t depth, void (*wake)(void *arg), void *arg)
 {
+    char name[16]; /* all that Linux takes */
+
     queue_init(&worker->in, depth);
     queue_init(&worker->out, depth);
     worker->depth = depth;
@@ -370,6 +383,8 @@ void worker_start(struct worker *worker, size_t depth, void (*wake)(void *arg), 
     worker->threaded = true;
     if (pthread_create(&worker->thread, NULL, thread_main, worker) != 0)
         abort();
+    snprintf(name, sizeof(name), "worker %zu", number);
+    (void)pthread_setname_np(worker->thread, name);
 }
 
 bool worker_try_give(struct worker *worker, struct work *work)

@@ -6,6 +6,7 @@
 #define LUADUCT_PIPELINE_WORKER_H
 
 #include "job/job.h"
+#include "maxcompute/compress.h"
 #include "pipeline/queue.h"
 #include "pipeline/work.h"
 
@@ -26,10 +27,12 @@ void worker_free(struct worker *worker); /* stops its thread first */
 void worker_run(struct worker *worker, struct work *work);
 bool worker_keeps_state(const struct worker *worker);
 size_t worker_lua_memory(const struct worker *worker);
+/* How this job's blocks are compressed. */
+enum compression worker_compression(const struct job *job);
 
-/* The thread: takes from the first queue, puts into the second, and calls wake after each (any thread may be woken; no locks
- * held). */
-void worker_start(struct worker *worker, size_t depth, void (*wake)(void *arg), void *arg);
+/* The thread, called "worker NUMBER": takes from the first queue, puts into the second, and calls wake after each (any thread may
+ * be woken; no locks held). */
+void worker_start(struct worker *worker, size_t number, size_t depth, void (*wake)(void *arg), void *arg);
 bool worker_try_give(struct worker *worker, struct work *work) MUST_USE;
 struct work *worker_try_take(struct worker *worker);
 /* Work given and not yet taken back. */

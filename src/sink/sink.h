@@ -92,7 +92,8 @@ struct sink {
     struct sink_event_item *events_first, *events_last; /* what happened and was not told yet */
     struct mc_schema schema; /* valid after SINK_READY, constant until free */
     char table_id[80];       /* the service's id of the table, valid after SINK_READY; "" when it tells none */
-    unsigned uploads_in_flight; /* blocks under way or waiting */
+    unsigned blocks_held;       /* not acknowledged yet: under way or waiting */
+    unsigned uploads_in_flight; /* of them under way */
     uint64_t bytes_in_flight;
     const struct quota *quota; /* what is used of the target's limits; NULL: it has none */
     uint64_t quota_waits[QUOTA_KINDS]; /* calls that had to wait for them */

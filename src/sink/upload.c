@@ -94,10 +94,10 @@ static struct block *block_remove(struct upload *upload, struct upload_block *it
     else
         upload->blocks_last = item->previous;
     if (item->call) {
-        upload->blocks_under_way--;
+        upload->base.uploads_in_flight--;
         client_call_free(item->call);
     }
-    upload->base.uploads_in_flight--;
+    upload->base.blocks_held--;
     upload->base.bytes_in_flight -= block->size;
     free(item);
     return block;
@@ -115,7 +115,7 @@ static void block_send(struct upload *upload, struct upload_block *item, int64_t
     item->call->body = str_make(item->block->data, item->block->size);
     item->call->content_type = "application/octet-stream";
     item->call->content_encoding = upload->content_encoding;
-    upload->blocks_under_way++;
+    upload->base.uploads_in_flight++;
     upload_call_send(upload, item->call, &item->owner, true, now_ms);
 }
 
@@ -125,7 +125,7 @@ static void blocks_step(struct upload *upload, int64_t now_ms)
     struct upload_block *item;
 
     upload->blocks_quota_ms = INT64_MAX;
-    for (item = upload->blocks_first; item && upload->blocks_under_way < upload->uploads_max; item = item->next) {
+    for (item = upload->blocks_first; item && upload->base.uploads_in_flight < upload->uploads_max; item = item->next) {
         if (item->call || !item->session->id)
             continue;
         if (!upload_quota_take(upload, QUOTA_BLOCKS, &item->quota_waits, &upload->blocks_quota_ms, now_ms))
@@ -142,13 +142,13 @@ static void block_answered(struct upload *upload, struct upload_block *item, str
         struct block *block;
 
         item->call = NULL;
-        upload->blocks_under_way--;
+        upload->base.uploads_in_flight--;
         session->acked_count++;
         block = block_remove(upload, item);
         sink_event_push(&upload->base, SINK_BLOCK_ACKED, &session->base, block, NULL);
     } else {
         item->call = NULL;
-        upload->blocks_under_way--;
+        upload->base.uploads_in_flight--;
         upload_table_advise(call);
         error_wrap(&call->error, "block %u was not taken", item->id);
         upload_session_fail(session, &call->error);
@@ -196,7 +196,7 @@ static void upload_block_put(struct sink *sink, struct sink_session *base, struc
         upload->blocks_first = item;
     upload->blocks_last = item;
     session->rows += block->rows;
-    upload->base.uploads_in_flight++;
+    upload->base.blocks_held++;
     upload->base.bytes_in_flight += block->size;
     if (item->id >= BLOCKS_MAX) {
         struct error error;

@@ -26,7 +26,7 @@ struct upload_options {
     const char *create_comment;
     int lifecycle_days;             /* 0: none */
     unsigned uploads_max;           /* blocks in flight, default 4 */
-    const char *content_encoding;   /* of the blocks: "deflate" or NULL */
+    const char *content_encoding;   /* of the blocks: a Content-Encoding, or NULL */
     unsigned quota_share;           /* percent of the table's quotas; 0: they are not looked at */
     struct quota_demand demand;     /* for the line about them */
     struct log *log;

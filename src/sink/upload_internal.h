@@ -96,7 +96,6 @@ struct upload {
     struct upload_partition *partitions;
     struct upload_session *sessions, *sessions_last; /* in the order they were opened: quotas go to the oldest first */
     struct upload_block *blocks_first, *blocks_last; /* in order of arrival, those under way too */
-    unsigned blocks_under_way;
     int64_t blocks_quota_ms; /* when the next block may go; INT64_MAX: none waits for that */
     bool failed;
 

@@ -65,8 +65,8 @@ size_t kafka_source_reached(const struct source *source, struct kafka_reached *l
 /* For `check --connect`: reaches the brokers, checks that the topic exists and says how many partitions it has. Blocks up to
  * timeout_ms. */
 bool kafka_source_probe(const struct job *job, int timeout_ms, unsigned *partitions_out, struct error *error) MUST_USE;
-/* What librdkafka may hold of fetched records, of a job's memory. */
-int64_t kafka_prefetch_bytes(int64_t memory_max);
+/* What librdkafka may hold of fetched records: source.prefetch, or its part of the job's memory. */
+int64_t kafka_prefetch_bytes(const struct job *job);
 /* Whether librdkafka takes this property and value; the error says what is wrong. */
 bool kafka_property_check(const char *name, const char *value, struct error *error) MUST_USE;
 

@@ -99,15 +99,17 @@ static bool size_bound(rd_kafka_conf_t *conf, const char *name, int64_t bytes_ma
     if (value <= bytes_max)
         return true;
     if (log)
-        log_info(log, "%s is cut to the job's memory (an eighth of runtime.memory_max) wanted=%lld used=%lld", name, value,
+        log_info(log, "%s is cut to what may be fetched ahead (source.prefetch) wanted=%lld used=%lld", name, value,
                  (long long)bytes_max);
     snprintf(text, sizeof(text), "%lld", (long long)bytes_max);
     return own_set(conf, name, text, error);
 }
 
-int64_t kafka_prefetch_bytes(int64_t memory_max)
+int64_t kafka_prefetch_bytes(const struct job *job)
 {
-    return int64_max(4 << 20, int64_min(memory_max / 8, 64 << 20));
+    if (job->source.prefetch)
+        return job->source.prefetch;
+    return int64_max(4 << 20, int64_min(job->runtime.memory_max / 8, 64 << 20));
 }
 
 rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct error *error)
@@ -130,7 +132,7 @@ rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct 
     /* A job may set these; librdkafka's own would notice added partitions after five minutes. */
     static const char *const refresh[] = {"topic.metadata.refresh.interval.ms", "30000"};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    int64_t queued = kafka_prefetch_bytes(job->runtime.memory_max);
+    int64_t queued = kafka_prefetch_bytes(job);
     char text[512];
     bool ok = false;
 

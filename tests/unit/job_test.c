@@ -128,7 +128,7 @@ static const struct mistake_case mistakes[] = {
     {"a number with a tail", JOB "runtime: {workers: 2x}\n", "runtime.workers: \"2x\" is not a whole number"},
     {"no unit", JOB "runtime: {flush_interval: 60}\n", "\"60\" has no unit; it must be a duration"},
     {"an unknown unit", JOB "runtime: {flush_bytes: 16mb}\n", "\"16mb\" has an unknown unit; the units are B, KiB"},
-    {"a choice", JOB "runtime: {compression: deflat}\n", "\"deflat\" is not known; it must be deflate or none; did you mean "
+    {"a choice", JOB "runtime: {compression: deflat}\n", "\"deflat\" is not known; it must be deflate, zstd or none; did you mean "
                                                          "\"deflate\"?"},
     {"delivery", JOB "delivery: exactly_onse\n", "did you mean \"exactly_once\""},
     {"a boolean", HEAD SOURCE "target: {maxcompute: main, table: t, empty_as_null: yes}\n", "\"yes\" is neither true nor false"},

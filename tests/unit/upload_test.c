@@ -217,7 +217,7 @@ static void test_happy_path(void **state UNUSED)
     assert_ptr_equal(sink_session_user(session), &mine);
     put(&fixture, session, "first");
     put(&fixture, session, "second");
-    assert_int_equal(fixture.sink->uploads_in_flight, 2);
+    assert_int_equal(fixture.sink->blocks_held, 2);
     assert_int_equal(fixture.sink->bytes_in_flight, 11);
     fixture.sink->ops->session_seal(fixture.sink, session, 0); /* waits for both */
     event = run(&fixture);
@@ -225,7 +225,7 @@ static void test_happy_path(void **state UNUSED)
     assert_int_equal(event.block->rows, 10);
     assert_ptr_equal(event.block->user, session);
     expect(&fixture, SINK_BLOCK_ACKED, session);
-    assert_int_equal(fixture.sink->uploads_in_flight, 0);
+    assert_int_equal(fixture.sink->blocks_held, 0);
     assert_int_equal(fixture.sink->bytes_in_flight, 0);
     expect(&fixture, SINK_SESSION_SEALED, session);
     assert_string_equal(fixture.sink->ops->session_id(session), "u 1");
@@ -819,7 +819,7 @@ static void test_sessions_can_be_dropped(void **state UNUSED)
     other = open_session(&fixture, NULL);
     put(&fixture, other, "never sent");
     fixture.sink->ops->session_drop(fixture.sink, session);
-    assert_int_equal(fixture.sink->uploads_in_flight, 1);
+    assert_int_equal(fixture.sink->blocks_held, 1);
     fixture.sink->ops->session_drop(fixture.sink, other);
     assert_int_equal(fixture.sink->bytes_in_flight, 0);
     other = open_session(&fixture, NULL);
