@@ -98,14 +98,19 @@ void mc_ddl_create_table(struct buffer *sql, struct str project, struct str sche
         buffer_print(sql, "\nLIFECYCLE %d", lifecycle_days);
 }
 
-void mc_ddl_add_partition(struct buffer *sql, struct str project, struct str schema_name, struct str table, struct str spec)
+void mc_ddl_add_partitions(struct buffer *sql, struct str project, struct str schema_name, struct str table)
+{
+    buffer_append_str(sql, STR("ALTER TABLE "));
+    append_table(sql, project, schema_name, table);
+    buffer_append_str(sql, STR(" ADD IF NOT EXISTS"));
+}
+
+void mc_ddl_partition(struct buffer *sql, struct str spec)
 {
     bool more = spec.size > 0;
     bool first = true;
 
-    buffer_append_str(sql, STR("ALTER TABLE "));
-    append_table(sql, project, schema_name, table);
-    buffer_append_str(sql, STR(" ADD IF NOT EXISTS PARTITION ("));
+    buffer_append_str(sql, STR(" PARTITION ("));
     while (more) {
         struct str part, name, value;
 

@@ -62,8 +62,9 @@ bool mc_schema_compatible(const struct mc_schema *old, const struct mc_schema *n
 /* DDL (protocol section 7.7): CREATE TABLE IF NOT EXISTS with columns, PARTITIONED BY, LIFECYCLE (0 = none). */
 void mc_ddl_create_table(struct buffer *sql, struct str project, struct str schema_name, struct str table,
                          const struct mc_schema *schema, struct str comment, int lifecycle_days);
-/* spec as in the tunnel's parameter: "ds=20240101,hh=01". */
-void mc_ddl_add_partition(struct buffer *sql, struct str project, struct str schema_name, struct str table, struct str spec);
+/* ALTER TABLE … ADD IF NOT EXISTS, which one partition or more follow; spec as in the tunnel's parameter: "ds=20240101,hh=01". */
+void mc_ddl_add_partitions(struct buffer *sql, struct str project, struct str schema_name, struct str table);
+void mc_ddl_partition(struct buffer *sql, struct str spec);
 /* The settings that a statement with these types needs, as the JSON text of the instance's "settings" property. */
 void mc_ddl_settings(struct buffer *json, const struct mc_schema *schema, struct str schema_name);
 /* Backquoted, backquotes doubled; single-quoted with \' and \\. */

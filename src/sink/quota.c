@@ -97,6 +97,20 @@ void quota_use(struct quota *quota, enum quota_kind kind, int64_t now_ms)
     quota->commits_out += kind == QUOTA_COMMITS;
 }
 
+void quota_return(struct quota *quota, enum quota_kind kind, int64_t sent_ms)
+{
+    struct quota_window *window = &quota->windows[kind];
+    unsigned at = window->used;
+
+    while (at && time_at(window, at - 1) != sent_ms)
+        at--;
+    if (!at) /* it has left the window by now */
+        return;
+    for (; at < window->used; at++)
+        window->times[(window->first + at - 1) % window->limit] = time_at(window, at);
+    window->used--;
+}
+
 void quota_commit_end(struct quota *quota)
 {
     assert(quota->commits_out);

@@ -45,6 +45,8 @@ unsigned quota_left(const struct quota *quota, enum quota_kind kind, int64_t now
 /* A call was sent (a commit is under way from then on). Beyond the limit the newest calls are kept. The client's repeats are not
  * counted: they are rare, and a 429 is waited out anyway. */
 void quota_use(struct quota *quota, enum quota_kind kind, int64_t now_ms);
+/* The call of that time was refused for another reason, and made nothing that counts. */
+void quota_return(struct quota *quota, enum quota_kind kind, int64_t sent_ms);
 /* A commit was answered, or given up. */
 void quota_commit_end(struct quota *quota);
 

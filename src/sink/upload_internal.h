@@ -18,11 +18,10 @@ enum upload_table_state { TABLE_IDLE, TABLE_READING, TABLE_WAITING, TABLE_CREATI
 
 enum upload_partition_state { PARTITION_MISSING, PARTITION_ADDING, PARTITION_THERE };
 
-/* One that was missing once; others never get here. They stay until the sink goes. */
+/* One that was missing; others never get here. It is forgotten a while after it was added. */
 struct upload_partition {
     char *spec;
     enum upload_partition_state state;
-    struct client_sql *sql;
     unsigned tries;
     int64_t due_ms;   /* of the next try */
     int64_t there_ms; /* since when we know it to be there */
@@ -94,6 +93,7 @@ struct upload {
     unsigned verify_sent, verify_done; /* numbers of checks, from 1 */
 
     struct upload_partition *partitions;
+    struct client_sql *partitions_sql; /* the statement that adds those that are ADDING; NULL: none is under way */
     struct upload_session *sessions, *sessions_last; /* in the order they were opened: quotas go to the oldest first */
     struct upload_block *blocks_first, *blocks_last; /* in order of arrival, those under way too */
     int64_t blocks_quota_ms; /* when the next block may go; INT64_MAX: none waits for that */
@@ -131,6 +131,11 @@ void upload_table_verified(struct upload *upload, struct client_call *call);
 void upload_table_advise(struct client_call *call);
 /* Offers a finished call to the statements under way: true when it was one of theirs, and taken. */
 bool upload_table_take(struct upload *upload, struct client_call *call, int64_t now_ms);
+/* Ends the job with an error of the table's. */
+void upload_table_fail(struct upload *upload, struct error *error);
+/* A statement with the settings that the schema's types need. */
+struct client_sql *upload_sql_start(struct upload *upload, struct buffer *statement, const struct mc_schema *schema,
+                                    int64_t now_ms);
 /* Goes on with the creation of the table and with adding partitions. */
 void upload_table_step(struct upload *upload, int64_t now_ms);
 /* When upload_table_step has something to do next; INT64_MAX: not before an answer. */
@@ -138,7 +143,12 @@ int64_t upload_table_deadline(const struct upload *upload);
 /* Frees the calls, statements and partitions; not what came with the options. */
 void upload_table_release(struct upload *upload);
 
-/* NULL for a partition that was never missing. Borrowed, and valid until the sink goes. */
+/* Of upload_partition.c: the same four for the partitions. */
+void upload_partitions_step(struct upload *upload, int64_t now_ms);
+bool upload_partitions_take(struct upload *upload, struct client_call *call, int64_t now_ms);
+int64_t upload_partitions_deadline(const struct upload *upload);
+void upload_partitions_release(struct upload *upload);
+/* NULL for a partition that was not missing of late. Borrowed, and valid while it is not there yet. */
 struct upload_partition *upload_partition_find(struct upload *upload, const char *spec);
 /* The service answered a request of sent_ms, the try with this number, that the partition is not there: it will be added, unless
  * that has been done since the request. Its state tells when it is there. */

@@ -262,8 +262,11 @@ void upload_session_step(struct upload_session *session, int64_t now_ms)
         }
         break;
     case SESSION_PARTITION:
-        if (session->partition->state == PARTITION_THERE)
-            session_create(session, now_ms);
+        if (session->partition->state != PARTITION_THERE)
+            break;
+        session->partition = NULL;
+        session->state = SESSION_EMPTY;
+        session_create(session, now_ms);
         break;
     case SESSION_OPEN:
         if (session->seal_wanted && session->acked_count == session->block_count) {
@@ -350,6 +353,8 @@ static void session_created(struct upload_session *session, struct client_call *
         bool missing = session->spec[0] && strcmp(call->code, "NoSuchPartition") == 0;
 
         if (missing && session->partition_tries++ < PARTITION_TRIES_MAX) {
+            if (session->upload->base.quota)
+                quota_return(&session->upload->quota, QUOTA_SESSIONS, session->sent_ms);
             session_partition_missing(session, now_ms);
             return;
         }

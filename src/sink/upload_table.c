@@ -1,15 +1,11 @@
-/* upload_table.c: one call reads the table's metadata; SQL statements create what is missing. Partitions are a list that is
- * walked in every step: it holds only those that were missing once, and at most ADDS_MAX statements are under way. */
+/* upload_table.c: one call reads the table's metadata; an SQL statement creates the table when it is missing. */
 #include "sink/upload_internal.h"
 
 #include <stdlib.h>
 
-enum {
-    TABLE_TRIES_MAX = 6,
-    ADDS_MAX = 4, /* statements under way at once */
-};
+enum { TABLE_TRIES_MAX = 6 };
 
-static void table_fail(struct upload *upload, struct error *error)
+void upload_table_fail(struct upload *upload, struct error *error)
 {
     error_wrap(error, "table %s", upload->table);
     upload_fail(upload, error);
@@ -38,7 +34,7 @@ void upload_table_start(struct upload *upload, int64_t now_ms)
         table_read(upload, now_ms);
 }
 
-static struct client_sql *sql_start(struct upload *upload, struct buffer *statement, const struct mc_schema *schema,
+struct client_sql *upload_sql_start(struct upload *upload, struct buffer *statement, const struct mc_schema *schema,
                                     int64_t now_ms)
 {
     struct client_sql *sql;
@@ -59,7 +55,7 @@ static void table_create(struct upload *upload, int64_t now_ms)
     mc_ddl_create_table(&statement, str_of(client_project(upload->client)), str_of(client_schema_name(upload->client)),
                         str_of(upload->table), upload->create_schema, str_of(upload->create_comment), upload->lifecycle_days);
     upload->table_state = TABLE_CREATING;
-    upload->table_sql = sql_start(upload, &statement, upload->create_schema, now_ms);
+    upload->table_sql = upload_sql_start(upload, &statement, upload->create_schema, now_ms);
     buffer_release(&statement);
 }
 
@@ -73,19 +69,19 @@ static void table_later(struct upload *upload, int64_t now_ms)
 static void table_missing(struct upload *upload, struct client_call *call, int64_t now_ms)
 {
     if (strcmp(call->code, "NoSuchProject") == 0 || strcmp(call->code, "NoSuchSchema") == 0) {
-        table_fail(upload, &call->error);
+        upload_table_fail(upload, &call->error);
     } else if (upload->table_created) { /* the catalogue may be a moment behind */
         if (upload->table_tries < TABLE_TRIES_MAX)
             table_later(upload, now_ms);
         else
-            table_fail(upload, &call->error);
+            upload_table_fail(upload, &call->error);
     } else if (upload->create_if_missing && upload->create_schema) {
         table_create(upload, now_ms);
     } else {
         error_set(&call->error, ERROR_FATAL,
                   "there is no such table in project %s; create it, or write `create: if_missing` under target",
                   client_project(upload->client));
-        table_fail(upload, &call->error);
+        upload_table_fail(upload, &call->error);
     }
 }
 
@@ -100,12 +96,12 @@ void upload_table_answered(struct upload *upload, struct client_call *call, int6
             upload->table_state = TABLE_READY;
             sink_event_push(&upload->base, SINK_READY, NULL, NULL, NULL);
         } else {
-            table_fail(upload, &error);
+            upload_table_fail(upload, &error);
         }
     } else if (call->status == 404) {
         table_missing(upload, call, now_ms);
     } else {
-        table_fail(upload, &call->error);
+        upload_table_fail(upload, &call->error);
     }
 }
 
@@ -129,7 +125,7 @@ void upload_table_verified(struct upload *upload, struct client_call *call)
     upload->verify_call = NULL;
     if (!call->ok) {
         upload_table_advise(call);
-        table_fail(upload, &call->error);
+        upload_table_fail(upload, &call->error);
         return;
     }
     mc_table_id(call->response, id, sizeof(id));
@@ -141,7 +137,7 @@ void upload_table_verified(struct upload *upload, struct client_call *call)
               "it was dropped and made again while the job ran (its id was %s and is \"%s\"); the rows under way were not "
               "committed; see that the new table is the one to write to, then start the job again",
               upload->base.table_id, id);
-    table_fail(upload, &error);
+    upload_table_fail(upload, &error);
 }
 
 void upload_table_advise(struct client_call *call)
@@ -185,143 +181,34 @@ static void creation_step(struct upload *upload, int64_t now_ms)
         table_later(upload, now_ms);
     } else {
         error_wrap(&error, "it could not be created");
-        table_fail(upload, &error);
-    }
-}
-
-struct upload_partition *upload_partition_find(struct upload *upload, const char *spec)
-{
-    for (struct upload_partition *partition = upload->partitions; partition; partition = partition->next)
-        if (strcmp(partition->spec, spec) == 0)
-            return partition;
-    return NULL;
-}
-
-struct upload_partition *upload_partition_want(struct upload *upload, const char *spec, unsigned tries, int64_t sent_ms,
-                                               int64_t now_ms)
-{
-    struct upload_partition *partition = upload_partition_find(upload, spec);
-
-    if (!partition) {
-        partition = xcalloc(1, sizeof(*partition));
-        partition->spec = xstrdup(spec);
-        partition->next = upload->partitions;
-        upload->partitions = partition;
-        partition->due_ms = now_ms;
-    } else if (partition->state == PARTITION_THERE && sent_ms > partition->there_ms) {
-        /* Someone dropped it since, or the service is a moment behind. */
-        partition->state = PARTITION_MISSING;
-        partition->due_ms = now_ms + upload_backoff_ms(tries);
-    }
-    return partition;
-}
-
-static void partition_add(struct upload *upload, struct upload_partition *partition, int64_t now_ms)
-{
-    struct buffer statement;
-
-    buffer_init(&statement, 0);
-    mc_ddl_add_partition(&statement, str_of(client_project(upload->client)), str_of(client_schema_name(upload->client)),
-                         str_of(upload->table), str_of(partition->spec));
-    partition->state = PARTITION_ADDING;
-    partition->sql = sql_start(upload, &statement, &upload->base.schema, now_ms);
-    buffer_release(&statement);
-}
-
-static void partition_added(struct upload *upload, struct upload_partition *partition, int state, struct error *error,
-                            int64_t now_ms)
-{
-    client_sql_free(partition->sql);
-    partition->sql = NULL;
-    if (state > 0) {
-        partition->state = PARTITION_THERE;
-        partition->there_ms = now_ms;
-        partition->tries = 0;
-        return;
-    }
-    partition->state = PARTITION_MISSING;
-    partition->due_ms = now_ms + upload_backoff_ms(++partition->tries);
-    if (error->kind == ERROR_RETRY) {
-        if (upload->log)
-            log_warn(upload->log, "table %s: partition %s could not be added yet; trying again: %s", upload->table,
-                     partition->spec, error->text);
-        return;
-    }
-    error_wrap(error, "partition %.200s could not be added", partition->spec);
-    table_fail(upload, error);
-}
-
-static unsigned partitions_adding(const struct upload *upload)
-{
-    unsigned adding = 0;
-
-    for (const struct upload_partition *partition = upload->partitions; partition; partition = partition->next)
-        adding += partition->state == PARTITION_ADDING;
-    return adding;
-}
-
-static void partitions_step(struct upload *upload, int64_t now_ms)
-{
-    unsigned adding = partitions_adding(upload);
-
-    for (struct upload_partition *partition = upload->partitions; partition && !upload->failed; partition = partition->next) {
-        struct error error = {0};
-        int state;
-
-        if (partition->state == PARTITION_MISSING && partition->due_ms <= now_ms && adding < ADDS_MAX) {
-            partition_add(upload, partition, now_ms);
-            adding++;
-        }
-        if (partition->state != PARTITION_ADDING)
-            continue;
-        client_sql_step(partition->sql, now_ms);
-        state = client_sql_state(partition->sql, &error);
-        if (state != 0)
-            partition_added(upload, partition, state, &error, now_ms);
+        upload_table_fail(upload, &error);
     }
 }
 
 void upload_table_step(struct upload *upload, int64_t now_ms)
 {
     creation_step(upload, now_ms);
-    partitions_step(upload, now_ms);
+    upload_partitions_step(upload, now_ms);
 }
 
 bool upload_table_take(struct upload *upload, struct client_call *call, int64_t now_ms)
 {
-    bool taken = upload->table_sql && client_sql_take(upload->table_sql, call, now_ms);
-
-    for (struct upload_partition *partition = upload->partitions; partition && !taken; partition = partition->next)
-        taken = partition->sql && client_sql_take(partition->sql, call, now_ms);
-    return taken;
+    return (upload->table_sql && client_sql_take(upload->table_sql, call, now_ms)) ||
+           upload_partitions_take(upload, call, now_ms);
 }
 
 int64_t upload_table_deadline(const struct upload *upload)
 {
     int64_t deadline = upload->table_state == TABLE_WAITING ? upload->table_due_ms : INT64_MAX;
-    unsigned adding = partitions_adding(upload);
 
     if (upload->table_sql)
         deadline = int64_min(deadline, client_sql_deadline(upload->table_sql));
-    for (const struct upload_partition *partition = upload->partitions; partition; partition = partition->next) {
-        if (partition->state == PARTITION_ADDING)
-            deadline = int64_min(deadline, client_sql_deadline(partition->sql));
-        else if (partition->state == PARTITION_MISSING && adding < ADDS_MAX)
-            deadline = int64_min(deadline, partition->due_ms);
-    }
-    return deadline;
+    return int64_min(deadline, upload_partitions_deadline(upload));
 }
 
 void upload_table_release(struct upload *upload)
 {
-    while (upload->partitions) {
-        struct upload_partition *partition = upload->partitions;
-
-        upload->partitions = partition->next;
-        client_sql_free(partition->sql);
-        free(partition->spec);
-        free(partition);
-    }
+    upload_partitions_release(upload);
     client_call_free(upload->table_call);
     client_call_free(upload->verify_call);
     client_sql_free(upload->table_sql);

@@ -353,10 +353,13 @@ static void test_add_partition(void **state)
 
     (void)state;
     buffer_init(&sql, 0);
-    mc_ddl_add_partition(&sql, STR("p"), STR_NONE, STR("t"), STR("dt=20240102"));
+    mc_ddl_add_partitions(&sql, STR("p"), STR_NONE, STR("t"));
+    mc_ddl_partition(&sql, STR("dt=20240102"));
     expect_text(&sql, "ALTER TABLE p.`t` ADD IF NOT EXISTS PARTITION (dt='20240102')");
-    mc_ddl_add_partition(&sql, STR("p"), STR("s"), STR("t"), STR("dt=2024'01,a b=x=\\y"));
-    expect_text(&sql, "ALTER TABLE p.s.`t` ADD IF NOT EXISTS PARTITION (dt='2024\\'01',`a b`='x=\\\\y')");
+    mc_ddl_add_partitions(&sql, STR("p"), STR("s"), STR("t"));
+    mc_ddl_partition(&sql, STR("dt=2024'01,a b=x=\\y"));
+    mc_ddl_partition(&sql, STR("dt=2"));
+    expect_text(&sql, "ALTER TABLE p.s.`t` ADD IF NOT EXISTS PARTITION (dt='2024\\'01',`a b`='x=\\\\y') PARTITION (dt='2')");
     buffer_release(&sql);
 }
 
