@@ -533,7 +533,7 @@ static bool filling_due(struct epochs *epochs, struct epoch *epoch, int64_t now_
 
     if (epochs->flush_wanted || held_leaving_covered(epochs, epoch))
         return true;
-    if (epoch->gather.count >= job->target.partitions_open_max) {
+    if (epoch->gather.count > job->target.partitions_open_max) {
         early_say(epochs, epoch);
         return true;
     }

@@ -131,7 +131,7 @@ static struct epoch *epoch_for(struct epochs *epochs, const struct held *held, c
         epochs_close_filling(epochs, now_ms);
         epoch = NULL;
     }
-    if (epoch && epoch->gather.count >= open_max && epochs->count < EPOCHS_MAX) {
+    if (epoch && epoch->gather.count > open_max && epochs->count < EPOCHS_MAX) {
         epochs_close_early(epochs, now_ms);
         epoch = NULL;
     }
