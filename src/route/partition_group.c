@@ -277,9 +277,15 @@ static bool run_lua(struct partitions *partitions, struct source *source, struct
 
 /* --- groups --- */
 
+/* By hand: where every batch goes to hundreds of table partitions, printf would be most of the work. Years have four digits. */
 static void print_number(struct buffer *buffer, int value, int digits)
 {
-    buffer_print(buffer, "%0*d", digits, value);
+    char text[4];
+
+    assert(digits <= 4);
+    for (int i = digits; i-- > 0; value /= 10)
+        text[i] = (char)('0' + value % 10);
+    buffer_append(buffer, text, (size_t)digits);
 }
 
 static void print_time(const struct level *level, int64_t local_seconds, struct buffer *buffer)
@@ -319,7 +325,10 @@ static bool print_spec(const struct partitions *partitions, const struct coded *
         struct key key = column->dictionary.keys[column->codes[row]];
         size_t start;
 
-        buffer_print(buffer, "%s%s=", i ? "," : "", level->column->name);
+        if (i)
+            buffer_append_char(buffer, ',');
+        buffer_append_str(buffer, str_of(level->column->name));
+        buffer_append_char(buffer, '=');
         start = buffer->size;
         if (key.text.data) {
             buffer_append_str(buffer, key.text);
