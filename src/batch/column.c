@@ -34,6 +34,7 @@ struct column *column_try_gather(struct arena *arena, const struct column *colum
 
     if (!gathered)
         return NULL;
+    gathered->utf8 = column->utf8;
     for (uint32_t i = 0; i < rows; i++) {
         if (size)
             memcpy((char *)gathered->data + i * size, (const char *)column->data + source[i] * size, size);

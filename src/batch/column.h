@@ -12,6 +12,7 @@ struct column {
     struct type type;
     uint32_t rows;
     uint8_t *null; /* a byte per row, 1 = NULL; the pointer is NULL when no row is */
+    bool utf8;     /* its texts are known to be valid UTF-8: whoever made them has checked, and nobody needs to again */
     union {
         void *data;
         uint8_t *boolean;
@@ -37,7 +38,7 @@ bool column_try_nullable(struct arena *arena, struct column *column) MUST_USE;
 /* A new column whose row i is row source[i] of the old one (after an expansion). */
 struct column *column_try_gather(struct arena *arena, const struct column *column, const uint32_t *source,
                                  uint32_t rows) MUST_USE;
-/* A copy whose values (not the texts) may be changed in place. */
+/* A copy whose values (not the texts) may be changed in place; nothing is known of its texts. */
 struct column *column_try_copy(struct arena *arena, const struct column *column) MUST_USE;
 
 #endif

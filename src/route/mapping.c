@@ -400,7 +400,7 @@ static inline bool is_text(struct str text)
 static void check_texts(struct batch *batch, const struct target *target, const struct column *column)
 {
     enum mc_kind kind = target->column->type.kind;
-    bool utf8 = kind != MC_BINARY;
+    bool utf8 = kind != MC_BINARY && !column->utf8;
     unsigned characters_max = kind == MC_VARCHAR || kind == MC_CHAR ? target->column->type.precision : UINT32_MAX;
 
     for (uint32_t i = 0; i < batch->selected; i++) {

@@ -64,6 +64,7 @@ static void constant_make_throws(lua_State *L, int index, struct constant *const
     }
     if (!value_take(L, index, state->run.batch, &state->run.module->convert, &constant->column, 0, &error))
         luaL_argerror(L, index, lua_pushstring(L, error.text));
+    constant->column.utf8 = type_is_text(constant->column.type.kind) && str_is_utf8(*constant->column.text);
 }
 
 static struct operand operand_throws(lua_State *L, int index, struct constant *constant)

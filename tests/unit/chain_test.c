@@ -287,9 +287,49 @@ static void test_examples(void **test_state)
     bed_release(&bed);
 }
 
+/* What is known of a column's texts: the mapping looks no second time, so nothing may keep the mark that a script has touched. */
+static void test_who_knows_texts(void **test_state)
+{
+    static const struct {
+        const char *script;
+        bool utf8;
+    } cases[] = {
+        {"", true},
+        {"batch:set('city', luaduct.choose(batch.flag, 'yes', 'no'))", true},
+        {"batch:set('city', luaduct.choose(batch.flag, batch.city, '\\u{533A}'))", true},
+        {"batch:set('city', batch.city:coalesce('none'))", true},
+        {"batch:set('city', luaduct.choose(batch.flag, batch.city, luaduct.null))", true},
+        {"batch:set('city', luaduct.choose(batch.flag, 'yes', '\\xFF'))", false},
+        {"batch:set('city', batch.city:coalesce('\\xE4\\xB8'))", false},
+        {"batch:set('city', batch.key)", false}, /* made by the bed, which knows nothing */
+        {"for row in batch:rows() do if row.id == 1 then row.city = '\\xFF' end end", false},
+        {"batch:map({'city'}, {'city string'}, function(city) return city end)", false},
+    };
+
+    (void)test_state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct stage_bed bed;
+        char script[400];
+
+        snprintf(script, sizeof(script), "local luaduct = require 'luaduct' local stage = {} function stage.process(batch) %s end return stage", cases[i].script);
+        bed_init(&bed, 16 << 20, 1000000);
+        bed_fill(&bed);
+        (void)bed_column(&bed, "key", TYPE_OF(TYPE_STRING));
+        for (uint32_t row = 0; row < bed.batch->row_count; row++)
+            batch_field(bed.batch, STR("key"))->column->text[row] = STR("k");
+        batch_field(bed.batch, STR("city"))->column->utf8 = true;
+        if (!script_process(bed_open(&bed, script), bed.batch, &bed.error))
+            fail_msg("%s: %s", cases[i].script, bed.error.text);
+        if (batch_field(bed.batch, STR("city"))->column->utf8 != cases[i].utf8)
+            fail_msg("%s: %s", cases[i].script, cases[i].utf8 ? "known before and not any more" : "taken for UTF-8");
+        bed_release(&bed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_who_knows_texts),
         cmocka_unit_test(test_orders),
         cmocka_unit_test(test_wrong_options_have_their_places),
         cmocka_unit_test(test_probe),

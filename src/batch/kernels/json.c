@@ -324,6 +324,16 @@ static void store_nulls(struct json_extractor *x, struct column *rest)
         rest->null[x->row] = 1;
 }
 
+/* Both ways of reading let no text pass that is not UTF-8; a default stands as the job wrote it. */
+static struct column *own_column(struct arena *arena, const struct json_spec *spec, uint32_t rows, bool with_null)
+{
+    struct column *column = column_try_new(arena, spec->type, rows, with_null);
+
+    if (column && type_is_text(spec->type.kind))
+        column->utf8 = !spec->has_default || str_is_utf8(spec->default_value.text);
+    return column;
+}
+
 /* Room for one more element's row. */
 static bool element_reserve(struct json_extractor *x)
 {
@@ -345,7 +355,7 @@ static bool element_reserve(struct json_extractor *x)
 
         if (!spec->path->element)
             continue;
-        spec->column = column_try_new(arena, spec->type, capacity, old && old->null);
+        spec->column = own_column(arena, spec, capacity, old && old->null);
         if (!spec->column)
             return false;
         if (old) {
@@ -509,7 +519,7 @@ static bool extract(struct json_extractor *x, const struct column *source, struc
 
         spec->column = NULL;
         if (!spec->path->element) {
-            spec->column = column_try_new(&batch->arena, spec->type, batch->row_count, false);
+            spec->column = own_column(&batch->arena, spec, batch->row_count, false);
             x->full |= !spec->column;
         }
     }

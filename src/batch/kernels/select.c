@@ -58,6 +58,11 @@ static inline __attribute__((always_inline)) void move_values(const struct batch
     }
 }
 
+static bool operand_is_utf8(struct operand operand)
+{
+    return operand_kind(operand) == TYPE_NULL || operand.column->utf8;
+}
+
 /* A new column: a's value where take_a is 1, b's where it is 0. */
 static bool move_rows(struct batch *batch, const uint8_t *take_a, struct operand a, struct operand b, struct type type,
                       bool nullable, struct column **column_out, struct error *error)
@@ -67,6 +72,7 @@ static bool move_rows(struct batch *batch, const uint8_t *take_a, struct operand
 
     if (!column)
         return operand_out_of_memory(batch, error);
+    column->utf8 = operand_is_utf8(a) && operand_is_utf8(b);
     switch (type_size(type.kind)) {
     case 0: break;
     case 1: move_values(batch, take_a, a, b, column->data, 1); break;
