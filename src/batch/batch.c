@@ -18,6 +18,7 @@ struct batch *batch_new(size_t arena_bytes_max)
     memset(batch, 0, offsetof(struct batch, messages));
     batch->message_count = 0;
     batch->release = NULL;
+    batch->print_headers = NULL;
     arena_init(&batch->arena, arena_bytes_max);
     batch_clear(batch);
     return batch;
@@ -97,12 +98,41 @@ struct field *batch_field(const struct batch *batch, struct str name)
     return NULL;
 }
 
+void batch_headers(const struct batch *batch, uint32_t message, struct buffer *text)
+{
+    buffer_clear(text);
+    if (batch->messages[message].headers.data)
+        buffer_append_str(text, batch->messages[message].headers);
+    else if (batch->print_headers)
+        batch->print_headers(batch->handles[message], text);
+}
+
+/* Of all messages, into the arena. */
+static bool read_headers(struct batch *batch)
+{
+    struct buffer text;
+    bool ok = true;
+
+    buffer_init(&text, 0);
+    for (uint32_t i = 0; i < batch->message_count && ok; i++) {
+        struct message *message = &batch->messages[i];
+
+        batch_headers(batch, i, &text);
+        if (text.size && !message->headers.data) {
+            message->headers = arena_try_copy(&batch->arena, buffer_str(&text));
+            ok = message->headers.data != NULL;
+        }
+    }
+    buffer_release(&text);
+    return ok;
+}
+
 static struct column *make_builtin(struct batch *batch, int builtin)
 {
     bool text = builtin == BUILTIN_KEY || builtin == BUILTIN_VALUE || builtin == BUILTIN_HEADERS;
     struct column *column = column_try_new(&batch->arena, TYPE_OF(text ? TYPE_STRING : TYPE_BIGINT), batch->row_count, text);
 
-    if (!column)
+    if (!column || (builtin == BUILTIN_HEADERS && !read_headers(batch)))
         return NULL;
     for (uint32_t row = 0; row < batch->row_count; row++) {
         const struct message *message = batch_message(batch, row);

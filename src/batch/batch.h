@@ -10,6 +10,7 @@
 #define LUADUCT_BATCH_BATCH_H
 
 #include "batch/column.h"
+#include "util/buffer.h"
 
 enum {
     BATCH_ROWS_MAX = 2048,
@@ -21,7 +22,7 @@ enum {
 struct message {
     struct str key;
     struct str value;
-    struct str headers; /* a JSON array of [name, value] pairs; absent when the job does not read it or there are none */
+    struct str headers; /* a JSON array of [name, value] pairs; absent when there are none or nobody asked (batch_headers) */
     int64_t offset;
     int64_t timestamp_ms;
 };
@@ -72,6 +73,9 @@ struct batch {
     void *handles[BATCH_ROWS_MAX]; /* the source's own; given to release */
     uint32_t message_count;
     void (*release)(void **handles, uint32_t count);
+    /* Appends the headers of a handle's record to an empty buffer, nothing when there are none. They are read only for whoever asks,
+     * since most jobs never do and reading costs more than the rest of a record's way from the source. NULL: the job has none. */
+    void (*print_headers)(void *handle, struct buffer *text);
 
     /* Rows. A row's message is row_message[row] (row itself while row_message is NULL). */
     uint32_t row_count;
@@ -118,6 +122,9 @@ static inline const struct message *batch_message(const struct batch *batch, uin
 {
     return &batch->messages[batch->row_message ? batch->row_message[row] : row];
 }
+
+/* The headers of a message as JSON text, in place of what the buffer holds; empty when there are none. */
+void batch_headers(const struct batch *batch, uint32_t message, struct buffer *text);
 
 /* The field of that name (case counts), or NULL. */
 struct field *batch_field(const struct batch *batch, struct str name);

@@ -44,6 +44,9 @@ static void append_time(struct buffer *lines, int64_t wall_ms)
 
 void dirty_format(const struct batch *batch, const struct dirty_origin *origin, int64_t wall_ms, struct buffer *lines)
 {
+    struct buffer headers;
+
+    buffer_init(&headers, 0);
     for (const struct dirty_row *row = batch->dirty; row; row = row->next) {
         const struct message *message = &batch->messages[row->message];
 
@@ -61,11 +64,13 @@ void dirty_format(const struct batch *batch, const struct dirty_origin *origin, 
         append_bytes(lines, message->key);
         buffer_append_str(lines, STR(",\"value\":"));
         append_bytes(lines, message->value);
-        if (message->headers.data) {
+        batch_headers(batch, row->message, &headers);
+        if (headers.size) {
             /* The source made it: it is JSON already. */
             buffer_append_str(lines, STR(",\"headers\":"));
-            buffer_append_str(lines, message->headers);
+            buffer_append_str(lines, buffer_str(&headers));
         }
         buffer_append_str(lines, STR("}\n"));
     }
+    buffer_release(&headers);
 }

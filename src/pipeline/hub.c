@@ -412,6 +412,7 @@ static uint32_t fetch(struct hub *hub, int64_t now_ms)
         if (!lane->filling) {
             lane->filling = batch_take(hub);
             lane->filling->release = source->ops->release_handles;
+            lane->filling->print_headers = job->source.fields & 1u << BUILTIN_HEADERS ? source->ops->print_headers : NULL;
             lane->opened_ms = now_ms;
         }
         before = lane->filling->bytes;

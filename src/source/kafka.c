@@ -2,7 +2,7 @@
  *
  * Two librdkafka queues feed one eventfd: the consumer queue (messages, rebalance and error callbacks, all run inside fetch) and
  * the queue of answers to calls and commits. fetch takes messages in batches straight into the caller's arrays and compacts them
- * there, so a message costs one loop turn here and no allocation; only a job that reads __headers__ pays for one per message.
+ * there, so a message costs one loop turn here and no allocation; its headers are parsed when somebody asks for them.
  *
  * Messages that the caller has not released keep the client alive: release all handles before freeing the source. */
 #include "source/kafka_internal.h"
@@ -15,7 +15,6 @@
 enum { PROBE_WAIT_MS = 2000, DESCRIBE_WAIT_MS = 10000 };
 
 static const struct source_ops kafka_ops;
-static const struct source_ops kafka_headers_ops;
 
 struct kafka_partition *kafka_partition_at(struct kafka_source *kafka, int32_t partition, bool grow)
 {
@@ -218,65 +217,41 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 
 /* Messages. */
 
-struct handle { /* when the job reads __headers__ */
-    rd_kafka_message_t *message;
-    char headers[];
-};
-
 static void messages_destroy(void **handles, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         rd_kafka_message_destroy(handles[i]);
 }
 
-static void handles_destroy(void **handles, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        struct handle *handle = handles[i];
-
-        rd_kafka_message_destroy(handle->message);
-        free(handle);
-    }
-}
-
 /* [[name, value], ...]: a value as text when it is UTF-8, else in base64; null when it has none. */
-static struct handle *handle_make(struct kafka_source *kafka, rd_kafka_message_t *message, struct str *headers_out)
+static void print_headers(void *handle, struct buffer *text)
 {
-    struct buffer *text = &kafka->headers_text;
     rd_kafka_headers_t *headers;
-    struct handle *handle;
     const char *name;
     const void *value;
     size_t size;
 
-    buffer_clear(text);
-    if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
-            struct str bytes = str_make(value, size);
+    if (rd_kafka_message_headers(handle, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+        struct str bytes = str_make(value, size);
 
-            buffer_append_str(text, i ? STR(",[") : STR("[["));
-            buffer_append_json(text, str_of(name));
-            buffer_append_char(text, ',');
-            if (!value) {
-                buffer_append_str(text, STR("null"));
-            } else if (str_is_utf8(bytes)) {
-                buffer_append_json(text, bytes);
-            } else {
-                buffer_append_char(text, '"');
-                buffer_append_base64(text, bytes);
-                buffer_append_char(text, '"');
-            }
-            buffer_append_char(text, ']');
+        buffer_append_str(text, i ? STR(",[") : STR("[["));
+        buffer_append_json(text, str_of(name));
+        buffer_append_char(text, ',');
+        if (!value) {
+            buffer_append_str(text, STR("null"));
+        } else if (str_is_utf8(bytes)) {
+            buffer_append_json(text, bytes);
+        } else {
+            buffer_append_char(text, '"');
+            buffer_append_base64(text, bytes);
+            buffer_append_char(text, '"');
         }
-        if (text->size)
-            buffer_append_char(text, ']');
+        buffer_append_char(text, ']');
     }
-    handle = xmalloc(sizeof(*handle) + text->size);
-    handle->message = message;
     if (text->size)
-        memcpy(handle->headers, text->data, text->size);
-    *headers_out = text->size ? str_make(handle->headers, text->size) : STR_NONE;
-    return handle;
+        buffer_append_char(text, ']');
 }
 
 static void message_error(struct kafka_source *kafka, const rd_kafka_message_t *message)
@@ -396,7 +371,7 @@ static uint32_t kafka_fetch(struct source *source, struct message *messages, int
             message->offset = from->offset;
             message->timestamp_ms = rd_kafka_message_timestamp(from, NULL);
             partitions[filled] = from->partition;
-            handles[filled] = kafka->headers ? (void *)handle_make(kafka, from, &message->headers) : from;
+            handles[filled] = from;
             filled++;
         }
         if (got < (ssize_t)want)
@@ -588,7 +563,6 @@ static void kafka_free(struct source *source)
     while (kafka_next(source, &event))
         ;
     kafka_commit_forget(kafka);
-    buffer_release(&kafka->headers_text);
     free(kafka->partitions);
     log_free(kafka->log);
     free(kafka);
@@ -603,20 +577,28 @@ struct source *kafka_source_new(const struct job *job, const struct kafka_run *r
     kafka->log = log_new(log, "kafka");
     kafka->descriptor = -1;
     kafka->events_tail = &kafka->events;
-    kafka->headers = (job->source.fields & (1u << BUILTIN_HEADERS)) != 0;
-    kafka->source.ops = kafka->headers ? &kafka_headers_ops : &kafka_ops;
-    buffer_init(&kafka->headers_text, 0);
+    kafka->source.ops = &kafka_ops;
     return &kafka->source;
 }
 
-#define KAFKA_OPS(destroy)                                                                                              \
-    {                                                                                                                   \
-        .name = "kafka", .start = kafka_start, .descriptor = kafka_descriptor, .fetch = kafka_fetch,                    \
-        .release_handles = (destroy), .next = kafka_next, .assign = kafka_assign, .release = kafka_release,             \
-        .pause = kafka_pause, .resume = kafka_resume, .seek = kafka_seek, .commit = kafka_commit,                       \
-        .rejoin = kafka_rejoin, .lag = kafka_lag, .step = kafka_step, .deadline = kafka_deadline, .stop = kafka_stop,   \
-        .free = kafka_free,                                                                                             \
-    }
-
-static const struct source_ops kafka_ops = KAFKA_OPS(messages_destroy);
-static const struct source_ops kafka_headers_ops = KAFKA_OPS(handles_destroy);
+static const struct source_ops kafka_ops = {
+    .name = "kafka",
+    .start = kafka_start,
+    .descriptor = kafka_descriptor,
+    .fetch = kafka_fetch,
+    .release_handles = messages_destroy,
+    .print_headers = print_headers,
+    .next = kafka_next,
+    .assign = kafka_assign,
+    .release = kafka_release,
+    .pause = kafka_pause,
+    .resume = kafka_resume,
+    .seek = kafka_seek,
+    .commit = kafka_commit,
+    .rejoin = kafka_rejoin,
+    .lag = kafka_lag,
+    .step = kafka_step,
+    .deadline = kafka_deadline,
+    .stop = kafka_stop,
+    .free = kafka_free,
+};

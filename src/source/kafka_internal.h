@@ -99,8 +99,6 @@ struct kafka_source {
     struct kafka_call_state calls[KAFKA_CALL_COUNT];
     int64_t now_ms; /* as last told by step */
 
-    bool headers;
-    struct buffer headers_text;
     bool ready;
     bool down;           /* told that the brokers do not answer */
     bool failed;         /* told a FATAL error; the following ones are echoes */

@@ -72,6 +72,8 @@ struct source_ops {
      * called while paused, and must be, at least every third of max.poll.interval: group membership lives from it. */
     uint32_t (*fetch)(struct source *source, struct message *messages, int32_t *partitions, void **handles, uint32_t room);
     void (*release_handles)(void **handles, uint32_t count);
+    /* As a batch's print_headers; whoever owns the handle calls it, on any thread. NULL: records have no headers. */
+    void (*print_headers)(void *handle, struct buffer *text);
     bool (*next)(struct source *source, struct source_event *event_out);
     /* Start fetching these at .offset (after the anchor is stored). Only .partition and .offset are read. */
     void (*assign)(struct source *source, const struct source_partition *partitions, size_t count);

@@ -188,6 +188,7 @@ static inline unsigned client_turn(struct client *client, int wait_ms)
     void *handles[ROOM];
     struct source_event event;
     struct pollfd descriptor = {.fd = client->source->ops->descriptor(client->source), .events = POLLIN};
+    struct buffer text = {0};
     unsigned sum = 0;
     uint32_t got;
 
@@ -205,8 +206,11 @@ static inline unsigned client_turn(struct client *client, int wait_ms)
         assert_int_equal(number % PARTITIONS, partitions[i]);
         client->seen[number]++;
         client->next[partitions[i]] = messages[i].offset + 1;
-        snprintf(client->headers, sizeof(client->headers), "%.*s", STR_ARG(messages[i].headers));
+        buffer_clear(&text);
+        client->source->ops->print_headers(handles[i], &text);
+        snprintf(client->headers, sizeof(client->headers), "%s", buffer_text(&text));
     }
+    buffer_release(&text);
     client->source->ops->release_handles(handles, got);
     sum += got;
     client->total += got;

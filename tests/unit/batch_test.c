@@ -65,6 +65,45 @@ static void source_fields_are_made_when_asked_for(void **state)
     assert_int_equal(released, 4);
 }
 
+static unsigned asked;
+
+/* Of every second record. */
+static void print_headers(void *handle, struct buffer *text)
+{
+    if (asked++ % 2)
+        buffer_append_str(text, str_of(handle));
+}
+
+static void headers_are_read_for_whoever_asks(void **state)
+{
+    struct batch *batch = batch_new(16 << 20);
+    const struct column *column;
+    static const uint32_t source[] = {0, 1, 1, 2, 3};
+
+    (void)state;
+    batch->print_headers = print_headers;
+    for (int i = 0; i < 4; i++) {
+        struct message message = {.value = STR("value"), .offset = i};
+        char handle[] = "[[\"n\",\"1\"]]";
+
+        batch_add_message(batch, &message, xstrdup(handle));
+    }
+    assert_true(batch_begin(batch, 1u << BUILTIN_HEADERS | 1u << BUILTIN_VALUE));
+    assert_non_null(batch_column(batch, batch_field(batch, STR("__value__"))));
+    assert_true(batch_expand(batch, source, 5));
+    assert_int_equal(asked, 0);
+    column = batch_column(batch, batch_field(batch, STR("__headers__")));
+    assert_int_equal(asked, 4); /* once a record, however many rows it has */
+    for (uint32_t row = 0; row < 5; row++) {
+        assert_int_equal(column_is_null(column, row), source[row] % 2 == 0);
+        if (source[row] % 2)
+            assert_true(str_is(column->text[row], "[[\"n\",\"1\"]]"));
+    }
+    for (int i = 0; i < 4; i++)
+        free(batch->handles[i]);
+    batch_free(batch);
+}
+
 static void fields_are_set_replaced_and_removed(void **state)
 {
     struct batch *batch = four_messages();
@@ -205,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(source_fields_are_made_when_asked_for),
+        cmocka_unit_test(headers_are_read_for_whoever_asks),
         cmocka_unit_test(fields_are_set_replaced_and_removed),
         cmocka_unit_test(a_row_leaves_once),
         cmocka_unit_test(when_error_says_what_becomes_of_a_row),

@@ -56,6 +56,11 @@ static unsigned read_folder(const char *folder, struct buffer *text)
     return files;
 }
 
+static void print_handle(void *handle, struct buffer *text)
+{
+    buffer_append_str(text, str_of(handle));
+}
+
 static void lines_hold_all_that_is_needed_to_run_them_again(void **state)
 {
     static const struct dirty_origin origin = {"job \"x\"", "orders", NULL};
@@ -70,15 +75,17 @@ static void lines_hold_all_that_is_needed_to_run_them_again(void **state)
         "\"reason\":\"bad \\\"x\\\"\",\"key\":\"k\",\"value\":\"{\\\"a\\\":\\\"\\n\\\"}\"}\n",
         "\"offset\":41,\"index\":0,\"timestamp\":6,\"stage\":\"parse\",\"column\":null,\"reason\":\"r\",\"key\":null,"
         "\"value\":{\"base64\":\"/3o=\"},\"headers\":[[\"h\",\"1\"]]}\n",
-        "\"offset\":42,\"index\":0,\"timestamp\":7,\"stage\":\"parse\",\"column\":null,\"reason\":\"r\",\"key\":\"\",\"value\":null}\n",
+        "\"offset\":42,\"index\":0,\"timestamp\":7,\"stage\":\"parse\",\"column\":null,\"reason\":\"r\",\"key\":\"\",\"value\":null,\"headers\":[[\"asked\",null]]}\n",
     };
+    char none[] = "", asked[] = "[[\"asked\",null]]";
     struct buffer lines;
 
     (void)state;
     buffer_init(&lines, 0);
     batch->partition = 9;
     for (size_t i = 0; i < 3; i++)
-        batch_add_message(batch, &messages[i], NULL);
+        batch_add_message(batch, &messages[i], i == 2 ? asked : none);
+    batch->print_headers = print_handle;
     assert_true(batch_begin(batch, 0));
     batch->stage = "parse";
     batch_fail(batch, 0, STR("a"), "bad \"x\"");
