@@ -16,6 +16,8 @@
 
 enum {
     KEEP_BYTES = 4 * 1024 * 1024, /* larger buffers do not outlive the batch that needed them */
+    AHEAD_ROWS = 4,  /* whose documents are on their way into the caches */
+    AHEAD_BYTES = 512,
     PADDING_BYTES = 16,           /* behind the copy of a document: yyjson needs 4, wide loads of names 8 */
 };
 
@@ -505,6 +507,14 @@ static bool expand_batch(struct json_extractor *x)
     return true;
 }
 
+/* Another thread wrote the documents, or it is long ago: the first lines of one are in no cache when its turn comes, and the
+ * scanner would wait for each. */
+static inline void fetch_ahead(struct str document)
+{
+    for (size_t at = 0, size = size_min(document.size, AHEAD_BYTES); at < size; at += 64)
+        __builtin_prefetch(document.data + at);
+}
+
 static bool extract(struct json_extractor *x, const struct column *source, struct error *error)
 {
     struct batch *batch = x->batch;
@@ -525,6 +535,8 @@ static bool extract(struct json_extractor *x, const struct column *source, struc
     }
     for (uint32_t i = 0; i < batch->selected && !x->full; i++) {
         x->row = batch->selection[i];
+        if (LIKELY(i + AHEAD_ROWS < batch->selected) && source->type.kind != TYPE_NULL)
+            fetch_ahead(source->text[batch->selection[i + AHEAD_ROWS]]);
         if (!batch_row_gone(batch, x->row) && !extract_row(x, source, rest, error))
             return false;
     }
