@@ -391,6 +391,7 @@ static uint32_t fetch(struct hub *hub, int64_t now_ms)
 {
     struct source *source = hub->options.source;
     const struct job *job = hub->options.job;
+    struct lane *lane = NULL; /* of the record in hand, unless it is not ours */
     uint32_t room = FETCH_ROOM;
     uint32_t count;
     int64_t bytes = 0;
@@ -401,14 +402,16 @@ static uint32_t fetch(struct hub *hub, int64_t now_ms)
     count = room ? source->ops->fetch(source, hub->messages, hub->partitions, hub->handles, room) : 0;
     hub->source_more = room && count == room;
     for (uint32_t i = 0; i < count; i++) {
-        struct lane *lane;
         int64_t before;
 
-        if (hub->state != HUB_RUNNING || !epochs_accepts(hub->epochs, hub->partitions[i])) {
+        /* Records of one partition mostly come in runs. */
+        if (i == 0 || hub->partitions[i] != hub->partitions[i - 1])
+            lane = hub->state == HUB_RUNNING && epochs_accepts(hub->epochs, hub->partitions[i]) ? lane_of(hub, hub->partitions[i]) :
+                                                                                                NULL;
+        if (!lane) {
             source->ops->release_handles(&hub->handles[i], 1);
             continue;
         }
-        lane = lane_of(hub, hub->partitions[i]);
         if (!lane->filling) {
             lane->filling = batch_take(hub);
             lane->filling->release = source->ops->release_handles;
