@@ -19,6 +19,7 @@ static const struct {
     {"auto.offset.reset", "use source.start for where to begin and source.on_gap for lost offsets"},
     {"offset.store.method", "offsets are stored at the broker"},
     {"isolation.level", "the agent reads committed records only"},
+    {"check.crcs", "the agent checks every record batch"},
     {"fetch.queue.backoff.ms", "the agent sets it so that fetching does not stall"},
     {"queued.", "runtime.memory_max bounds what is fetched ahead"},
     {"auto.commit.enable", "the agent commits offsets itself, when the target has the rows"},

@@ -283,6 +283,18 @@ static void message_error(struct kafka_source *kafka, const rd_kafka_message_t *
             kafka->calls[KAFKA_CALL_DESCRIBE].at_ms = 0; /* the topic may have been made anew */
         }
         return;
+    case RD_KAFKA_RESP_ERR__BAD_MSG:
+        /* The library goes on behind the batch, as if nothing had been there. */
+        partition = message->rkt ? kafka_partition_at(kafka, message->partition, false) : NULL;
+        if (partition)
+            partition->gap = true;
+        error_set(&error, ERROR_FATAL,
+                  "source: the record batch at offset %lld of partition %d of topic %s is damaged (%s); nothing behind it was "
+                  "written. Start again, in case it was the network; if it stays, repair the broker's log, or move the position "
+                  "with `luaduct reset`", (long long)message->offset, (int)message->partition, kafka->job->source.topic,
+                  rd_kafka_message_errstr(message));
+        kafka_fail(kafka, &error);
+        return;
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
         log_warn(kafka->log, "the job did not ask for records within max.poll.interval.ms and left the group; it joins again");
         return;

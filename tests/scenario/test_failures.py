@@ -157,3 +157,24 @@ def test_two_processes_share_the_partitions(broker, endpoint, tmp_path, name):
     assert one.terminate() == 0, one.stderr()
     assert two.terminate() == 0, two.stderr()
     print("duplicates with a rebalance:", verify(endpoint, name, 20000))
+
+
+def test_a_damaged_record_batch(broker, endpoint, tmp_path, name):
+    """A byte that changed on the broker's disk: the job ends, and neither that batch nor what is behind it is written or committed."""
+    broker.create_topic(name, 1)
+    for first in (0, 10, 20):
+        broker.produce(name, (b'{"n":%d}' % n for n in range(first, first + 10)), 1)
+    log = broker.folder / "log" / f"{name}-0" / "00000000000000000000.log"
+    data, at = log.read_bytes(), 0
+    while int.from_bytes(data[at:at + 8], "big") != 10:  # record batches: first offset, length, and so on
+        at += 12 + int.from_bytes(data[at + 8:at + 12], "big")
+    end = at + 12 + int.from_bytes(data[at + 8:at + 12], "big")
+    with open(log, "r+b") as f:
+        f.seek(end - 1)
+        f.write(bytes([data[end - 1] ^ 1]))
+    path = write_job(tmp_path, broker.address, endpoint.url, jobs.numbers(name, name))
+    status, stderr = run_job(path, "--no-restart")
+    assert status == 1, stderr
+    assert "the record batch at offset 10 of partition 0 of topic %s is damaged" % name in stderr, stderr
+    assert committed(broker, "luaduct-" + name, name) <= 10
+    assert {row["n"] for row in endpoint.rows(name)} <= set(range(10))
