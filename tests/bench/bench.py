@@ -61,6 +61,13 @@ def replay_instructions(*options, records=4000, rounds=(1, 3)):
     return (counts[1] - counts[0]) / ((rounds[1] - rounds[0]) * records)
 
 
+def deflate_instructions(records=4000, rounds=3):
+    """Per record, within isa-l."""
+    with tempfile.TemporaryDirectory() as folder:
+        _, stderr = replay(records, rounds, tool=["valgrind", "--tool=callgrind", "--toggle-collect=isal_deflate", f"--callgrind-out-file={folder}/out"])
+    return int(re.search(r"Collected : (\d+)", stderr).group(1)) / (rounds * records)
+
+
 def roofline(records, rounds, tool=(), **more):
     """{part: {"min_ns": …, "median_ns": …, "max_ns": …}}, and the same for "sum"; the first line under "all"."""
     stdout, _ = output_of([*tool, PROGRAMS / "roofline", records, rounds], **more)
@@ -154,53 +161,67 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def runnable(pid):
+    """Whether a thread runs or waits for a core: on a shared machine a process may stand still through no fault of its own."""
+    for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            if (thread / "stat").read_text().rsplit(") ", 1)[1][0] == "R":
+                return True
+        except OSError:  # it has ended
+            pass
+    return False
+
+
 class Slices(threading.Thread):
     """Asks the agent's own metrics for the records fetched, as often as a slice: where the number stands still, fetching stalled."""
 
     SLICE = 0.1
 
-    def __init__(self, url):
+    def __init__(self, url, pid):
         super().__init__(daemon=True)
-        self.url, self.points, self.ended = url, [], threading.Event()
+        self.url, self.pid, self.points, self.ended = url, pid, [], threading.Event()
 
     def run(self):
         while not self.ended.wait(self.SLICE):
             try:
                 text = urllib.request.urlopen(self.url, timeout=1).read().decode()
+                busy = runnable(self.pid)
             except OSError:
                 continue
-            self.points.append((time.monotonic(), int(float(re.search(r"^luaduct_fetched_records_total\S* (\S+)$", text, re.M).group(1)))))
+            self.points.append((time.monotonic(), int(float(re.search(r"^luaduct_fetched_records_total\S* (\S+)$", text, re.M).group(1))), busy))
 
     def figures(self):
-        """Seconds from the first to the last record, the longest time without one, and the rates of the slices between."""
-        moving = [(a, b) for a, b in zip(self.points, self.points[1:]) if b[1] > a[1]]
+        """Seconds from the first to the last record, the longest time without one, the longest in which no thread even wanted a core, and the rates of
+        the slices."""
+        steps = list(zip(self.points, self.points[1:]))
+        moving = [step for step in steps if step[1][1] > step[0][1]]
         if not moving:
-            return 0, 0, []
-        inside = [(a, b) for a, b in zip(self.points, self.points[1:]) if a[0] >= moving[0][0][0] and b[0] <= moving[-1][1][0]]
-        longest = still = 0
+            return 0, 0, 0, []
+        inside = [(a, b) for a, b in steps if a[0] >= moving[0][0][0] and b[0] <= moving[-1][1][0]]
+        longest = idle_longest = still = idle = 0
         for a, b in inside:
-            still = 0 if b[1] > a[1] else still + b[0] - a[0]
-            longest = max(longest, still)
-        return moving[-1][1][0] - moving[0][0][0], longest, [(b[1] - a[1]) / (b[0] - a[0]) for a, b in inside]
+            still, idle = (0, 0) if b[1] > a[1] else (still + b[0] - a[0], 0 if a[2] or b[2] else idle + b[0] - a[0])
+            longest, idle_longest = max(longest, still), max(idle_longest, idle)
+        return moving[-1][1][0] - moving[0][0][0], longest, idle_longest, [(b[1] - a[1]) / (b[0] - a[0]) for a, b in inside]
 
 
 def bench_broker(arguments):
     sys.path.insert(0, str(ROOT / "tests"))
     os.environ.setdefault("LUADUCT", str(BUILD / "luaduct"))
     from support import jobs, orders
-    from support.agent import Endpoint, binary, write_job
+    from support.agent import Endpoint, Process, binary, write_job
     from support.broker import Broker, free_port
 
     def run(folder, name, workers, records, delivery="at_least_once"):
         port = free_port()
         job = jobs.columns(name, "orders", workers=workers, flush="30s", more=f'delivery: {delivery}\nmetrics: {{listen: "127.0.0.1:{port}"}}')
         path = write_job(folder / name, broker.address, endpoint.url, job)
-        slices = Slices(f"http://127.0.0.1:{port}/metrics")
         others = [cpu_seconds(broker.process.pid), cpu_seconds(endpoint.process.pid)]
         with open(folder / name / "log", "ab") as log:
             began = time.monotonic()
             command = [binary(), "run", str(path), "--records", str(records)] + (["--first"] if delivery == "exactly_once" else [])
             process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            slices = Slices(f"http://127.0.0.1:{port}/metrics", process.pid)
             slices.start()
             _, status, usage = os.wait4(process.pid, 0)
             wall = time.monotonic() - began
@@ -209,9 +230,24 @@ def bench_broker(arguments):
         if os.waitstatus_to_exitcode(status):
             raise RuntimeError((folder / name / "log").read_text()[-3000:])
         others = [(cpu_seconds(pid) - before) * 1e9 / records for pid, before in zip((broker.process.pid, endpoint.process.pid), others)]
-        active, longest, rates = slices.figures()
+        active, longest, idle, rates = slices.figures()
         return {"cpu": (usage.ru_utime + usage.ru_stime) * 1e9, "wall": wall, "peak": usage.ru_maxrss / 1024, "broker": others[0], "endpoint": others[1],
-                "active": active, "longest": longest, "rates": rates}
+                "active": active, "longest": longest, "idle": idle, "rates": rates}
+
+    def dead_target(folder):
+        """Peak MiB when the endpoint goes away while records come, until nothing grows any more."""
+        gone = Endpoint(folder / "gone", discard=True, data=False)
+        job = jobs.columns("dead", "orders", workers=1, flush="1s", more="  compression: none")  # so that memory fills sooner than the topic ends
+        process = Process(folder / "dead", "run", write_job(folder / "dead", broker.address, gone.url, job), "--no-restart")
+        process.wait_for(lambda: "partitions assigned" in process.stderr())
+        gone.kill()
+        process.wait_for(lambda: "the source is held back" in process.stderr())
+        peaks = [0]
+        while len(peaks) < 5 or peaks[-1] != peaks[-4]:
+            time.sleep(1)
+            peaks.append(int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{process.process.pid}/status").read_text()).group(1)) / 1024)
+        process.kill()
+        return peaks[-1]
 
     records, few = arguments.records, arguments.records // 10
     figures, starts, roofs = {}, {}, []
@@ -229,6 +265,7 @@ def bench_broker(arguments):
                 for i, (name, (workers, delivery)) in enumerate(cases.items()):
                     starts.setdefault(name, []).append(run(folder, f"few{n}_{i}", workers, few, delivery)["cpu"])
                     figures.setdefault(name, []).append(run(folder, f"all{n}_{i}", workers, records, delivery))
+            peak = dead_target(folder)
         finally:
             endpoint.kill()
             broker.wipe()
@@ -244,9 +281,10 @@ def bench_broker(arguments):
                      "%.0f" % (statistics.median(run["wall"] for run in runs) * 1e9 / records), "%.0f" % max(run["peak"] for run in runs)))
     table(("", "ns a record", "steady", "R / steady", "broker's CPU", "endpoint's CPU", "wall", "peak MiB"), rows)
     print("Fetching while the topic is drained, in slices of 100 ms:\n")
-    table(("", "seconds with records", "longest without a record", "thousand records a slice, min / median / max"),
-          [(name, spread([run["active"] for run in runs], 2), "%.2f s" % max(run["longest"] for run in runs),
+    table(("", "seconds with records", "longest without a record", "and without a thread that wanted a core", "thousand records a slice, min / median / max"),
+          [(name, spread([run["active"] for run in runs], 2), "%.2f s" % max(run["longest"] for run in runs), "%.2f s" % max(run["idle"] for run in runs),
             spread([rate / 1e4 for run in runs for rate in run["rates"]] or [0])) for name, runs in figures.items()])
+    print("With a dead target the process takes %.0f MiB at most, of a runtime.memory_max of 256 MiB.\n" % peak, flush=True)
 
 
 def main():

@@ -4,10 +4,12 @@ Instructions are counted by callgrind as a difference of two numbers of rounds, 
 """
 import shutil
 
-from bench import replay, replay_instructions, roofline
+import pytest
+from bench import deflate_instructions, replay, replay_instructions, roofline
 
-# It was 3,570 when this bound was set, and what is gained is not to be lost unseen.
-INSTRUCTIONS_MAX = 3800
+# Measured, and 3 % above: what was gained is not to be lost unseen. `hours` and `spread`: 365 table partitions in every batch.
+REPLAY_MAX = {("compression=none",): 3296 * 1.03, ("compression=none", "hours=8760", "spread=1"): 3991 * 1.03}
+DEFLATE_MAX = 2800  # 1,684 where there is AVX2; another version of isa-l, or a machine without, may take more
 
 
 def test_counts_are_the_references():
@@ -23,12 +25,18 @@ def test_roofline_does_the_same_work():
     assert set(parts) == {"all", "receive", "json", "encode", "deflate", "put", "sum"}
 
 
-def test_instructions_per_record():
+@pytest.mark.parametrize("options", REPLAY_MAX, ids=" ".join)
+def test_instructions_per_record(options):
     assert shutil.which("valgrind")
-    for options, bound in ((["compression=none"], INSTRUCTIONS_MAX), (["compression=deflate"], None)):
-        each = replay_instructions(*options)
-        print("instructions per record (%s): %.0f" % (options[0], each))
-        assert bound is None or each <= bound
+    each = replay_instructions(*options)
+    print("instructions per record (%s): %.0f" % (" ".join(options), each))
+    assert each <= REPLAY_MAX[options]
+
+
+def test_instructions_of_deflate():
+    each = deflate_instructions()
+    print("instructions per record within isa-l: %.0f" % each)
+    assert 0 < each <= DEFLATE_MAX
 
 
 def test_exactly_once_costs_little():
