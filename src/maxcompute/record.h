@@ -18,6 +18,12 @@ enum wire_kind {
     WIRE_FLOAT,   /* float */
     WIRE_BYTES,   /* struct str: STRING, BINARY, CHAR, VARCHAR, JSON, DECIMAL */
     WIRE_INSTANT, /* struct instant: TIMESTAMP, TIMESTAMP_NTZ */
+    WIRE_NESTED,  /* struct wire_nested: ARRAY, MAP, STRUCT */
+};
+
+/* A nested value made by record_append_value: its bytes on the wire, and those that its record's CRC is over. */
+struct wire_nested {
+    struct str wire, summed;
 };
 
 /* One target column over all rows of a batch. */
@@ -63,6 +69,9 @@ uint32_t record_decoder_crc(const struct record_decoder *decoder); /* of the rec
 /* The metrics JSON of a download, or absent. */
 struct str record_decoder_metrics(const struct record_decoder *decoder);
 
+/* One value that is not NULL, of any type, appended without a tag: what stands on the wire, and what the record's CRC is over. */
+void record_append_value(struct buffer *wire, struct buffer *summed, const struct mc_type *type,
+                         const struct record_value *value);
 /* Encodes decoded values again (downloads of the local endpoint, tests). */
 void record_encode_values(const struct mc_schema *schema, const struct record_value *values, struct buffer *records,
                           struct buffer *crcs);

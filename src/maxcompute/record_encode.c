@@ -167,6 +167,22 @@ static __attribute__((noinline)) uint8_t *grow(struct buffer *records, uint8_t *
     return (uint8_t *)records->data + used;
 }
 
+/* Nested values are rare and large: out of line, so that the loop has its registers for the others. */
+static __attribute__((noinline, cold)) uint64_t sum_nested(uint64_t state, const struct wire_nested *value)
+{
+    return (uint32_t)~crc32c(~(uint32_t)state, value->summed.data, value->summed.size);
+}
+
+static __attribute__((noinline, cold)) uint8_t *put_nested(uint8_t *p, unsigned number, const struct wire_nested *value,
+                                                           struct buffer *records, size_t fixed, uint8_t **limit)
+{
+    p = put_tag(p, number, WIRE_SIZED);
+    if ((ptrdiff_t)value->wire.size > *limit - p && !(p = grow(records, p, value->wire.size, fixed, limit)))
+        return NULL;
+    memcpy(p, value->wire.data, value->wire.size); /* never empty: a count or a flag stands in front */
+    return p + value->wire.size;
+}
+
 static ALWAYS_INLINE void encode_rows(const struct wire_column *columns, size_t column_count, const uint32_t *rows, size_t count,
                                       struct buffer *records, struct buffer *crcs, const bool instruction)
 {
@@ -252,6 +268,15 @@ static ALWAYS_INLINE void encode_rows(const struct wire_column *columns, size_t 
                 state = sum32(state, (uint32_t)value.nanos, instruction);
                 break;
             }
+            case WIRE_NESTED: {
+                const struct wire_nested *value = (const struct wire_nested *)column->data + row;
+
+                state = sum_nested(state, value);
+                p = put_nested(p, column->number, value, records, fixed, &limit);
+                if (!p)
+                    goto out;
+                break;
+            }
             default: __builtin_unreachable(); /* record_encode looked at the kinds */
             }
         }
@@ -293,7 +318,7 @@ void record_encode(const struct wire_column *columns, size_t column_count, const
         return;
     }
     for (size_t i = 0; i < column_count; i++)
-        assert(columns[i].kind <= WIRE_INSTANT);
+        assert(columns[i].kind <= WIRE_NESTED);
     if (crc32c_instruction)
         encode_rows_instruction(columns, column_count, rows, count, records, crcs);
     else
@@ -341,21 +366,18 @@ static unsigned wire_type(enum mc_kind kind)
     }
 }
 
-static uint32_t append_value(struct buffer *records, const struct mc_type *type, const struct record_value *value, uint32_t crc);
-
-/* Items with their null flags; step 1 takes a type each, step 0 always the same. */
-static uint32_t append_items(struct buffer *records, const struct mc_type *type, size_t step, const struct record_value *items,
-                             size_t count, uint32_t crc)
+/* Items with their null flags; step 1 takes a type each, step 0 always the same. Counts and flags are not summed. */
+static void append_items(struct buffer *wire, struct buffer *summed, const struct mc_type *type, size_t step,
+                         const struct record_value *items, size_t count)
 {
     for (size_t i = 0; i < count; i++, type += step) {
-        buffer_append_char(records, items[i].null ? 1 : 0);
+        buffer_append_char(wire, items[i].null ? 1 : 0);
         if (!items[i].null)
-            crc = append_value(records, type, &items[i], crc);
+            record_append_value(wire, summed, type, &items[i]);
     }
-    return crc;
 }
 
-static uint32_t append_value(struct buffer *records, const struct mc_type *type, const struct record_value *value, uint32_t crc)
+void record_append_value(struct buffer *wire, struct buffer *summed, const struct mc_type *type, const struct record_value *value)
 {
     size_t half = value->count / 2;
     float narrow;
@@ -368,33 +390,46 @@ static uint32_t append_value(struct buffer *records, const struct mc_type *type,
     case MC_BIGINT:
     case MC_DATE:
     case MC_DATETIME:
-    case MC_INTERVAL_YEAR_MONTH: append_varint(records, zigzag(value->integer)); return crc32c(crc, &value->integer, 8);
+    case MC_INTERVAL_YEAR_MONTH:
+        append_varint(wire, zigzag(value->integer));
+        buffer_append(summed, &value->integer, 8);
+        return;
     case MC_BOOLEAN:
         byte = value->integer != 0;
-        buffer_append(records, &byte, 1);
-        return crc32c(crc, &byte, 1);
+        buffer_append(wire, &byte, 1);
+        buffer_append(summed, &byte, 1);
+        return;
     case MC_FLOAT:
         narrow = (float)value->real;
-        buffer_append(records, &narrow, 4);
-        return crc32c(crc, &narrow, 4);
-    case MC_DOUBLE: buffer_append(records, &value->real, 8); return crc32c(crc, &value->real, 8);
+        buffer_append(wire, &narrow, 4);
+        buffer_append(summed, &narrow, 4);
+        return;
+    case MC_DOUBLE:
+        buffer_append(wire, &value->real, 8);
+        buffer_append(summed, &value->real, 8);
+        return;
     case MC_TIMESTAMP:
     case MC_TIMESTAMP_NTZ:
     case MC_INTERVAL_DAY_TIME:
-        append_varint(records, zigzag(value->integer));
-        append_varint(records, zigzag(value->nanos));
-        return crc32c(crc32c(crc, &value->integer, 8), &value->nanos, 4);
+        append_varint(wire, zigzag(value->integer));
+        append_varint(wire, zigzag(value->nanos));
+        buffer_append(summed, &value->integer, 8);
+        buffer_append(summed, &value->nanos, 4);
+        return;
     case MC_ARRAY:
-        append_varint(records, value->count);
-        return append_items(records, type->children, 0, value->items, value->count, crc);
+        append_varint(wire, value->count);
+        append_items(wire, summed, type->children, 0, value->items, value->count);
+        return;
     case MC_MAP:
-        append_varint(records, half);
-        crc = append_items(records, &type->children[0], 0, value->items, half, crc);
-        append_varint(records, half);
-        return append_items(records, &type->children[1], 0, value->items + half, half, crc);
+        append_varint(wire, half);
+        append_items(wire, summed, &type->children[0], 0, value->items, half);
+        append_varint(wire, half);
+        append_items(wire, summed, &type->children[1], 0, value->items + half, half);
+        return;
     case MC_STRUCT:
         assert(value->count == type->child_count);
-        return append_items(records, type->children, 1, value->items, value->count, crc);
+        append_items(wire, summed, type->children, 1, value->items, value->count);
+        return;
     case MC_DECIMAL:
     case MC_STRING:
     case MC_VARCHAR:
@@ -402,25 +437,30 @@ static uint32_t append_value(struct buffer *records, const struct mc_type *type,
     case MC_BINARY:
     case MC_JSON: break;
     }
-    append_varint(records, value->bytes.size);
-    buffer_append_str(records, value->bytes);
-    return crc32c(crc, value->bytes.data, value->bytes.size);
+    append_varint(wire, value->bytes.size);
+    buffer_append_str(wire, value->bytes);
+    buffer_append_str(summed, value->bytes);
 }
 
 void record_encode_values(const struct mc_schema *schema, const struct record_value *values, struct buffer *records,
                           struct buffer *crcs)
 {
     size_t size = records->size;
-    uint32_t crc = 0;
+    struct buffer summed;
+    uint32_t crc;
 
+    buffer_init(&summed, 0);
     for (size_t i = 0; i < schema->column_count; i++) {
         uint32_t number = (uint32_t)(i + 1);
 
         if (values[i].null)
             continue;
         append_varint(records, (uint64_t)number << 3 | wire_type(schema->columns[i].type.kind));
-        crc = append_value(records, &schema->columns[i].type, &values[i], crc32c(crc, &number, 4));
+        buffer_append(&summed, &number, 4);
+        record_append_value(records, &summed, &schema->columns[i].type, &values[i]);
     }
+    crc = crc32c(0, summed.data, summed.size);
+    buffer_release(&summed);
     buffer_append(records, &tag_end_record, 4);
     append_varint(records, crc);
     buffer_append(crcs, &crc, 4);

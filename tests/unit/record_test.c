@@ -47,10 +47,10 @@ static void expect_rows(struct str body, const struct mc_schema *schema, yyjson_
 static bool wire_kind_of(enum mc_kind kind, enum wire_kind *wire, size_t *size)
 {
     switch (kind) {
+    case MC_INTERVAL_DAY_TIME: return false;
     case MC_ARRAY:
     case MC_MAP:
-    case MC_STRUCT:
-    case MC_INTERVAL_DAY_TIME: return false;
+    case MC_STRUCT: *wire = WIRE_NESTED; *size = sizeof(struct wire_nested); return true;
     case MC_DATE: *wire = WIRE_DATE; *size = sizeof(int32_t); return true;
     case MC_BOOLEAN: *wire = WIRE_BOOLEAN; *size = 1; return true;
     case MC_DOUBLE: *wire = WIRE_DOUBLE; *size = sizeof(double); return true;
@@ -67,9 +67,25 @@ static bool wire_kind_of(enum mc_kind kind, enum wire_kind *wire, size_t *size)
     }
 }
 
-static void store(enum wire_kind wire, void *data, size_t row, const struct record_value *value)
+static void store_nested(struct wire_nested *nested, const struct mc_type *type, const struct record_value *value)
+{
+    struct buffer wire, summed;
+
+    if (value->null)
+        return;
+    buffer_init(&wire, 0);
+    buffer_init(&summed, 0);
+    record_append_value(&wire, &summed, type, value);
+    nested->wire = arena_try_copy(&vectors.arena, buffer_str(&wire));
+    nested->summed = arena_try_copy(&vectors.arena, buffer_str(&summed));
+    buffer_release(&wire);
+    buffer_release(&summed);
+}
+
+static void store(enum wire_kind wire, void *data, size_t row, const struct mc_type *type, const struct record_value *value)
 {
     switch (wire) {
+    case WIRE_NESTED: store_nested((struct wire_nested *)data + row, type, value); break;
     case WIRE_INTEGER: ((int64_t *)data)[row] = value->integer; break;
     case WIRE_DATE: ((int32_t *)data)[row] = (int32_t)value->integer; break;
     case WIRE_BOOLEAN: ((uint8_t *)data)[row] = (uint8_t)value->integer; break;
@@ -80,7 +96,7 @@ static void store(enum wire_kind wire, void *data, size_t row, const struct reco
     }
 }
 
-/* The rows as columns of the batch; false when a type is nested. */
+/* The rows as columns of the batch; false when a type is one that batches do not have. */
 static bool make_columns(const struct mc_schema *schema, yyjson_val *rows, struct wire_column *columns)
 {
     size_t row_count = yyjson_arr_size(rows);
@@ -97,7 +113,7 @@ static bool make_columns(const struct mc_schema *schema, yyjson_val *rows, struc
             const struct record_value *values = vectors_row(&vectors, schema, yyjson_arr_get(rows, i));
 
             null[i] = values[k].null;
-            store(columns[k].kind, data, i, &values[k]);
+            store(columns[k].kind, data, i, &schema->columns[k].type, &values[k]);
         }
         columns[k].number = (unsigned)(k + 1);
         columns[k].data = data;
@@ -182,7 +198,7 @@ static void test_records(void **state)
         buffer_release(&crcs);
         mc_schema_release(&schema);
     }
-    assert_true(flat > 25);
+    assert_true(flat > 40); /* all but the interval */
 }
 
 static yyjson_val *record_vector(struct str name)
