@@ -3,6 +3,7 @@
  * and a list without a bound hold none. Rows of other jobs in the same folder or topic are passed over.
  * Values come from outside: control characters never reach the terminal. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,8 @@ static void list_end(struct dirty *dirty)
         if (dirty->lines > dirty_newest_count(dirty->newest))
             buffer_print(&text, "\n%" PRIu64 " more lines are of rows that were read again; each row counts once",
                          dirty->lines - dirty_newest_count(dirty->newest));
+        buffer_append_str(&text, STR("\nby stage and column: "));
+        dirty_reasons_print_columns(dirty->reasons, UINT_MAX, &text);
         buffer_append_str(&text, STR("\n\n"));
         dirty_reasons_print_lines(dirty->reasons, &text);
     }

@@ -93,6 +93,19 @@ static void bounded_report(const struct engine *engine, const struct counts *cou
     free(list);
 }
 
+static void report_dirty(struct engine *engine)
+{
+    enum { COLUMNS_SHOWN = 10 };
+    struct buffer columns;
+
+    buffer_init(&columns, 0);
+    dirty_reasons_print_columns(hub_dirty_reasons(engine->hub), COLUMNS_SHOWN, &columns);
+    log_info(engine->log, "dirty rows by stage and column: %s", buffer_text(&columns));
+    log_info(engine->log, "dirty rows are kept with their reasons in %s; `luaduct dirty list` shows them",
+             dirty_place(engine->dirty));
+    buffer_release(&columns);
+}
+
 int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
 {
     enum { LEAVE_MS = 5000 };
@@ -127,8 +140,7 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
                                        : "stopped; nothing was read",
              counts_out->read, counts_out->written, counts_out->filtered, counts_out->dirty, counts_out->expanded);
     if (counts_out->dirty)
-        log_info(engine->log, "dirty rows are kept with their reasons in %s; `luaduct dirty list` shows them",
-                 dirty_place(engine->dirty));
+        report_dirty(engine);
     engine->source->ops->stop(engine->source, clock_monotonic_ms() + LEAVE_MS);
     if (finished && engine->bounded)
         bounded_report(engine, counts_out);

@@ -77,13 +77,22 @@ void dirty_format(const struct batch *batch, const struct dirty_origin *origin, 
 struct dirty_reasons;
 struct dirty_reasons *dirty_reasons_new(void) MUST_USE;
 void dirty_reasons_free(struct dirty_reasons *reasons);
-/* key: stage, column and reason without its value part (up to the first ':' or quote); count adds up. Bounded: at most 256
- * kinds. */
+/* key: stage, column and reason without its value part (behind the value that it begins with, up to the first ':' or quote);
+ * count adds up. Bounded: at most 256 kinds. Per stage and column all rows are counted, whatever the reasons, for at most 1,024
+ * columns. */
 void dirty_reasons_add(struct dirty_reasons *reasons, const struct batch *batch);
 void dirty_reasons_add_row(struct dirty_reasons *reasons, struct str stage, struct str column, struct str reason);
 void dirty_reasons_merge(struct dirty_reasons *into, const struct dirty_reasons *from);
 void dirty_reasons_clear(struct dirty_reasons *reasons);
 void dirty_reasons_print(const struct dirty_reasons *reasons, unsigned most, struct buffer *text);
+/* "mapping (price) 12, parse 3". */
+void dirty_reasons_print_columns(const struct dirty_reasons *reasons, unsigned most, struct buffer *text);
+struct dirty_column {
+    char *stage, *column; /* "" where a reason names none */
+    uint64_t count;
+};
+/* In the order in which they came; valid until the reasons change. Others: rows of columns beyond the bound. */
+const struct dirty_column *dirty_reasons_columns(const struct dirty_reasons *reasons, size_t *count_out, uint64_t *others_out);
 /* All of them, one a line. */
 void dirty_reasons_print_lines(const struct dirty_reasons *reasons, struct buffer *text);
 

@@ -1,10 +1,11 @@
 /* reasons.c: a table of at most 256 kinds, searched in order: dirty rows are rare, and where they are not, the first kinds are
- * the frequent ones. What comes beyond is counted as others. */
+ * the frequent ones. What comes beyond is counted as others. Beside it a count per stage and column, which no number of different
+ * reasons can fill up. */
 #include "dirty/dirty.h"
 
 #include <stdlib.h>
 
-enum { KINDS_MAX = 256, TEXT_MAX = 200 };
+enum { KINDS_MAX = 256, COLUMNS_MAX = 1024, TEXT_MAX = 200 };
 
 struct kind {
     char *stage, *column, *reason;
@@ -15,6 +16,9 @@ struct dirty_reasons {
     struct kind kinds[KINDS_MAX];
     unsigned count;
     uint64_t others;
+    struct dirty_column *columns;
+    size_t column_count, column_capacity;
+    uint64_t other_columns;
 };
 
 struct dirty_reasons *dirty_reasons_new(void)
@@ -29,8 +33,14 @@ void dirty_reasons_clear(struct dirty_reasons *reasons)
         free(reasons->kinds[i].column);
         free(reasons->kinds[i].reason);
     }
+    for (size_t i = 0; i < reasons->column_count; i++) {
+        free(reasons->columns[i].stage);
+        free(reasons->columns[i].column);
+    }
     reasons->count = 0;
     reasons->others = 0;
+    reasons->column_count = 0;
+    reasons->other_columns = 0;
 }
 
 void dirty_reasons_free(struct dirty_reasons *reasons)
@@ -38,6 +48,7 @@ void dirty_reasons_free(struct dirty_reasons *reasons)
     if (!reasons)
         return;
     dirty_reasons_clear(reasons);
+    free(reasons->columns);
     free(reasons);
 }
 
@@ -52,15 +63,64 @@ static struct str shorten(struct str text)
     return text;
 }
 
-/* What is said about every value alike. */
-static struct str without_value(struct str reason)
+static bool is_number_word(struct str text)
 {
+    return text.size && ((text.data[0] >= '0' && text.data[0] <= '9') ||
+                         (text.data[0] == '-' && text.size > 1 && text.data[1] >= '0' && text.data[1] <= '9'));
+}
+
+/* What stands behind the excerpt of a value that the reason begins with (convert_excerpt): a text in quotes, which may hold quotes
+ * of its own and has "..." behind it when it was cut; a number, a date, a time, bytes in hexadecimal. The last quote that a word
+ * follows ends it, but for the one of a part of the value: "..." at $.a. */
+static struct str behind_excerpt(struct str reason)
+{
+    struct str rest = reason, word, more;
+
+    for (size_t i = 1; i + 2 < reason.size && reason.data[0] == '"'; i++) {
+        struct str after = str_make(reason.data + i + 1, reason.size - i - 1);
+
+        if (reason.data[i] != '"')
+            continue;
+        if (str_starts_with(after, STR("...")))
+            after = str_make(after.data + 3, after.size - 3);
+        if (after.size > 1 && after.data[0] == ' ' && ((after.data[1] >= 'a' && after.data[1] <= 'z') || after.data[1] == '(') &&
+            !str_starts_with(after, STR(" at $")))
+            rest = str_trim(after);
+    }
+    while (is_number_word(rest) && str_cut(rest, ' ', &word, &more))
+        rest = str_trim(more);
+    return rest;
+}
+
+/* What is said about every value alike. */
+static struct str without_value(struct str whole)
+{
+    struct str reason = behind_excerpt(whole);
     size_t size = 0;
 
     while (size < reason.size && reason.data[size] != ':' && reason.data[size] != '"')
         size++;
     /* A reason that begins with the value is kept: better too many kinds than one without a text. */
-    return shorten(size ? str_trim(str_make(reason.data, size)) : reason);
+    return shorten(size ? str_trim(str_make(reason.data, size)) : whole);
+}
+
+static void add_column(struct dirty_reasons *reasons, struct str stage, struct str column, uint64_t count)
+{
+    for (size_t i = 0; i < reasons->column_count; i++) {
+        struct dirty_column *known = &reasons->columns[i];
+
+        if (str_is(column, known->column) && str_is(stage, known->stage)) {
+            known->count += count;
+            return;
+        }
+    }
+    if (reasons->column_count == COLUMNS_MAX) {
+        reasons->other_columns += count;
+        return;
+    }
+    XGROW(reasons->columns, reasons->column_count, reasons->column_capacity);
+    reasons->columns[reasons->column_count++] =
+        (struct dirty_column){.stage = str_dup(stage), .column = str_dup(column), .count = count};
 }
 
 static void add(struct dirty_reasons *reasons, struct str stage, struct str column, struct str reason, uint64_t count)
@@ -84,8 +144,10 @@ static void add(struct dirty_reasons *reasons, struct str stage, struct str colu
 
 void dirty_reasons_add_row(struct dirty_reasons *reasons, struct str stage, struct str column, struct str reason)
 {
-    add(reasons, stage.data ? stage : STR(""), column.data ? shorten(column) : STR(""),
-        reason.data ? without_value(reason) : STR(""), 1);
+    stage = stage.data ? stage : STR("");
+    column = column.data ? shorten(column) : STR("");
+    add(reasons, stage, column, reason.data ? without_value(reason) : STR(""), 1);
+    add_column(reasons, stage, column, 1);
 }
 
 void dirty_reasons_add(struct dirty_reasons *reasons, const struct batch *batch)
@@ -102,6 +164,9 @@ void dirty_reasons_merge(struct dirty_reasons *into, const struct dirty_reasons 
         add(into, str_of(kind->stage), str_of(kind->column), str_of(kind->reason), kind->count);
     }
     into->others += from->others;
+    for (size_t i = 0; i < from->column_count; i++)
+        add_column(into, str_of(from->columns[i].stage), str_of(from->columns[i].column), from->columns[i].count);
+    into->other_columns += from->other_columns;
 }
 
 static int by_count(const void *a, const void *b)
@@ -144,6 +209,46 @@ void dirty_reasons_print(const struct dirty_reasons *reasons, unsigned most, str
     }
     if (others)
         buffer_print(text, "%s%llu times other reasons", count && most ? "; " : "", (unsigned long long)others);
+}
+
+const struct dirty_column *dirty_reasons_columns(const struct dirty_reasons *reasons, size_t *count_out, uint64_t *others_out)
+{
+    *count_out = reasons->column_count;
+    *others_out = reasons->other_columns;
+    return reasons->columns;
+}
+
+static int by_column_count(const void *a, const void *b)
+{
+    const struct dirty_column *x = *(const struct dirty_column *const *)a, *y = *(const struct dirty_column *const *)b;
+
+    if (x->count != y->count)
+        return x->count < y->count ? 1 : -1;
+    return x < y ? -1 : x > y;
+}
+
+void dirty_reasons_print_columns(const struct dirty_reasons *reasons, unsigned most, struct buffer *text)
+{
+    const struct dirty_column **sorted = xcalloc(reasons->column_count + 1, sizeof(*sorted));
+    uint64_t others = reasons->other_columns;
+
+    for (size_t i = 0; i < reasons->column_count; i++)
+        sorted[i] = &reasons->columns[i];
+    qsort(sorted, reasons->column_count, sizeof(*sorted), by_column_count);
+    for (size_t i = 0; i < reasons->column_count; i++) {
+        const struct dirty_column *column = sorted[i];
+
+        if (i >= most) {
+            others += column->count;
+            continue;
+        }
+        buffer_print(text, "%s%s%s%s%s %llu", i ? ", " : "", column->stage[0] ? column->stage : "no stage",
+                     column->column[0] ? " (" : "", column->column, column->column[0] ? ")" : "",
+                     (unsigned long long)column->count);
+    }
+    if (others)
+        buffer_print(text, "%sothers %llu", reasons->column_count && most ? ", " : "", (unsigned long long)others);
+    free(sorted);
 }
 
 void dirty_reasons_print_lines(const struct dirty_reasons *reasons, struct buffer *text)

@@ -261,8 +261,10 @@ static void finish_epoch(struct epochs *epochs, struct epoch *epoch, int64_t now
         epochs->last_timestamp_ms = int64_max(epochs->last_timestamp_ms, cover->timestamp_ms);
     }
     epochs->dirty_finished += epoch->dirty_rows;
-    if (epoch->dirty_reasons)
+    if (epoch->dirty_reasons) {
         dirty_reasons_merge(epochs->dirty_reasons, epoch->dirty_reasons);
+        stats_add_dirty(epochs->options.stats, epoch->dirty_reasons);
+    }
     metric_add(epochs->options.stats->epochs, 1);
     metric_set(epochs->options.stats->flush_seconds_milli, now_ms - epoch->closed_ms);
     log_debug(epochs->options.log,
@@ -795,6 +797,11 @@ size_t epochs_targets(const struct epochs *epochs)
 const struct counts *epochs_counts(const struct epochs *epochs)
 {
     return &epochs->counts;
+}
+
+const struct dirty_reasons *epochs_dirty_reasons(const struct epochs *epochs)
+{
+    return epochs->dirty_reasons;
 }
 
 const struct tally *epochs_tallies(const struct epochs *epochs, size_t *count_out)

@@ -96,6 +96,7 @@ bool epochs_full(const struct epochs *epochs);
 size_t epochs_bytes(const struct epochs *epochs); /* gathered, being packed, or waiting for an epoch */
 size_t epochs_targets(const struct epochs *epochs);
 const struct counts *epochs_counts(const struct epochs *epochs); /* finished, in this run */
+const struct dirty_reasons *epochs_dirty_reasons(const struct epochs *epochs); /* of the same rows */
 /* The same per Kafka partition, with the offsets where this run began and is now; in no order. Borrowed until the next call. */
 struct tally {
     int32_t partition;

@@ -161,6 +161,11 @@ const struct counts *hub_counts(const struct hub *hub)
     return hub->epochs ? epochs_counts(hub->epochs) : &none;
 }
 
+const struct dirty_reasons *hub_dirty_reasons(const struct hub *hub)
+{
+    return hub->epochs ? epochs_dirty_reasons(hub->epochs) : NULL;
+}
+
 /* --- opening --- */
 
 static void wake_hub(void *arg)

@@ -47,6 +47,7 @@ bool hub_finished(const struct hub *hub);
 struct counts;
 struct tally;
 const struct counts *hub_counts(const struct hub *hub);
+const struct dirty_reasons *hub_dirty_reasons(const struct hub *hub); /* NULL when nothing ran */
 const struct tally *hub_tallies(const struct hub *hub, size_t *count_out);
 /* Whether a job that was asked to stop had to give up some of what it had read: the next run reads it again. */
 bool hub_undone(const struct hub *hub);

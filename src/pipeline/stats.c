@@ -74,3 +74,25 @@ void stats_init(struct stats *stats, struct metrics *registry)
             metrics_add(registry, METRIC_COUNTER, "luaduct_quota_waits_total",
                         "Calls that waited for the service's limits of the table.", "kind", quota_names[i], false);
 }
+
+static void add_dirty(struct stats *stats, const char *stage, const char *column, uint64_t count)
+{
+    const struct metric_label labels[] = {{"stage", stage}, {"column", column}};
+
+    metric_add(metrics_add_labels(stats->registry, METRIC_COUNTER, "luaduct_dirty_column_rows_total",
+                                  "Dirty rows by the stage and the column that could not be handled.", labels, COUNT_OF(labels),
+                                  false),
+               (int64_t)count);
+}
+
+void stats_add_dirty(struct stats *stats, const struct dirty_reasons *reasons)
+{
+    uint64_t others;
+    size_t count;
+    const struct dirty_column *columns = dirty_reasons_columns(reasons, &count, &others);
+
+    for (size_t i = 0; i < count; i++)
+        add_dirty(stats, columns[i].stage, columns[i].column, columns[i].count);
+    if (others)
+        add_dirty(stats, "", "others", others);
+}

@@ -3,6 +3,7 @@
 #ifndef LUADUCT_PIPELINE_STATS_H
 #define LUADUCT_PIPELINE_STATS_H
 
+#include "dirty/dirty.h"
 #include "util/metrics.h"
 
 struct stats {
@@ -22,5 +23,7 @@ struct stats {
 };
 
 void stats_init(struct stats *stats, struct metrics *registry);
+/* Dirty rows by stage and column. A column gets its metric with its first dirty row. */
+void stats_add_dirty(struct stats *stats, const struct dirty_reasons *reasons);
 
 #endif

@@ -9,7 +9,10 @@ struct entry {
     struct metric metric; /* first, so that handles stay valid while the list grows: entries are allocated one by one */
     enum metric_kind kind;
     bool milli;
-    char *name, *help, *label_name, *label_value;
+    char *name, *help;
+    struct label {
+        char *name, *value;
+    } labels[METRIC_LABELS_MAX];
 };
 
 struct metrics {
@@ -37,8 +40,10 @@ void metrics_free(struct metrics *metrics)
 
         free(entry->name);
         free(entry->help);
-        free(entry->label_name);
-        free(entry->label_value);
+        for (size_t k = 0; k < METRIC_LABELS_MAX; k++) {
+            free(entry->labels[k].name);
+            free(entry->labels[k].value);
+        }
         free(entry);
     }
     free(metrics->entries);
@@ -55,13 +60,30 @@ static bool same(const char *a, const char *b)
 struct metric *metrics_add(struct metrics *metrics, enum metric_kind kind, const char *name, const char *help,
                            const char *label_name, const char *label_value, bool milli)
 {
+    const struct metric_label label = {label_name, label_value};
+
+    return metrics_add_labels(metrics, kind, name, help, &label, label_name && label_value, milli);
+}
+
+static bool same_labels(const struct entry *entry, const struct metric_label *labels, size_t label_count)
+{
+    for (size_t i = 0; i < METRIC_LABELS_MAX; i++)
+        if (!same(entry->labels[i].name, i < label_count ? labels[i].name : NULL) ||
+            !same(entry->labels[i].value, i < label_count ? labels[i].value : NULL))
+            return false;
+    return true;
+}
+
+struct metric *metrics_add_labels(struct metrics *metrics, enum metric_kind kind, const char *name, const char *help,
+                                  const struct metric_label *labels, size_t label_count, bool milli)
+{
     struct entry *entry = NULL;
 
     pthread_mutex_lock(&metrics->lock);
     for (size_t i = 0; i < metrics->count && !entry; i++) {
         struct entry *old = metrics->entries[i];
 
-        if (same(old->name, name) && same(old->label_name, label_name) && same(old->label_value, label_value))
+        if (same(old->name, name) && same_labels(old, labels, label_count))
             entry = old;
     }
     if (!entry) {
@@ -70,8 +92,9 @@ struct metric *metrics_add(struct metrics *metrics, enum metric_kind kind, const
         entry->milli = milli;
         entry->name = xstrdup(name);
         entry->help = xstrdup(help ? help : "");
-        entry->label_name = label_name ? xstrdup(label_name) : NULL;
-        entry->label_value = label_value ? xstrdup(label_value) : NULL;
+        assert(label_count <= METRIC_LABELS_MAX);
+        for (size_t k = 0; k < label_count; k++)
+            entry->labels[k] = (struct label){xstrdup(labels[k].name), xstrdup(labels[k].value)};
         XGROW(metrics->entries, metrics->count, metrics->capacity);
         metrics->entries[metrics->count++] = entry;
     }
@@ -109,9 +132,9 @@ static void print_entry(const struct metrics *metrics, struct entry *entry, stru
 {
     buffer_print(text, "%s{job=\"", entry->name);
     print_escaped(text, metrics->job, true);
-    if (entry->label_name && entry->label_value) {
-        buffer_print(text, "\",%s=\"", entry->label_name);
-        print_escaped(text, entry->label_value, true);
+    for (size_t i = 0; i < METRIC_LABELS_MAX && entry->labels[i].name; i++) {
+        buffer_print(text, "\",%s=\"", entry->labels[i].name);
+        print_escaped(text, entry->labels[i].value, true);
     }
     buffer_append_str(text, STR("\"}"));
     print_value(text, metric_get(&entry->metric), entry->milli);

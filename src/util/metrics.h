@@ -21,6 +21,13 @@ void metrics_free(struct metrics *metrics);
  * unit. */
 struct metric *metrics_add(struct metrics *metrics, enum metric_kind kind, const char *name, const char *help,
                            const char *label_name, const char *label_value, bool milli) MUST_USE;
+/* The same with several labels, of which the order counts. */
+enum { METRIC_LABELS_MAX = 2 };
+struct metric_label {
+    const char *name, *value;
+};
+struct metric *metrics_add_labels(struct metrics *metrics, enum metric_kind kind, const char *name, const char *help,
+                                  const struct metric_label *labels, size_t label_count, bool milli) MUST_USE;
 static inline void metric_add(struct metric *metric, int64_t amount)
 {
     atomic_fetch_add_explicit(&metric->value, amount, memory_order_relaxed);

@@ -235,7 +235,7 @@ static void reasons_are_counted_without_their_values(void **state)
     buffer_clear(&text);
     dirty_reasons_print(other, 9, &text);
     assert_string_equal(buffer_text(&text),
-                        "6 times parse (a): not a number; 2 times parse (b): missing; 2 times parse: \"quoted\" is odd");
+                        "6 times parse (a): not a number; 2 times parse (b): missing; 2 times parse: is odd");
     dirty_reasons_clear(other);
     for (uint32_t i = 5; i < 400; i++)
         batch_fail(batch, i, STR_NONE, "kind %u", i);
@@ -255,6 +255,76 @@ static void reasons_are_counted_without_their_values(void **state)
     dirty_reasons_free(NULL);
 }
 
+/* However many values there are: one kind for each thing that is wrong, and one count a column. */
+static void values_make_no_kinds_of_their_own(void **state)
+{
+    static const struct {
+        const char *reason, *kind;
+    } cases[] = {
+        {"128 is out of the range of TINYINT", "is out of the range of TINYINT"},
+        {"-1.5 is not a whole number, for type bigint", "is not a whole number, for type bigint"},
+        {"2024-01-01 10:00:00.5Z has a time of day", "has a time of day"},
+        {"0x00ff... is not valid UTF-8", "is not valid UTF-8"},
+        {"\"x\" is not a bigint, for type bigint", "is not a bigint, for type bigint"},
+        {"\"a \"b\" c\"... and what follows has more than 8 MiB", "and what follows has more than 8 MiB"},
+        {"\"{\"a\" : \"b\"}\" holds a value that is odd: \"b c\" at $.a", "holds a value that is odd"},
+        {"\"1\" (epoch milliseconds) is outside", "(epoch milliseconds) is outside"},
+        {"a string cannot be a bigint: \"7\"", "a string cannot be a bigint"},
+        {"\"\"", "\"\""},
+        {"12", "12"},
+        {"-", "-"},
+        {": x", ": x"},
+    };
+    struct dirty_reasons *reasons = dirty_reasons_new(), *sum = dirty_reasons_new();
+    const struct dirty_column *columns;
+    struct buffer text;
+    uint64_t others;
+    size_t count;
+    char name[32];
+
+    (void)state;
+    buffer_init(&text, 0);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char wanted[200];
+
+        dirty_reasons_clear(reasons);
+        buffer_clear(&text);
+        dirty_reasons_add_row(reasons, STR("mapping"), STR("c"), str_of(cases[i].reason));
+        dirty_reasons_print(reasons, 1, &text);
+        snprintf(wanted, sizeof(wanted), "1 times mapping (c): %s", cases[i].kind);
+        assert_string_equal(buffer_text(&text), wanted);
+    }
+    dirty_reasons_clear(reasons);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof(name), "%d%c is odd", i, 'a' + i % 3);
+        dirty_reasons_add_row(reasons, STR("mapping"), i % 4 ? STR("a") : STR("b"), str_of(name));
+    }
+    dirty_reasons_add_row(reasons, STR("parse"), STR_NONE, STR("odd"));
+    dirty_reasons_merge(sum, reasons);
+    dirty_reasons_merge(sum, reasons);
+    buffer_clear(&text);
+    dirty_reasons_print_columns(sum, 9, &text);
+    assert_string_equal(buffer_text(&text), "mapping (a) 1500, mapping (b) 500, parse 2");
+    buffer_clear(&text);
+    dirty_reasons_print_columns(sum, 1, &text);
+    assert_string_equal(buffer_text(&text), "mapping (a) 1500, others 502");
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof(name), "c%d", i);
+        dirty_reasons_add_row(sum, STR("mapping"), str_of(name), STR("odd"));
+    }
+    columns = dirty_reasons_columns(sum, &count, &others);
+    assert_int_equal(count, 1024);
+    assert_int_equal(others, 2000 - (1024 - 3));
+    assert_string_equal(columns[0].column, "b");
+    assert_int_equal(columns[0].count, 500);
+    dirty_reasons_clear(sum);
+    (void)dirty_reasons_columns(sum, &count, &others);
+    assert_int_equal(count + others, 0);
+    buffer_release(&text);
+    dirty_reasons_free(reasons);
+    dirty_reasons_free(sum);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_leaves_whole_lines),
         cmocka_unit_test(a_folder_that_cannot_be_is_found_at_start),
         cmocka_unit_test(reasons_are_counted_without_their_values),
+        cmocka_unit_test(values_make_no_kinds_of_their_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -438,11 +438,21 @@ static void too_many_open_partitions_close_the_epoch_early(void **state UNUSED)
 static void dirty_rows_are_kept_and_counted(void **state UNUSED)
 {
     struct run *run = open_run(&(struct setup){.workers = 1}, 100);
+    struct buffer text;
+    char wanted[100];
 
     run->source->fixed_value = "not json";
     go(run);
     expect_ok(run);
     assert_int_equal(hub_counts(run->hub)->dirty, 100 * SCRIPT_PARTITIONS);
+    buffer_init(&text, 0);
+    dirty_reasons_print_columns(hub_dirty_reasons(run->hub), 9, &text);
+    metrics_print(run->metrics, &text);
+    snprintf(wanted, sizeof(wanted), "parse (__value__) %d# HELP", 100 * SCRIPT_PARTITIONS);
+    assert_non_null(strstr(buffer_text(&text), wanted));
+    snprintf(wanted, sizeof(wanted), "stage=\"parse\",column=\"__value__\"} %d\n", 100 * SCRIPT_PARTITIONS);
+    assert_non_null(strstr(buffer_text(&text), wanted));
+    buffer_release(&text);
     assert_int_equal(run->sink->sessions_opened, 0);
     assert_int_equal(dirty_files(run), 1);
     assert_int_equal(run->source->committed[0], 100);

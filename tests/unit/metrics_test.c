@@ -17,9 +17,14 @@ static void metrics_of_one_name_stand_together_with_one_head(void **state)
     struct metric *kafka = metrics_add(metrics, METRIC_COUNTER, "x_records_total", "Records.", "stage", "one", false);
     struct metric *lag = metrics_add(metrics, METRIC_GAUGE, "x_lag_seconds", "Lag\nof all.", NULL, NULL, true);
     struct metric *other = metrics_add(metrics, METRIC_COUNTER, "x_records_total", "Records.", "stage", "t\\w\no", false);
+    const struct metric_label labels[] = {{"stage", "one"}, {"column", "a\"b"}};
+    struct metric *both = metrics_add_labels(metrics, METRIC_COUNTER, "x_records_total", "Records.", labels, 2, false);
     struct buffer text;
 
     (void)state;
+    assert_ptr_equal(both, metrics_add_labels(metrics, METRIC_COUNTER, "x_records_total", "Records.", labels, 2, false));
+    assert_ptr_equal(kafka, metrics_add_labels(metrics, METRIC_COUNTER, "x_records_total", "Records.", labels, 1, false));
+    metric_add(both, 9);
     assert_ptr_equal(kafka, metrics_add(metrics, METRIC_COUNTER, "x_records_total", "Records.", "stage", "one", false));
     metric_add(kafka, 5);
     metric_add(kafka, 2);
@@ -31,6 +36,7 @@ static void metrics_of_one_name_stand_together_with_one_head(void **state)
         buffer_text(&text),
         "# HELP x_records_total Records.\n# TYPE x_records_total counter\n"
         "x_records_total{job=\"a\\\"b\",stage=\"one\"} 7\nx_records_total{job=\"a\\\"b\",stage=\"t\\\\w\\no\"} 1\n"
+        "x_records_total{job=\"a\\\"b\",stage=\"one\",column=\"a\\\"b\"} 9\n"
         "# HELP x_lag_seconds Lag\\nof all.\n# TYPE x_lag_seconds gauge\nx_lag_seconds{job=\"a\\\"b\"} -1.500\n");
     buffer_release(&text);
     metrics_free(metrics);
