@@ -227,32 +227,99 @@ static const char *binary_to_string(struct work *work, uint32_t row)
     return text_to_string(work, row, work->from->text[row]);
 }
 
-/* Only scalars of the matching kind: numbers for numbers, true and false for boolean, strings for times and (as in the json
- * stage) for decimals. A JSON null is NULL. */
-static const char *json_to_any(struct work *work, uint32_t row)
+static const char *base64_to_binary(struct work *work, uint32_t row, struct str text)
+{
+    struct str *bytes = &work->to->text[row];
+    char *room = arena_try_alloc(work->arena, text.size / 4 * 3);
+
+    *bytes = str_make(room, 0);
+    work->full |= !room;
+    return !room || str_decode_base64(text, room, &bytes->size) ? NULL : "is not base64";
+}
+
+/* A part of a document as JSON text, its numbers with the digits that they came with. */
+static const char *value_to_json(struct work *work, uint32_t row, yyjson_val *value)
+{
+    struct str text;
+    char *written = yyjson_val_write(value, YYJSON_WRITE_NOFLAG, &text.size);
+
+    text.data = written;
+    work->to->text[row] = arena_try_copy(work->arena, text);
+    work->full |= !work->to->text[row].data;
+    free(written);
+    return NULL;
+}
+
+/* Only scalars of the matching kind: numbers for numbers, true and false for boolean, strings for texts, times, base64 and (as in
+ * the json stage) for decimals. A JSON null is NULL. Numbers come as their text. */
+static const char *value_to_any(struct work *work, uint32_t row, yyjson_val *value)
 {
     enum type_kind kind = work->to->type.kind;
+    bool number = kind == TYPE_BIGINT || kind == TYPE_DOUBLE || kind == TYPE_DECIMAL;
+    struct str text = str_make(unsafe_yyjson_get_str(value), unsafe_yyjson_get_len(value));
+
+    if (yyjson_is_null(value)) {
+        work->null = true;
+        return NULL;
+    }
+    if (kind == TYPE_JSON)
+        return value_to_json(work, row, value);
+    if (yyjson_is_bool(value) && kind == TYPE_BOOLEAN) {
+        work->to->boolean[row] = yyjson_get_bool(value);
+        return NULL;
+    }
+    if (yyjson_is_raw(value) && number)
+        return from_text[kind](work, row, text);
+    if (yyjson_is_str(value) && (kind == TYPE_DATE || type_is_instant(kind) || kind == TYPE_DECIMAL))
+        return from_text[kind](work, row, text);
+    if (yyjson_is_str(value) && kind == TYPE_BINARY)
+        return base64_to_binary(work, row, text);
+    if (yyjson_is_str(value) && kind == TYPE_STRING) {
+        work->to->text[row] = text; /* the reader of the document has looked at the UTF-8 */
+        return NULL;
+    }
+    return "is not a JSON value of the matching kind";
+}
+
+static const char *json_to_any(struct work *work, uint32_t row)
+{
     struct str json = work->from->text[row];
     yyjson_doc *document = json.size ? yyjson_read(json.data, json.size, YYJSON_READ_NUMBER_AS_RAW) : NULL;
-    yyjson_val *root = yyjson_doc_get_root(document);
-    bool number = kind == TYPE_BIGINT || kind == TYPE_DOUBLE || kind == TYPE_DECIMAL;
-    const char *reason = "is not a JSON value of the matching kind";
+    const char *reason = document ? value_to_any(work, row, yyjson_doc_get_root(document)) : "is not valid JSON";
 
-    if (!root) {
-        reason = "is not valid JSON";
-    } else if (yyjson_is_null(root)) {
-        work->null = true;
-        reason = NULL;
-    } else if (yyjson_is_bool(root) && kind == TYPE_BOOLEAN) {
-        work->to->boolean[row] = yyjson_get_bool(root);
-        reason = NULL;
-    } else if (yyjson_is_raw(root) && number) {
-        reason = from_text[kind](work, row, str_make(yyjson_get_raw(root), yyjson_get_len(root)));
-    } else if (yyjson_is_str(root) && (kind == TYPE_DATE || type_is_instant(kind) || kind == TYPE_DECIMAL)) {
-        reason = from_text[kind](work, row, str_make(yyjson_get_str(root), yyjson_get_len(root)));
-    }
     yyjson_doc_free(document);
     return reason;
+}
+
+static enum convert_status status_of(const struct work *work, const char *reason, const char **reason_out)
+{
+    *reason_out = reason;
+    if (work->full)
+        return CONVERT_FULL;
+    return reason ? CONVERT_FAILED : work->null ? CONVERT_NULL : CONVERT_OK;
+}
+
+enum convert_status convert_json(struct convert *convert, struct arena *arena, struct yyjson_val *value, struct type to,
+                                 void *cell, const char **reason_out)
+{
+    struct column column = {.type = to, .rows = 1, .data = cell};
+    struct work work = {.convert = convert, .arena = arena, .to = &column};
+
+    return status_of(&work, value_to_any(&work, 0, value), reason_out);
+}
+
+enum convert_status convert_text(struct convert *convert, struct arena *arena, struct str text, struct type to, void *cell,
+                                 const char **reason_out)
+{
+    struct column from = {.type = TYPE_OF(TYPE_STRING), .rows = 1, .text = &text};
+    struct column column = {.type = to, .rows = 1, .data = cell};
+    struct work work = {.convert = convert, .arena = arena, .from = &from, .to = &column};
+
+    if (to.kind == TYPE_STRING || to.kind == TYPE_BINARY) {
+        column.text[0] = text;
+        return CONVERT_OK;
+    }
+    return status_of(&work, string_to_any(&work, 0), reason_out);
 }
 
 /* --- values to text --- */
@@ -455,7 +522,8 @@ static row_function *const functions[TYPE_KINDS][TYPE_KINDS] = {
     [TYPE_TIMESTAMP_NTZ] = {[TYPE_STRING] = any_to_string, [TYPE_DATE] = instant_to_time, [TYPE_DATETIME] = instant_to_time,
                             [TYPE_TIMESTAMP] = instant_to_time},
     [TYPE_JSON] = {[TYPE_BOOLEAN] = json_to_any, [TYPE_BIGINT] = json_to_any, [TYPE_DOUBLE] = json_to_any,
-                   [TYPE_DECIMAL] = json_to_any, [TYPE_DATE] = json_to_any, [TYPE_DATETIME] = json_to_any,
+                   [TYPE_DECIMAL] = json_to_any, [TYPE_BINARY] = json_to_any, [TYPE_DATE] = json_to_any,
+                   [TYPE_DATETIME] = json_to_any,
                    [TYPE_TIMESTAMP] = json_to_any, [TYPE_TIMESTAMP_NTZ] = json_to_any},
 };
 

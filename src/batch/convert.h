@@ -4,8 +4,8 @@
  * milliseconds. Local date-times without an offset, and instants printed as text, need `zone`; without one they fail with a
  * reason that says so. double -> bigint only when whole and in range; bigint -> double only when exact; boolean text is
  * true/false/1/0 in any case; any type -> string prints it the way it would be parsed. binary <-> string passes the bytes (UTF-8
- * is checked toward string). json -> other types: only from a JSON scalar of the matching kind; any -> json is not offered except
- * string (validated) .
+ * is checked toward string). json -> other types: only from a JSON scalar of the matching kind (binary from base64); any -> json
+ * is not offered except string (validated).
  * Threads: one owner (the cache inside). */
 #ifndef LUADUCT_BATCH_CONVERT_H
 #define LUADUCT_BATCH_CONVERT_H
@@ -27,6 +27,16 @@ bool convert_possible(struct type from, struct type to, struct error *error) MUS
  * The caller sweeps. NULL: the arena is full. */
 struct column *convert_column(struct convert *convert, struct batch *batch, struct column *column, struct type to,
                               struct str name, bool null_on_error) MUST_USE;
+
+/* One value at a time, for what stands inside of arrays, maps and structs: a part of a JSON document that was read with
+ * YYJSON_READ_NUMBER_AS_RAW, or a text. The result goes to `cell` (type_size bytes); it may point into the document or the text,
+ * else it is in the arena. On CONVERT_FAILED *reason_out is the end of a sentence that begins with the value. */
+enum convert_status { CONVERT_OK, CONVERT_NULL, CONVERT_FAILED, CONVERT_FULL };
+struct yyjson_val;
+enum convert_status convert_json(struct convert *convert, struct arena *arena, struct yyjson_val *value, struct type to,
+                                 void *cell, const char **reason_out) MUST_USE;
+enum convert_status convert_text(struct convert *convert, struct arena *arena, struct str text, struct type to, void *cell,
+                                 const char **reason_out) MUST_USE;
 
 /* For reasons and previews: the value's beginning as text, quoted when it is text, at most some 60 bytes, valid UTF-8. */
 struct str convert_excerpt(const struct column *column, uint32_t row, char text[128]);

@@ -1,4 +1,4 @@
-/* help.c: `luaduct help [config [markdown] | lua]`. */
+/* help.c: `luaduct help [config [markdown] | lua | types]`. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +20,7 @@ static const char usage[] =
     "  luaduct local                        the embedded MaxCompute endpoint alone, on loopback\n"
     "  luaduct help config                  every key of the job file and of the data sources file\n"
     "  luaduct help lua                     what a Lua stage can say\n"
+    "  luaduct help types                   what becomes of a value of each type in a column of each type\n"
     "  luaduct version                      this release and the libraries in it\n"
     "\n"
     "Commands that take a job take --datasources FILE too; the default is datasources.yaml beside the job file.\n"
@@ -59,6 +60,9 @@ static const char lua_page[] =
     "require of Lua files beside the stage's, and require \"cjson\". No files, processes or network.\n"
     "What fails in a row is that row's when_error; what fails outside of a row fails all rows of the batch.\n";
 
+/* config/conversion.md, whose rows tests/unit/conversion_test.c runs. */
+extern const char embedded_conversion[];
+
 int cli_help(int argc, char **argv)
 {
     struct buffer text;
@@ -67,9 +71,13 @@ int cli_help(int argc, char **argv)
         fputs(lua_page, stdout);
         return EXIT_OK;
     }
+    if (argc >= 2 && strcmp(argv[1], "types") == 0) {
+        fputs(embedded_conversion, stdout);
+        return EXIT_OK;
+    }
     if (argc < 2 || strcmp(argv[1], "config") != 0) {
         if (argc >= 2) {
-            fprintf(stderr, "luaduct help: there is no page \"%s\"; the pages are: config, lua; "
+            fprintf(stderr, "luaduct help: there is no page \"%s\"; the pages are: config, lua, types; "
                     "`luaduct COMMAND --help` tells the options of a command\n", argv[1]);
             return EXIT_CONFIG;
         }

@@ -69,8 +69,8 @@ static bool is_number_word(struct str text)
                          (text.data[0] == '-' && text.size > 1 && text.data[1] >= '0' && text.data[1] <= '9'));
 }
 
-/* What stands behind the excerpt of a value that the reason begins with (convert_excerpt): a text in quotes, which may hold quotes
- * of its own and has "..." behind it when it was cut; a number, a date, a time, bytes in hexadecimal. The last quote that a word
+/* What stands behind the excerpt of a value that the reason begins with (convert_excerpt): a text in quotes, maybe with quotes
+ * of its own, and "..." behind it when it was cut; a number, a date, a time, bytes in hexadecimal. The last quote that a word
  * follows ends it, but for the one of a part of the value: "..." at $.a. */
 static struct str behind_excerpt(struct str reason)
 {

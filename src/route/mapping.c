@@ -6,13 +6,12 @@
 #include "route/mapping.h"
 
 #include "batch/decimal.h"
+#include "route/nested.h"
+#include "route/target_type.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { TEXT_BYTES_MAX = 8 * 1024 * 1024 }; /* of one value, as the service limits it */
 
 struct target {
     const struct mc_column *column;
@@ -33,6 +32,7 @@ struct mapping {
     const struct job *job;
     const struct mc_schema *schema;
     struct convert convert;
+    struct nested *nested;
     struct target *targets; /* one a column of the schema */
 };
 
@@ -108,36 +108,6 @@ bool convert_needs_zone(struct type from, struct type to)
 
 /* --- set-up --- */
 
-/* The pipeline's type and the wire form of a target type; false for those that this release does not write. */
-static bool type_of_target(const struct mc_type *target, struct type *type_out, enum wire_kind *wire_out)
-{
-    static const struct {
-        enum type_kind kind;
-        enum wire_kind wire;
-    } simple[] = {
-        [MC_TINYINT] = {TYPE_BIGINT, WIRE_INTEGER},   [MC_SMALLINT] = {TYPE_BIGINT, WIRE_INTEGER},
-        [MC_INT] = {TYPE_BIGINT, WIRE_INTEGER},       [MC_BIGINT] = {TYPE_BIGINT, WIRE_INTEGER},
-        [MC_FLOAT] = {TYPE_DOUBLE, WIRE_FLOAT},       [MC_DOUBLE] = {TYPE_DOUBLE, WIRE_DOUBLE},
-        [MC_DECIMAL] = {TYPE_DECIMAL, WIRE_BYTES},    [MC_STRING] = {TYPE_STRING, WIRE_BYTES},
-        [MC_VARCHAR] = {TYPE_STRING, WIRE_BYTES},     [MC_CHAR] = {TYPE_STRING, WIRE_BYTES},
-        [MC_BINARY] = {TYPE_BINARY, WIRE_BYTES},      [MC_BOOLEAN] = {TYPE_BOOLEAN, WIRE_BOOLEAN},
-        [MC_DATE] = {TYPE_DATE, WIRE_DATE},           [MC_DATETIME] = {TYPE_DATETIME, WIRE_INTEGER},
-        [MC_TIMESTAMP] = {TYPE_TIMESTAMP, WIRE_INSTANT}, [MC_TIMESTAMP_NTZ] = {TYPE_TIMESTAMP_NTZ, WIRE_INSTANT},
-        [MC_JSON] = {TYPE_JSON, WIRE_BYTES},
-    };
-
-    if ((size_t)target->kind >= COUNT_OF(simple) || simple[target->kind].kind == TYPE_NULL)
-        return false;
-    *type_out = TYPE_OF(simple[target->kind].kind);
-    *wire_out = simple[target->kind].wire;
-    if (target->kind == MC_DECIMAL) {
-        /* The legacy decimal without parameters has 36 digits before the point and 18 behind it: more than 38 do not fit here. */
-        *type_out = target->precision ? type_decimal((uint8_t)target->precision, (uint8_t)target->scale) : type_decimal(38, 18);
-        return target->precision <= 38 && target->scale <= target->precision;
-    }
-    return true;
-}
-
 static const char *suggest_column(const struct mc_schema *schema, struct str name, char text[128])
 {
     const char **names = xcalloc(schema->column_count + 1, sizeof(*names));
@@ -202,6 +172,7 @@ struct mapping *mapping_new(const struct job *job, const struct mc_schema *schem
     mapping->schema = schema;
     mapping->convert.zone = zone;
     mapping->convert.empty_as_null = job->target.empty_as_null;
+    mapping->nested = nested_new(&mapping->convert);
     mapping->targets = xcalloc(schema->column_count + 1, sizeof(*mapping->targets));
     for (size_t i = 0; i < schema->column_count; i++) {
         struct target *target = &mapping->targets[i];
@@ -212,7 +183,7 @@ struct mapping *mapping_new(const struct job *job, const struct mc_schema *schem
         target->guess = (uint32_t)i;
         target->at = job->target.table_at;
         target->width = (unsigned)strlen(job->target.table);
-        target->supported = type_of_target(&schema->columns[i].type, &target->type, &target->wire);
+        target->supported = target_type(&schema->columns[i].type, &target->type, &target->wire);
     }
     for (size_t i = 0; i < job->target.column_count; i++) {
         const struct job_column *column = &job->target.columns[i];
@@ -242,6 +213,7 @@ void mapping_free(struct mapping *mapping)
 {
     if (!mapping)
         return;
+    nested_free(mapping->nested);
     free(mapping->targets);
     free(mapping);
 }
@@ -274,9 +246,12 @@ static void check_target(struct mapping *mapping, struct target *target, const s
     from = field_type(&probe->fields[found]);
     mc_type_print(&target->column->type, &type);
     if (!target->supported)
-        complain(complaints, target->at, target->width, "column \"%s\" is %s, a type that this release does not write yet; leave "
-                 "it out, "
-                 "or keep the value as JSON text in a STRING column", target->column->name, buffer_text(&type));
+        complain(complaints, target->at, target->width, "column \"%s\" is %s, a type that this release does not write; leave "
+                 "it out, or make it a STRING", target->column->name, buffer_text(&type));
+    else if (target->wire == WIRE_NESTED && from.kind != TYPE_JSON && from.kind != TYPE_STRING && from.kind != TYPE_NULL)
+        complain(complaints, target->at, target->width, "field \"%.*s\" (%s) into column \"%s\" (%s): only json, and string "
+                 "with JSON in it, becomes an ARRAY, MAP or STRUCT", STR_ARG(probe->fields[found].name), type_print(from, name),
+                 target->column->name, buffer_text(&type));
     else if (!convert_possible(from, target->type, &error))
         complain(complaints, target->at, target->width, "field \"%.*s\" into column \"%s\" (%s): %s",
                  STR_ARG(probe->fields[found].name), target->column->name, buffer_text(&type), error.text);
@@ -348,15 +323,9 @@ static void check_not_null(struct batch *batch, const struct target *target, con
 
 static void check_integers(struct batch *batch, const struct target *target, const struct column *column)
 {
-    int64_t least = -INT64_MAX, most = INT64_MAX; /* the service has no -2^63 */
-    const char *reason = "is out of the range of BIGINT";
+    int64_t least, most;
+    const char *reason = target_integer_range(target->column->type.kind, &least, &most);
 
-    switch (target->column->type.kind) {
-    case MC_TINYINT: least = INT8_MIN, most = INT8_MAX, reason = "is out of the range of TINYINT"; break;
-    case MC_SMALLINT: least = INT16_MIN, most = INT16_MAX, reason = "is out of the range of SMALLINT"; break;
-    case MC_INT: least = INT32_MIN, most = INT32_MAX, reason = "is out of the range of INT"; break;
-    default: break;
-    }
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
 
@@ -365,43 +334,10 @@ static void check_integers(struct batch *batch, const struct target *target, con
     }
 }
 
-/* Whether the text has at most that many characters; it is valid UTF-8. */
-static bool characters_fit(struct str text, unsigned characters_max)
-{
-    size_t count = 0;
-
-    if (text.size <= characters_max)
-        return true;
-    for (size_t i = 0; i < text.size; i++)
-        count += ((unsigned char)text.data[i] & 0xC0) != 0x80;
-    return count <= characters_max;
-}
-
-/* Whether the text is valid UTF-8. Most texts are short and ASCII: for those a word that overlaps the last one saves the bytes
- * one by one. */
-static inline bool is_text(struct str text)
-{
-    uint64_t any = 0, word;
-
-    if (text.size < 8) {
-        for (size_t i = 0; i < text.size; i++)
-            any |= (unsigned char)text.data[i];
-    } else {
-        for (size_t i = 0; i + 8 < text.size; i += 8) {
-            memcpy(&word, text.data + i, 8);
-            any |= word;
-        }
-        memcpy(&word, text.data + text.size - 8, 8);
-        any |= word;
-    }
-    return LIKELY(!(any & UINT64_C(0x8080808080808080))) || str_is_utf8(text);
-}
-
 static void check_texts(struct batch *batch, const struct target *target, const struct column *column)
 {
-    enum mc_kind kind = target->column->type.kind;
-    bool utf8 = kind != MC_BINARY && !column->utf8;
-    unsigned characters_max = kind == MC_VARCHAR || kind == MC_CHAR ? target->column->type.precision : UINT32_MAX;
+    bool utf8 = target->column->type.kind != MC_BINARY && !column->utf8;
+    unsigned characters_max = target_characters_max(&target->column->type);
 
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
@@ -409,12 +345,8 @@ static void check_texts(struct batch *batch, const struct target *target, const 
 
         if (column->null && (column->null[row] || batch_row_gone(batch, row)))
             continue;
-        if (UNLIKELY(text.size > TEXT_BYTES_MAX))
-            fail_row(batch, target, column, row, "and what follows has more than 8 MiB, the most that one value may have");
-        else if (UNLIKELY(utf8 && !is_text(text)))
-            fail_row(batch, target, column, row, "is not valid UTF-8");
-        else if (UNLIKELY(!characters_fit(text, characters_max)))
-            fail_row(batch, target, column, row, "has more characters than the column's type allows");
+        if (UNLIKELY(!target_text_fits(text, utf8, characters_max)))
+            fail_row(batch, target, column, row, target_text(text, utf8, characters_max));
     }
 }
 
@@ -437,9 +369,24 @@ static const void *make_decimals(struct batch *batch, const struct column *colum
     return texts;
 }
 
-/* The nearest float. Rounding is what a FLOAT column means; a finite value that would become infinite or 0 does not fit. NaN and
- * the infinities are floats as they are. */
-static const void *make_floats(struct batch *batch, const struct target *target, const struct column *column)
+/* Whether the float is the same number: as it is, or by its shortest text, so that decimal 0.1 passes and 16777217 does not. */
+static bool float_is_same(float value, double wanted)
+{
+    char text[32];
+
+    if ((double)value == wanted)
+        return true;
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value)
+            break;
+    }
+    return strtod(text, NULL) == wanted;
+}
+
+/* A double is rounded, for that is what a FLOAT column means. Whole numbers and decimals are exact, so they stay that or fail, as
+ * they do toward DOUBLE. */
+static const void *make_floats(struct batch *batch, const struct target *target, const struct column *column, bool exact)
 {
     float *floats = arena_try_array(&batch->arena, column->rows, sizeof(*floats));
 
@@ -447,17 +394,15 @@ static const void *make_floats(struct batch *batch, const struct target *target,
         return NULL;
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
-        double value;
+        const char *reason;
 
         if (column->null && column->null[row])
             continue;
-        value = column->real[row];
-        /* Half a step above FLT_MAX rounds up to infinity. */
-        if (isfinite(value) && (fabs(value) >= 0x1.ffffffp127 || (value != 0 && (float)value == 0))) {
-            fail_row(batch, target, column, row, "is out of the range of FLOAT");
-            continue;
-        }
-        floats[row] = (float)value;
+        reason = target_float(column->real[row], &floats[row]);
+        if (!reason && exact && !batch_row_gone(batch, row) && !float_is_same(floats[row], column->real[row]))
+            reason = "has more digits than a FLOAT can hold";
+        if (reason)
+            fail_row(batch, target, column, row, reason);
     }
     return floats;
 }
@@ -472,9 +417,52 @@ static const void *make_milliseconds(struct batch *batch, const struct column *c
         uint32_t row = batch->selection[i];
 
         if (!(column->null && column->null[row]))
-            milliseconds[row] = column->instant[row].seconds * 1000 + column->instant[row].nanos / 1000000;
+            milliseconds[row] = target_milliseconds(column->instant[row]);
     }
     return milliseconds;
+}
+
+/* Arrays, maps and structs from JSON text. The column of the field stays as it is: rows that become NULL are marked in a copy of
+ * its null bytes; *column has them afterwards. NULL: the arena is full. */
+static const void *make_nested(struct mapping *mapping, const struct target *target, struct batch *batch, struct column **column)
+{
+    struct column *from = *column;
+    struct wire_nested *values = arena_try_array(&batch->arena, from->rows, sizeof(*values));
+    struct column *to = arena_try_alloc(&batch->arena, sizeof(*to));
+
+    if (!values || !to)
+        return NULL;
+    *to = *from;
+    to->null = NULL;
+    if (from->null) {
+        if (!column_try_nullable(&batch->arena, to))
+            return NULL;
+        memcpy(to->null, from->null, from->rows);
+    }
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i];
+        const char *reason = NULL;
+
+        if (from->null && from->null[row])
+            continue;
+        switch (nested_convert(mapping->nested, &batch->arena, &target->column->type, from->text[row], &values[row], &reason)) {
+        case CONVERT_OK: break;
+        case CONVERT_FULL: return NULL;
+        case CONVERT_FAILED: fail_row(batch, target, from, row, reason); break;
+        case CONVERT_NULL:
+            if (!column_try_nullable(&batch->arena, to))
+                return NULL;
+            to->null[row] = 1;
+        }
+    }
+    *column = to;
+    return values;
+}
+
+/* Text goes into a nested type as it is: it is read once, there. */
+static struct type nearest_type(const struct target *target, struct type from)
+{
+    return target->wire == WIRE_NESTED && from.kind == TYPE_STRING ? from : target->type;
 }
 
 static bool fill(struct mapping *mapping, const struct target *target, struct batch *batch, struct field *field,
@@ -482,25 +470,33 @@ static bool fill(struct mapping *mapping, const struct target *target, struct ba
 {
     struct str name = str_of(target->column->name);
     struct column *column = batch_column(batch, field);
+    const void *nested = NULL;
     struct error inner;
+    bool exact;
 
     if (!column)
         return arena_full(batch, error);
     if (!target->supported || !convert_possible(column->type, target->type, &inner))
         return error_set(error, ERROR_SCRIPT, "mapping: field \"%.*s\" into column \"%s\": %s", STR_ARG(field->name),
                          target->column->name,
-                         target->supported ? inner.text : "the column's type is not written by this release yet");
-    column = convert_column(&mapping->convert, batch, column, target->type, name, false);
+                         target->supported ? inner.text : "the column's type is not written by this release");
+    exact = column->type.kind == TYPE_BIGINT || column->type.kind == TYPE_DECIMAL;
+    column = convert_column(&mapping->convert, batch, column, nearest_type(target, column->type), name, false);
     if (!column)
         return arena_full(batch, error);
+    if (target->wire == WIRE_NESTED) {
+        nested = make_nested(mapping, target, batch, &column);
+        if (!nested)
+            return arena_full(batch, error);
+    }
     if (column->null && target->column->not_null)
         check_not_null(batch, target, column);
-    *wire_out = (struct wire_column){target->wire, target->number, column->null, column->data};
+    *wire_out = (struct wire_column){target->wire, target->number, column->null, nested ? nested : column->data};
     switch (target->column->type.kind) {
     case MC_TINYINT: case MC_SMALLINT: case MC_INT: case MC_BIGINT: check_integers(batch, target, column); break;
     case MC_STRING: case MC_VARCHAR: case MC_CHAR: case MC_BINARY: case MC_JSON: check_texts(batch, target, column); break;
     case MC_DECIMAL: wire_out->data = make_decimals(batch, column); break;
-    case MC_FLOAT: wire_out->data = make_floats(batch, target, column); break;
+    case MC_FLOAT: wire_out->data = make_floats(batch, target, column, exact); break;
     case MC_DATETIME: wire_out->data = make_milliseconds(batch, column); break;
     default: break;
     }

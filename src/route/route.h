@@ -6,7 +6,7 @@
  * two fields into one column is an error; unmapped fields are not written; unmapped columns are NULL (an error when NOT NULL
  * without default). Values convert strictly (batch/convert.h) and then to the column's width: range of the small integers,
  * decimal precision and scale, UTF-8 and 8 MiB for text, NULL in NOT NULL columns: what does not fit is a dirty row with the
- * column and the value's beginning. */
+ * column and the value's beginning. ARRAY, MAP and STRUCT come from JSON (nested.h). Every case: config/conversion.md. */
 #ifndef LUADUCT_ROUTE_ROUTE_H
 #define LUADUCT_ROUTE_ROUTE_H
 

@@ -139,3 +139,42 @@ const char *str_nearest(struct str word, const char *const *candidates, size_t c
     }
     return nearest;
 }
+
+static int base64_digit(unsigned char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+bool str_decode_base64(struct str text, char *bytes, size_t *size_out)
+{
+    size_t size = 0, padding = 0;
+
+    if (text.size % 4)
+        return false;
+    if (text.size && text.data[text.size - 1] == '=')
+        padding = text.data[text.size - 2] == '=' ? 2 : 1;
+    for (size_t i = 0; i < text.size; i += 4) {
+        size_t missing = i + 4 == text.size ? padding : 0;
+        uint32_t group = 0;
+
+        for (size_t k = 0; k < 4; k++) {
+            int digit = k >= 4 - missing ? 0 : base64_digit((unsigned char)text.data[i + k]);
+
+            if (digit < 0)
+                return false;
+            group = group << 6 | (uint32_t)digit;
+        }
+        if (missing && group & ((1u << 8 * missing) - 1))
+            return false;
+        for (size_t k = 0; k < 3 - missing; k++)
+            bytes[size++] = (char)(group >> (16 - 8 * k));
+    }
+    *size_out = size;
+    return true;
+}

@@ -50,6 +50,9 @@ bool str_cut(struct str text, char separator, struct str *head, struct str *rest
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, nothing beyond U+10FFFF, shortest forms). */
 bool str_is_utf8(struct str text);
 
+/* Strict base64: whole groups of four with padding, unused bits zero. bytes needs text.size / 4 * 3. */
+bool str_decode_base64(struct str text, char *bytes, size_t *size_out) MUST_USE;
+
 /* The candidate nearest to word by edit distance, without regard to case, or NULL when none is near enough to be worth
  * suggesting. */
 const char *str_nearest(struct str word, const char *const *candidates, size_t count);

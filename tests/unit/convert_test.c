@@ -248,7 +248,7 @@ static void test_pairs(void **state)
         [TYPE_DATETIME] = "-----y-yyyy-",
         [TYPE_TIMESTAMP] = "-----y-yyyy-",
         [TYPE_TIMESTAMP_NTZ] = "-----y-yyyy-",
-        [TYPE_JSON] =     "-yyyyy-yyyyy",
+        [TYPE_JSON] =     "-yyyyyyyyyyy",
     };
 
     (void)state;

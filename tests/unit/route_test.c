@@ -239,7 +239,9 @@ static void test_wire_values(void **state)
                 const struct instant *instant = column->data;
 
                 snprintf(text, sizeof(text), "%lld %d", (long long)instant->seconds, instant->nanos);
+                break;
             }
+            case WIRE_NESTED: break; /* conversion_test.c */
             }
         }
         if (column->kind == WIRE_FLOAT && *cases[i].value == '0')
@@ -270,6 +272,49 @@ static void test_large_text(void **state)
     assert_non_null(strstr(last_reason(setup), "8 MiB"));
     setup_free(setup);
     free(large);
+}
+
+/* Rows after rows, and two columns from one field: what one conversion did is not seen by the next one. */
+static void test_nested(void **state)
+{
+    static const char *const texts[] = {"[\"a text of some length\"]", "[\"1\"]", "null", "[7]", NULL, "{\"a\":[1]}", "[]"};
+    static const char *const reasons[] = {
+        "\"[\"a text of some length\"]\" holds a value that is not a JSON value of the matching kind, for type BIGINT: "
+        "\"a text of some length\" at $[0]",
+        "\"[\"1\"]\" holds a value that is not a JSON value of the matching kind, for type BIGINT: \"1\" at $[0]",
+        "\"{\"a\":[1]}\" has something else than an array where the type has an ARRAY: an object at $",
+    };
+    struct setup *setup = setup_new(COUNT_OF(texts));
+    const struct wire_column *columns;
+    size_t count = 0;
+
+    (void)state;
+    add_column(setup, "list", "array<bigint>");
+    add_column(setup, "text", "string");
+    add_texts(setup, "list", texts);
+    add_mapping(setup, "text", "list");
+    run(setup);
+    for (const struct dirty_row *dirty = setup->batch->dirty; dirty; dirty = dirty->next) {
+        assert_true(count < COUNT_OF(reasons));
+        assert_true(str_is(dirty->column, "list"));
+        if (!str_is(dirty->reason, reasons[count++]))
+            fail_msg("%.*s", STR_ARG(dirty->reason));
+    }
+    assert_int_equal(count, COUNT_OF(reasons));
+    assert_int_equal(setup->batch->selected, 4);
+    columns = setup->routed.columns;
+    assert_true(columns[0].null[2] && columns[0].null[4] && !columns[0].null[3] && !columns[0].null[6]);
+    assert_true(!columns[1].null[2] && columns[1].null[4]);
+    assert_int_equal(((const struct wire_nested *)columns[0].data)[3].wire.size, 3);
+    assert_int_equal(((const struct wire_nested *)columns[0].data)[6].wire.size, 1);
+    setup_free(setup);
+
+    setup = setup_new(2);
+    add_column(setup, "list", "array<bigint>")->not_null = true;
+    add_texts(setup, "list", (const char *const[]){"[1]", "null"});
+    run(setup);
+    assert_string_equal(last_reason(setup), "mapping: list: is NULL, but the column is NOT NULL");
+    setup_free(setup);
 }
 
 static void test_mapping(void **state)
@@ -529,13 +574,13 @@ static void test_check(void **state)
     add_numbers(setup, "amount", NULL);
     add_numbers(setup, "at", NULL);
     add_numbers(setup, "ok", NULL);
-    add_texts(setup, "tags", NULL);
+    add_numbers(setup, "tags", NULL);
     add_mapping(setup, "name", "amuont");
     add_partition(setup, "ds", PARTITION_TIME, "ammount", "yyyyMMdd");
     assert_mistakes(setup, (const char *const[]){"column \"id\" is NOT NULL and no field feeds it",
                     "there is no field \"amuont\" for column \"name\" after the last stage; did you mean \"amount\"?",
-                    "column \"tags\" is ARRAY<STRING>", "field \"at\" (bigint) into column \"at\" (TIMESTAMP_NTZ) needs a time "
-                    "zone",
+                    "field \"tags\" (bigint) into column \"tags\" (ARRAY<STRING>): only json, and string with JSON in it",
+                    "field \"at\" (bigint) into column \"at\" (TIMESTAMP_NTZ) needs a time zone",
                     "bigint does not convert to boolean", "partition \"ds\": there is no field \"ammount\""}, 6);
     setup_free(setup);
 
@@ -673,6 +718,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wire_values),  cmocka_unit_test(test_large_text),   cmocka_unit_test(test_mapping),
+        cmocka_unit_test(test_nested),
         cmocka_unit_test(test_time_levels),  cmocka_unit_test(test_time_sources), cmocka_unit_test(test_field_values),
         cmocka_unit_test(test_many_groups),  cmocka_unit_test(test_lua),          cmocka_unit_test(test_check),
         cmocka_unit_test(test_check_of_listed_types), cmocka_unit_test(test_create),       cmocka_unit_test(test_describe),

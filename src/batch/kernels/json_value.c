@@ -213,46 +213,6 @@ const char *json_parse_instant(struct json_extractor *x, struct str text, enum t
     return NULL;
 }
 
-static int base64_digit(unsigned char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Strict: whole groups of four with padding, unused bits zero. bytes needs text.size / 4 * 3. */
-static bool parse_base64(struct str text, char *bytes, size_t *size_out)
-{
-    size_t size = 0, padding = 0;
-
-    if (text.size % 4)
-        return false;
-    if (text.size && text.data[text.size - 1] == '=')
-        padding = text.data[text.size - 2] == '=' ? 2 : 1;
-    for (size_t i = 0; i < text.size; i += 4) {
-        size_t missing = i + 4 == text.size ? padding : 0;
-        uint32_t group = 0;
-
-        for (size_t k = 0; k < 4; k++) {
-            int digit = k >= 4 - missing ? 0 : base64_digit((unsigned char)text.data[i + k]);
-
-            if (digit < 0)
-                return false;
-            group = group << 6 | (uint32_t)digit;
-        }
-        if (missing && group & ((1u << 8 * missing) - 1))
-            return false;
-        for (size_t k = 0; k < 3 - missing; k++)
-            bytes[size++] = (char)(group >> (16 - 8 * k));
-    }
-    *size_out = size;
-    return true;
-}
-
 static const char *decimal_fault(enum decimal_status status)
 {
     switch (status) {
@@ -296,7 +256,7 @@ static void store_binary(struct json_extractor *x, struct json_spec *spec, yyjso
     *cell = str_make(bytes, 0);
     if (!bytes)
         x->full = true;
-    else if (!parse_base64(text, bytes, &cell->size))
+    else if (!str_decode_base64(text, bytes, &cell->size))
         cell_bad_value(x, spec, value, "not base64");
 }
 
@@ -440,7 +400,7 @@ const char *json_parse_default(struct json_extractor *x, struct json_spec *spec,
     case TYPE_BINARY: {
         size_t size;
 
-        if (!parse_base64(text, spec->default_memory, &size))
+        if (!str_decode_base64(text, spec->default_memory, &size))
             return "not base64";
         cell->text = str_make(spec->default_memory, size);
         return NULL;
