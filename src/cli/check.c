@@ -47,6 +47,16 @@ static bool check_dirty(struct engine *engine, struct error *error)
     return true;
 }
 
+static void print_mapping(const struct engine *engine, const struct mc_schema *schema)
+{
+    struct buffer text;
+
+    buffer_init(&text, 0);
+    route_describe(engine->job, schema, engine->probe, &text);
+    fputs(buffer_text(&text), stdout);
+    buffer_release(&text);
+}
+
 /* The table as the service has it against the job's mapping, or the table that would be made. */
 static bool check_table(struct engine *engine, struct client_call *answer, struct error *error)
 {
@@ -64,6 +74,7 @@ static bool check_table(struct engine *engine, struct client_call *answer, struc
             return error_set(error, ERROR_FATAL, "table %s does not exist; create it, or say `create: if_missing` under target",
                              engine->table);
         printf("target: table %s does not exist, it will be created\n", engine->table);
+        print_mapping(engine, &engine->create_schema);
         return true;
     }
     if (!answer->ok) {
@@ -74,12 +85,8 @@ static bool check_table(struct engine *engine, struct client_call *answer, struc
         return false;
     ok = route_check(job, &schema, engine->probe, engine->report);
     if (ok) {
-        struct buffer text;
-
-        buffer_init(&text, 0);
-        route_describe(job, &schema, engine->probe, &text);
-        printf("target: table %s is there\n%s", engine->table, buffer_text(&text));
-        buffer_release(&text);
+        printf("target: table %s is there\n", engine->table);
+        print_mapping(engine, &schema);
     } else {
         error_set(error, ERROR_CONFIG, "the job does not fit the table %s", engine->table);
     }

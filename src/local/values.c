@@ -83,6 +83,23 @@ static bool bytes_check(const struct mc_column *column, struct str bytes, struct
     }
 }
 
+/* What stands inside of an array, a map or a struct is held to its own type; an error names the column. */
+static bool nested_check(const struct mc_column *column, const struct record_value *value, struct error *error)
+{
+    size_t keys = column->type.kind == MC_MAP ? value->count / 2 : 0;
+
+    for (size_t i = 0; i < value->count; i++) {
+        size_t child = column->type.kind == MC_STRUCT ? i : column->type.kind == MC_MAP && i >= keys;
+        struct mc_column item = {.name = column->name, .type = column->type.children[child]};
+
+        if (i < keys && value->items[i].null)
+            return error_set(error, ERROR_DATA, "column %s: a map has a key that is NULL", column->name);
+        if (!value_check(&item, &value->items[i], error))
+            return false;
+    }
+    return true;
+}
+
 bool value_check(const struct mc_column *column, const struct record_value *value, struct error *error)
 {
     if (value->null) {
@@ -118,6 +135,10 @@ bool value_check(const struct mc_column *column, const struct record_value *valu
     case MC_JSON:
     case MC_DECIMAL:
         return bytes_check(column, value->bytes, error);
+    case MC_ARRAY:
+    case MC_MAP:
+    case MC_STRUCT:
+        return nested_check(column, value, error);
     default:
         return true;
     }

@@ -37,6 +37,8 @@ def test_version_and_help(tmp_path):
     assert status == 0 and "luaduct run" in out
     status, out, _ = command(tmp_path, "help", "config")
     assert status == 0 and "flush_interval" in out and "access_key" in out
+    status, out, _ = command(tmp_path, "help", "types")
+    assert status == 0 and out == (pathlib.Path(__file__).parents[2] / "config/conversion.md").read_text()
 
 
 def test_a_wrong_librdkafka_property_is_found_by_check(tmp_path):

@@ -1,9 +1,10 @@
 """Every type of the first release: PyODPS creates the table, luaduct fills it from a real broker, PyODPS reads exactly the expected rows."""
 import datetime
 import json
+import re
 from decimal import Decimal
 
-from support.agent import run_job, write_job
+from support.agent import Process, run_job, write_job
 
 TABLE = """tiny tinyint, small smallint, middle int, big bigint, single float, real double, price decimal(20,4), name string, code varchar(8),
 kind char(3), data binary, ok boolean, day date, at datetime, moment timestamp, local timestamp_ntz, doc json"""
@@ -127,3 +128,84 @@ def test_what_pyodps_writes_the_decoder_reads(endpoint, name):
         writer.write(rows)
     found = endpoint.rows(name)
     assert [[r["n"], r["s"], r["d"]] for r in found] == rows
+
+
+NESTED_COLUMNS = {
+    "id": "bigint", "code": "varchar(4)", "kind": "char(3)", "tags": "array<string>", "sizes": "map<string,bigint>", "days": "map<int,date>",
+    "who": "struct<name:string,age:int,born:date>", "prices": "array<decimal(10,2)>", "ticks": "array<timestamp>",
+    "deep": "array<struct<at:datetime,values:map<string,array<double>>,flag:boolean>>", "texts": "array<varchar(2)>",
+}
+NESTED_JOB = """\
+name: {name}
+source: {{kafka: k, topic: {name}}}
+stages:
+  - name: parse
+    kind: json
+    columns:
+      - {{name: id, path: $.id, type: bigint}}
+      - {{name: code, path: $.code, type: string}}
+      - {{name: kind, path: $.kind, type: string}}
+      - {{name: tags, path: "$.tags[*]", type: json}}
+{paths}
+target:
+  maxcompute: m
+  table: {name}
+  create: if_missing
+  columns:
+{columns}
+runtime: {{workers: 1, flush_interval: 500ms}}
+"""
+NESTED_GOOD = [
+    {"id": 1, "code": "八个字符", "kind": "ab", "tags": ["a", None, "张三"], "sizes": {"s": 1, "m": None, "": -9223372036854775807},
+     "days": {"1": "2024-02-29", "-2": "0001-01-01"}, "who": {"AGE": 2147483647, "name": "ann \"x\""}, "prices": [1.5, "-0.01", None],
+     "ticks": ["2024-01-01 08:00:00.123456789", "1969-12-31T23:59:59.5Z"], "texts": ["ab", "张三", ""],
+     "deep": [{"at": "2024-01-01 08:00:00.5", "values": {"x": [0.1, -1e300], "y": []}, "flag": True}, None, {}]},
+    {"id": 2, "tags": [], "sizes": {}, "days": {}, "who": {}, "prices": [], "ticks": [], "texts": [], "deep": []},
+    {"id": 3},
+]
+NESTED_BAD = [
+    ({"tags": [1]}, "tags", "for type STRING: 1 at $[0]"), ({"sizes": {"a": 1.5}}, "sizes", "for type BIGINT: 1.5 at $.a"),
+    ({"sizes": [1]}, "sizes", "a MAP: an array at $"), ({"days": {"1": "2024-02-29", "01": "2024-02-29"}}, "days", 'map key twice: "01" at $'),
+    ({"who": {"name": "a", "nick": "b"}}, "who", 'does not have: "nick" at $'), ({"prices": [0.555]}, "prices", "for type DECIMAL(10,2): 0.555 at $[0]"),
+    ({"texts": ["abc"]}, "texts", 'for type VARCHAR(2): "abc" at $[0]'), ({"deep": [{}, {"values": {"x": [1, "y"]}}]}, "deep", 'for type DOUBLE: "y" at $[1].values.x[1]'),
+    ({"code": "abcde"}, "code", "more characters"), ({"kind": "abcd"}, "kind", "more characters"), ({"who": {"age": 2147483648}}, "who", "out of the range of INT"),
+]
+
+
+def test_nested_types_into_a_table_that_luaduct_creates(broker, endpoint, tmp_path, name):
+    broker.create_topic(name, 1)
+    values = [json.dumps(r, ensure_ascii=False).encode() for r in NESTED_GOOD] + [json.dumps(r).encode() for r, _, _ in NESTED_BAD]
+    broker.produce(name, values, partitions=1)
+    paths = "\n".join("      - {name: %s, path: $.%s, type: json}" % (c, c) for c in list(NESTED_COLUMNS)[4:])
+    columns = "\n".join('    - {name: %s, type: "%s"}' % pair for pair in NESTED_COLUMNS.items())
+    path = write_job(tmp_path, broker.address, endpoint.url, NESTED_JOB.format(name=name, paths=paths, columns=columns))
+    checked = Process(tmp_path / "check", "check", path, "--connect")
+    assert checked.wait() == 0, checked.stderr()
+    said = checked.out.read_text()
+    assert "will be created" in said and "  who STRUCT<name:STRING,age:INT,born:DATE> <- who (json)\n" in said, said
+    status, stderr = run_job(path, "--records", len(values))
+    assert status == 0, stderr
+    schema = endpoint.odps().get_table(name).table_schema
+    assert {c.name: re.sub("[ `]", "", str(c.type).lower()) for c in schema.simple_columns} == NESTED_COLUMNS
+    rows = sorted(endpoint.rows(name), key=lambda r: r["id"])
+    assert len(rows) == 3
+    first = rows[0]
+    day, utc = datetime.date, datetime.timezone.utc
+    assert first["code"] == "八个字符" and first["kind"].rstrip() == "ab" and first["tags"] == ["a", None, "张三"]
+    assert dict(first["sizes"]) == {"s": 1, "m": None, "": -9223372036854775807} and dict(first["days"]) == {1: day(2024, 2, 29), -2: day(1, 1, 1)}
+    assert tuple(first["who"]) == ("ann \"x\"", 2147483647, None)
+    assert first["prices"] == [Decimal("1.50"), Decimal("-0.01"), None] and first["texts"] == ["ab", "张三", ""]
+    assert [(t.timestamp() // 1, t.nanosecond) for t in first["ticks"]] == [(datetime.datetime(2024, 1, 1, tzinfo=utc).timestamp(), 789), (-1, 0)]
+    deep = [item and tuple(item) for item in first["deep"]]
+    assert deep[0][0].timestamp() == datetime.datetime(2024, 1, 1, 0, 0, 0, 500000, utc).timestamp()
+    assert {k: list(v) for k, v in deep[0][1].items()} == {"x": [0.1, -1e300], "y": []} and deep[0][2] is True
+    assert deep[1:] == [None, (None, None, None)]
+    second = rows[1]
+    assert all(len(second[c]) == 0 for c in ("tags", "sizes", "days", "prices", "ticks", "texts", "deep")) and tuple(second["who"]) == (None, None, None)
+    assert all(v is None for k, v in rows[2].items() if k != "id")
+    dirty = [json.loads(line) for f in (tmp_path / "dirty").glob("*.ndjson") for line in f.read_text().splitlines()]
+    dirty.sort(key=lambda line: line["offset"])
+    assert [line["column"] for line in dirty] == [column for _, column, _ in NESTED_BAD]
+    for line, (_, _, reason) in zip(dirty, NESTED_BAD):
+        assert reason in line["reason"] and line["stage"] == "mapping", line
+    assert "dirty rows by stage and column: mapping (sizes) 2, mapping (who) 2, mapping (code) 1, " in stderr
