@@ -2,11 +2,9 @@
  * secret that happens to contain "${" stays what it is. */
 #include "job/resolve.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "util/file.h"
 
 enum { FILE_BYTES_MAX = 64 << 10 };
 
@@ -20,50 +18,18 @@ char *path_join(const char *directory, struct str path)
 static bool file_append(struct buffer *text, const char *path, struct error *error)
 {
     struct buffer content;
-    struct stat status;
-    bool ok = false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool ok;
 
-    buffer_init(&content, FILE_BYTES_MAX + 1);
-    if (fd < 0 || fstat(fd, &status) != 0) {
-        error_set(error, ERROR_CONFIG, "the file %s cannot be read: %s", path, strerror(errno));
-        goto out;
-    }
-    if (S_ISDIR(status.st_mode)) {
-        error_set(error, ERROR_CONFIG, "%s is a folder", path);
-        goto out;
-    }
-    for (;;) {
-        char piece[4096];
-        ssize_t size = read(fd, piece, sizeof(piece));
-
-        if (size < 0 && errno == EINTR)
-            continue;
-        if (size < 0) {
-            error_set(error, ERROR_CONFIG, "the file %s cannot be read: %s", path, strerror(errno));
-            goto out;
-        }
-        if (size == 0)
-            break;
-        buffer_append(&content, piece, (size_t)size);
-        if (content.failed || content.size > FILE_BYTES_MAX) {
-            error_set(error, ERROR_CONFIG, "the file %s is larger than %d KiB", path, FILE_BYTES_MAX >> 10);
-            goto out;
-        }
-    }
-    if (content.size && (memchr(content.data, 0, content.size) || !str_is_utf8(buffer_str(&content)))) {
-        error_set(error, ERROR_CONFIG, "the file %s is no UTF-8 text", path);
-        goto out;
-    }
+    buffer_init(&content, 0);
+    ok = file_read(&content, path, FILE_BYTES_MAX, NULL, error);
+    if (ok && content.size && (memchr(content.data, 0, content.size) || !str_is_utf8(buffer_str(&content))))
+        ok = error_set(error, ERROR_CONFIG, "the file %s is no UTF-8 text", path);
     if (content.size && content.data[content.size - 1] == '\n')
         content.size--;
     if (content.size && content.data[content.size - 1] == '\r')
         content.size--;
-    buffer_append_str(text, buffer_str(&content));
-    ok = true;
-out:
-    if (fd >= 0)
-        close(fd);
+    if (ok)
+        buffer_append_str(text, buffer_str(&content));
     buffer_release(&content);
     return ok;
 }
