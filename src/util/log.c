@@ -1,7 +1,7 @@
 /* log.c: formats, redacts and writes one line at a time.
  * Method: the sentence is formatted on the heap without a limit, then redacted, then cleaned and cut: cutting first could leave
- * half of a secret standing at the end. One mutex guards the file, the told secrets and the table of repeats. Told secrets live
- * as long as the process, for redaction must also hold for what is said after log_stop.
+ * half of a secret standing at the end. One mutex guards the file, the told secrets and the table of repeats. Told secrets
+ * outlive log_stop, for redaction must also hold for what is said after it.
  * Cost: one allocation and one write(2) a line, a search per told secret, and a walk over the 64 remembered repeats. */
 #include "util/log.h"
 
@@ -108,6 +108,21 @@ void log_secret(const char *text)
     state.secrets[at] = xstrdup(text);
     state.secret_count++;
 out:
+    pthread_mutex_unlock(&state.lock);
+}
+
+void log_secret_forget(const char *text)
+{
+    pthread_mutex_lock(&state.lock);
+    for (size_t i = 0; text && i < state.secret_count; i++) {
+        if (strcmp(state.secrets[i], text) != 0)
+            continue;
+        explicit_bzero(state.secrets[i], strlen(state.secrets[i]));
+        free(state.secrets[i]);
+        state.secret_count--;
+        memmove(state.secrets + i, state.secrets + i + 1, (state.secret_count - i) * sizeof(*state.secrets));
+        break;
+    }
     pthread_mutex_unlock(&state.lock);
 }
 

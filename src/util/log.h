@@ -24,6 +24,8 @@ bool log_start(enum log_level level, const char *path, struct error *error) MUST
 void log_stop(void);
 /* A text (an access key) that is replaced by *** wherever a line would show it. Texts shorter than 4 bytes are ignored. */
 void log_secret(const char *text);
+/* Takes one back that nothing uses any more: each told secret costs a search of every line. NULL is taken. */
+void log_secret_forget(const char *text);
 /* Replaces all told secrets in a text of the caller's, in place; for error texts and pages that do not go through the log. */
 void log_redact(char *text);
 bool log_level_parse(struct str text, enum log_level *level_out) MUST_USE;
