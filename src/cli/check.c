@@ -64,10 +64,10 @@ static bool check_table(struct engine *engine, struct client_call *answer, struc
     struct mc_schema schema;
     bool ok;
 
-    if (!answer)
-        return error_set(error, ERROR_RETRY,
-                         "%s did not answer within %d s; check the endpoint of the data source %s and the network",
-                         job->target.maxcompute.endpoint, ENGINE_ASK_MS / 1000, job->target.maxcompute.name);
+    if (!answer) {
+        engine_no_answer(engine, error);
+        return false;
+    }
     if (answer->status == 404 &&
         (!answer->code[0] || strcmp(answer->code, "NoSuchTable") == 0 || strcmp(answer->code, "NoSuchObject") == 0)) {
         if (job->target.create == CREATE_NEVER)
@@ -106,6 +106,12 @@ static bool check_target(struct engine *engine, struct error *error)
     answer = engine_ask(engine, client_call_new(CLIENT_CONTROL, "GET", buffer_take(&resource, NULL)));
     ok = check_table(engine, answer, error);
     client_call_free(answer);
+    if (skew_is_large(client_skew(engine->client))) {
+        char text[SKEW_TEXT_MAX];
+
+        printf("target: warning: %s; from %d minutes on requests are refused\n", skew_text(client_skew(engine->client), text),
+               SKEW_REFUSED_MS / 60000);
+    }
     return ok || error_wrap(error, "target");
 }
 

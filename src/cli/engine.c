@@ -7,6 +7,7 @@
 
 #include "admin/admin.h"
 #include "cli/cli.h"
+#include "maxcompute/trust.h"
 #include "pipeline/worker.h"
 #include "route/route.h"
 #include "sink/upload.h"
@@ -31,6 +32,18 @@ static void properties_check(const struct job_property *properties, size_t count
             report_mistake(report, properties[i].at, (unsigned)strlen(properties[i].name), "%s", error.text);
 }
 
+/* Files that are read again while the job runs are tried once here, where a mistake in them has a place. */
+static void files_check(const struct job_maxcompute *maxcompute, struct report *report)
+{
+    struct error error = {0};
+
+    if (maxcompute->ca_file && !trust_check(maxcompute->ca_file, &error))
+        report_mistake(report, maxcompute->ca_file_at, (unsigned)strlen(maxcompute->ca_file), "ca_file: %s", error.text);
+    if (maxcompute->credentials.file && !credentials_file_check(maxcompute->credentials.file, &error))
+        report_mistake(report, maxcompute->credentials.file_at, (unsigned)strlen(maxcompute->credentials.file),
+                       "credentials.file: %s", error.text);
+}
+
 bool engine_load_job(struct engine *engine, const char *job_path, const char *datasources_path)
 {
     struct error error = {0};
@@ -44,6 +57,7 @@ bool engine_load_job(struct engine *engine, const char *job_path, const char *da
     properties_check(job->source.properties, job->source.property_count, engine->report);
     if (job->dirty.kafka.properties != job->source.properties)
         properties_check(job->dirty.kafka.properties, job->dirty.kafka.property_count, engine->report);
+    files_check(&job->target.maxcompute, engine->report);
     if (report_mistakes(engine->report))
         return false;
     if (!log_start((enum log_level)job->log.level, job->log.file, &error)) {
@@ -92,7 +106,14 @@ bool engine_budget(struct engine *engine, unsigned kafka_partitions)
 void engine_connect(struct engine *engine)
 {
     const struct job_maxcompute *maxcompute = &engine->job->target.maxcompute;
-    struct http_options http = {.ca_file = maxcompute->ca_file, .proxy = maxcompute->proxy};
+    struct http_options http = {.ca_file = maxcompute->ca_file, .proxy = maxcompute->proxy, .log = engine->log};
+    struct credentials_options credentials = {
+        .file = maxcompute->credentials.file,
+        .command = maxcompute->credentials.command,
+        .command_limit_ms = maxcompute->credentials.timeout_ms,
+        .interval_ms = maxcompute->credentials.interval_ms,
+        .log = engine->log,
+    };
     struct client_options client = {
         .endpoint = maxcompute->endpoint,
         .tunnel_endpoint = maxcompute->tunnel_endpoint,
@@ -100,6 +121,8 @@ void engine_connect(struct engine *engine)
         .schema_name = maxcompute->schema,
         .access_id = maxcompute->access_id,
         .access_key = maxcompute->access_key,
+        .security_token = maxcompute->security_token,
+        .credentials = credentials.file || credentials.command ? credentials_new(&credentials) : NULL,
         .region = maxcompute->region,
         .quota = engine->job->target.quota ? engine->job->target.quota : maxcompute->quota,
         .jitter_seed = (uint64_t)clock_wall_ms() ^ (uint64_t)getpid() << 32,
@@ -134,6 +157,14 @@ struct client_call *engine_ask(struct engine *engine, struct client_call *call)
     }
     client_call_free(call); /* so that the next question does not get its answer */
     return NULL;
+}
+
+void engine_no_answer(const struct engine *engine, struct error *error)
+{
+    if (client_is_unsigned(engine->client, error))
+        return;
+    error_set(error, ERROR_RETRY, "%s did not answer within %d s; check the endpoint of the data source %s and the network",
+              engine->job->target.maxcompute.endpoint, ENGINE_ASK_MS / 1000, engine->job->target.maxcompute.name);
 }
 
 bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_run *run, struct error *error)

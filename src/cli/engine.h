@@ -51,6 +51,8 @@ void engine_connect(struct engine *engine);
 /* Sends one question to the service and waits for its answer, at most ENGINE_ASK_MS; the caller frees it. NULL: none came, and
  * the call is gone. */
 struct client_call *engine_ask(struct engine *engine, struct client_call *call) MUST_USE;
+/* Why engine_ask gave NULL. */
+void engine_no_answer(const struct engine *engine, struct error *error);
 /* Makes the ends and the hub. */
 bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_run *run, struct error *error) MUST_USE;
 /* Prints the report, if there is something in it; the exit status that fits it. */

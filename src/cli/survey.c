@@ -32,12 +32,6 @@ static bool xml_take(struct str document, const char *path, struct buffer *text)
     return xml_find(document, path, &inner, NULL) == XML_FOUND && xml_text(inner, text);
 }
 
-static void no_answer(const struct engine *engine, struct error *error)
-{
-    error_set(error, ERROR_RETRY, "%s did not answer within %d s; check the endpoint of the data source %s and the network",
-              engine->job->target.maxcompute.endpoint, ENGINE_ASK_MS / 1000, engine->job->target.maxcompute.name);
-}
-
 static void table_ask(struct ends *ends)
 {
     struct engine *engine = ends->engine;
@@ -49,7 +43,7 @@ static void table_ask(struct ends *ends)
     answer = engine_ask(engine, client_call_new(CLIENT_CONTROL, "GET", buffer_take(&text, NULL)));
     ends->table_rows = -1;
     if (!answer) {
-        no_answer(engine, &ends->service);
+        engine_no_answer(engine, &ends->service);
     } else if (answer->ok) {
         ends->has_table = mc_table_parse(&ends->schema, answer->response, &ends->service);
         mc_table_id(answer->response, ends->table_id, sizeof(ends->table_id));
@@ -293,7 +287,7 @@ static void session_ask(struct survey_session *session, struct ends *ends)
     answer = engine_ask(engine, client_call_new(CLIENT_TUNNEL, "GET", buffer_take(&resource, NULL)));
     if (!answer) {
         session->state = SURVEY_NO_ANSWER;
-        no_answer(engine, &session->error);
+        engine_no_answer(engine, &session->error);
         ends->service = session->error; /* the others would wait as long */
     } else if (answer->ok) {
         session_read(session, answer->response);

@@ -29,6 +29,15 @@ struct job_kafka {
     size_t property_count;
 };
 
+/* Where a key comes from that is not written down: one of file and command. */
+struct job_credentials {
+    char *file;            /* NULL */
+    struct location file_at;
+    char **command;        /* ends with NULL; NULL: none */
+    int64_t timeout_ms;    /* of the command */
+    int64_t interval_ms;   /* of a command whose credentials have no known end */
+};
+
 /* A MaxCompute project of the data sources file. */
 struct job_maxcompute {
     char *name;
@@ -36,12 +45,15 @@ struct job_maxcompute {
     char *tunnel_endpoint; /* NULL: discovered */
     char *project;
     char *schema;          /* NULL */
-    char *access_id;
-    char *access_key;
+    char *access_id;       /* NULL with credentials */
+    char *access_key;      /* the same */
+    char *security_token;  /* NULL */
+    struct job_credentials credentials;
     char *region;          /* NULL: V1 signatures */
     char *quota;           /* NULL */
     char *time_zone;       /* NULL */
     char *ca_file;         /* NULL */
+    struct location ca_file_at;
     char *proxy;           /* NULL */
 };
 

@@ -99,6 +99,31 @@ static void datasource_read(struct option_reader *reader, const struct option *r
     reader->quiet = false;
 }
 
+/* A key that is written down, or credentials that are read. */
+static void credentials_check(const struct job_maxcompute *maxcompute, const struct tree_node *node, struct report *report)
+{
+    static const struct {
+        const char *name, *what;
+        bool required;
+    } keys[] = {{"access_id", "the access key's ID", true}, {"access_key", "the access key's secret", true},
+                {"security_token", "", false}};
+    const struct tree_node *credentials = tree_get(node, "credentials");
+
+    for (size_t i = 0; node && i < COUNT_OF(keys); i++) {
+        const struct tree_node *key = tree_get(node, keys[i].name);
+
+        if (credentials && key)
+            report_mistake(report, key->at, key->width, "maxcompute.%s.%s: credentials are set as well; leave one of them out",
+                           maxcompute->name, keys[i].name);
+        else if (!credentials && !key && keys[i].required)
+            report_mistake(report, node->at, node->width, "maxcompute.%s: \"%s\" is missing: %s; or set credentials",
+                           maxcompute->name, keys[i].name, keys[i].what);
+    }
+    if (credentials && credentials->kind == TREE_MAP && !tree_get(credentials, "file") == !tree_get(credentials, "command"))
+        report_mistake(report, credentials->at, credentials->width,
+                       "maxcompute.%s.credentials: say one of \"file\" and \"command\"", maxcompute->name);
+}
+
 /* The cluster of the dirty rows' topic: the source's own, read already, or another one. */
 static void dirty_cluster_read(struct job *job, struct option_reader *reader, struct owned *owned)
 {
@@ -118,14 +143,16 @@ static void dirty_cluster_read(struct job *job, struct option_reader *reader, st
 static void datasources_read(struct job *job, struct option_reader *reader)
 {
     struct { struct tree_node *unused; } none = {NULL};
+    struct tree_node *maxcompute;
 
     if (job->datasources_tree)
         options_read(reader, datasources_options, &none, job->datasources_tree, job->datasources_tree->at,
                      job->datasources_tree->width);
     datasource_read(reader, kafka_options, "kafka", job->source.kafka.name, &job->source.kafka,
                     datasource_find(job, "kafka", "source.kafka", reader->report));
-    datasource_read(reader, maxcompute_options, "maxcompute", job->target.maxcompute.name, &job->target.maxcompute,
-                    datasource_find(job, "maxcompute", "target.maxcompute", reader->report));
+    maxcompute = datasource_find(job, "maxcompute", "target.maxcompute", reader->report);
+    datasource_read(reader, maxcompute_options, "maxcompute", job->target.maxcompute.name, &job->target.maxcompute, maxcompute);
+    credentials_check(&job->target.maxcompute, maxcompute, reader->report);
 }
 
 static void start_time_read(struct job *job, const char *path, enum start_kind kind, int64_t *ms_out, struct report *report)

@@ -76,6 +76,62 @@ const struct option kafka_options[] = {
     END,
 };
 
+/* A program with a slash in it is relative to the file, as other paths are; one without is looked for in PATH. */
+static char *program_path(const char *directory, struct str program)
+{
+    if (!memchr(program.data, '/', program.size))
+        return str_dup(program);
+    if (str_starts_with(program, STR("./")) && strcmp(directory, ".") != 0)
+        program = str_make(program.data + 2, program.size - 2);
+    return path_join(directory, program);
+}
+
+static void command_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node)
+{
+    char **words;
+    size_t count = 0;
+
+    if (!node)
+        return;
+    if (node->kind != TREE_LIST || !node->count) {
+        option_mistake(reader, node, "must be a list: [program, argument]; it is not given to a shell");
+        return;
+    }
+    words = owned_keep(reader->owned, xcalloc(node->count + 1, sizeof(*words)));
+    for (size_t i = 0; i < node->count; i++) {
+        const struct tree_node *item = node->items[i];
+        size_t mark = options_path_enter(reader, STR_NONE, i + 1);
+
+        if (option_scalar(reader, item, "a text")) {
+            if (item->written.data && !resolve_failed(item))
+                option_secret(item->text);
+            words[count++] = i == 0 ? program_path(reader->directory, item->text) : str_dup(item->text);
+            owned_keep(reader->owned, words[count - 1]);
+        }
+        options_path_leave(reader, mark);
+    }
+    if (count == node->count)
+        memcpy((char *)base + row->offset, &words, sizeof(words));
+}
+
+static const struct option credentials_rows[] = { /* base: struct job_maxcompute */
+    {.name = "file", .type = OPTION_TEXT, .flags = OPTION_PATH | OPTION_READABLE,
+     OPTION_FIELD(struct job_maxcompute, credentials.file), .at_offset = offsetof(struct job_maxcompute, credentials.file_at),
+     .form = "path",
+     .sentence = "A file of JSON: {\"AccessKeyId\": .., \"AccessKeySecret\": .., \"SecurityToken\": .., \"Expiration\": "
+                 "\"2024-01-31T08:00:00Z\"}, the last two optional; relative to this file, and read again when it changes."},
+    {.name = "command", .type = OPTION_CUSTOM, .read = command_read, OPTION_FIELD(struct job_maxcompute, credentials.command),
+     .form = "list: [program, argument]",
+     .sentence = "A program that prints such JSON, or what programs for External profiles of the cloud's command line print; it "
+                 "runs again before the Expiration, and when the service refuses the credentials."},
+    {.name = "timeout", .type = OPTION_DURATION, .fallback = "30s", .minimum = SECONDS(1), .maximum = SECONDS(300),
+     OPTION_FIELD(struct job_maxcompute, credentials.timeout_ms), .sentence = "How long the command may take."},
+    {.name = "interval", .type = OPTION_DURATION, .fallback = "10m", .minimum = SECONDS(1), .maximum = SECONDS(86400),
+     OPTION_FIELD(struct job_maxcompute, credentials.interval_ms),
+     .sentence = "How often the command runs when it tells no Expiration."},
+    END,
+};
+
 const struct option maxcompute_options[] = {
     {.name = "endpoint", .type = OPTION_TEXT, .flags = OPTION_REQUIRED, OPTION_FIELD(struct job_maxcompute, endpoint),
      .check = url_check, .form = "address", .sentence = "The service's address, which ends in /api."},
@@ -85,11 +141,16 @@ const struct option maxcompute_options[] = {
      .check = project_check, .sentence = "The project."},
     {.name = "schema", .type = OPTION_TEXT, OPTION_FIELD(struct job_maxcompute, schema), .check = project_check,
      .sentence = "The schema, in a project that has schemas."},
-    {.name = "access_id", .type = OPTION_TEXT, .flags = OPTION_REQUIRED, OPTION_FIELD(struct job_maxcompute, access_id),
-     .sentence = "The access key's ID."},
-    {.name = "access_key", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_SECRET,
-     OPTION_FIELD(struct job_maxcompute, access_key),
+    {.name = "access_id", .type = OPTION_TEXT, OPTION_FIELD(struct job_maxcompute, access_id), .form = "text, required without "
+     "credentials", .sentence = "The access key's ID."},
+    {.name = "access_key", .type = OPTION_TEXT, .flags = OPTION_SECRET, OPTION_FIELD(struct job_maxcompute, access_key),
+     .form = "text, required without credentials",
      .sentence = "The access key's secret; write it as ${env:NAME} or ${file:PATH}."},
+    {.name = "security_token", .type = OPTION_TEXT, .flags = OPTION_SECRET, OPTION_FIELD(struct job_maxcompute, security_token),
+     .sentence = "The token of a temporary (STS) access key, written in the same way; where tokens change while a job runs, use "
+                 "credentials."},
+    {.name = "credentials", .type = OPTION_MAP, .rows = credentials_rows,
+     .sentence = "Where the access key comes from, instead of access_id and access_key; it is renewed while the job runs."},
     {.name = "region", .type = OPTION_TEXT, OPTION_FIELD(struct job_maxcompute, region), .check = project_check,
      .sentence = "The region; with it requests are signed by version 4."},
     {.name = "quota", .type = OPTION_TEXT, OPTION_FIELD(struct job_maxcompute, quota), .check = project_check,
@@ -97,15 +158,21 @@ const struct option maxcompute_options[] = {
     {.name = "time_zone", .type = OPTION_TEXT, OPTION_FIELD(struct job_maxcompute, time_zone), .check = zone_check,
      .form = "time zone", .sentence = "The project's time zone, for jobs that name none."},
     {.name = "ca_file", .type = OPTION_TEXT, .flags = OPTION_PATH | OPTION_READABLE, OPTION_FIELD(struct job_maxcompute, ca_file),
-     .form = "path", .sentence = "Certificates to trust instead of the system's, relative to this file."},
+     .at_offset = offsetof(struct job_maxcompute, ca_file_at), .form = "path",
+     .sentence = "Certificates (PEM) to trust instead of the system's, relative to this file; read again when it changes."},
     {.name = "proxy", .type = OPTION_TEXT, .flags = OPTION_SECRET, OPTION_FIELD(struct job_maxcompute, proxy),
-     .check = proxy_check, .form = "address", .sentence = "A proxy for all requests."},
+     .check = proxy_check, .form = "address",
+     .sentence = "A proxy for all requests, such as http://USER:PASSWORD@HOST:PORT; by default what https_proxy and the like in "
+                 "the environment say."},
     FOREIGN("accessId", "use \"access_id\""),
     FOREIGN("accessKey", "use \"access_key\""),
     FOREIGN("access_key_id", "use \"access_id\""),
     FOREIGN("access_key_secret", "use \"access_key\""),
     FOREIGN("accessKeyId", "use \"access_id\""),
     FOREIGN("accessKeySecret", "use \"access_key\""),
+    FOREIGN("sts_token", "use \"security_token\""),
+    FOREIGN("securityToken", "use \"security_token\""),
+    FOREIGN("token", "use \"security_token\""),
     FOREIGN("odps_endpoint", "use \"endpoint\""),
     FOREIGN("tunnelEndpoint", "use \"tunnel_endpoint\""),
     FOREIGN("secret", "use \"access_key\""),

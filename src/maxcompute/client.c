@@ -3,7 +3,7 @@
  * flight, a few control calls), so they are walked. The client takes all finished requests of its struct http: nothing else may
  * send through it. */
 #include "maxcompute/client.h"
-#include "maxcompute/service_error.h"
+#include "maxcompute/denial.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #define LUADUCT_VERSION "0"
 #endif
 
-enum { RETRIES_MAX = 7, DELAY_MS_MAX = 64000, HOST_SIZE_MAX = 255 };
+enum { RETRIES_MAX = 7, DELAY_MS_MAX = 64000, HOST_SIZE_MAX = 255, DENIALS_MAX = 3 };
 
 enum call_state { CALL_NEW, CALL_WAITING, CALL_FLYING, CALL_FINISHED };
 
@@ -23,6 +23,10 @@ struct call_internal {
     enum call_state state;
     struct http_request *request; /* of the last attempt; owns the response */
     int64_t due_ms;
+    int64_t sent_ms;     /* wall clock */
+    unsigned generation; /* of the credentials that the last attempt was signed with */
+    bool denied;         /* that attempt was refused for them: waits for others */
+    unsigned denials;    /* in a row */
 };
 
 struct call_list {
@@ -41,7 +45,9 @@ struct end {
 struct client {
     struct http *http;
     struct log *log;
-    char *project, *schema_name, *access_id, *access_key, *region, *quota;
+    char *project, *schema_name, *region, *quota;
+    struct credentials *credentials;
+    struct skew skew;
     char *scheme; /* of the control endpoint */
     struct end ends[2];
     bool discovers; /* no tunnel endpoint was configured */
@@ -143,8 +149,9 @@ struct client *client_new(struct http *http, const struct client_options *option
     client->log = options->log;
     client->project = xstrdup(options->project);
     client->schema_name = text_copy(options->schema_name);
-    client->access_id = xstrdup(options->access_id);
-    client->access_key = xstrdup(options->access_key);
+    client->credentials = options->credentials
+                              ? options->credentials
+                              : credentials_fixed(options->access_id, options->access_key, options->security_token);
     client->region = text_copy(options->region);
     client->quota = text_copy(options->quota);
     client->scheme = separator ? xstrndup(options->endpoint, (size_t)(separator - options->endpoint)) : xstrdup("http");
@@ -173,10 +180,7 @@ void client_free(struct client *client)
     free(client->scheme);
     free(client->project);
     free(client->schema_name);
-    free(client->access_id);
-    if (client->access_key)
-        explicit_bzero(client->access_key, strlen(client->access_key));
-    free(client->access_key);
+    credentials_free(client->credentials);
     free(client->region);
     free(client->quota);
     free(client);
@@ -245,6 +249,19 @@ const char *client_schema_name(const struct client *client)
     return client->schema_name;
 }
 
+bool client_is_unsigned(const struct client *client, struct error *error)
+{
+    if (!credentials_awaited(client->credentials, error))
+        return false;
+    error_wrap(error, "credentials of the data source");
+    return true;
+}
+
+const struct skew *client_skew(const struct client *client)
+{
+    return &client->skew;
+}
+
 const struct client_stats *client_stats(const struct client *client)
 {
     return &client->stats;
@@ -271,10 +288,11 @@ struct client_call *client_next(struct client *client)
 
 int64_t client_deadline(const struct client *client)
 {
-    int64_t deadline = client->finished.first ? 0 : INT64_MAX;
+    int64_t deadline = client->finished.first ? 0 : credentials_deadline(client->credentials);
 
     for (const struct client_call *call = client->waiting.first; call; call = call->next)
-        if (client->ends[call->end].base || !client->discovery)
+        if (credentials_get(client->credentials) && !internal(call)->denied &&
+            (client->ends[call->end].base || !client->discovery))
             deadline = int64_min(deadline, internal(call)->due_ms);
     return deadline;
 }
@@ -294,6 +312,8 @@ static uint64_t random_next(struct client *client)
 static void request_sign(struct client *client, struct client_call *call, struct http_request *request, int64_t wall_ms)
 {
     const struct end *end = &client->ends[call->end];
+    const struct credential *credential = credentials_get(client->credentials);
+    struct str access_id = str_of(credential->access_id), access_key = str_of(credential->access_key);
     struct sign_header headers[5];
     struct buffer date, path, canonical, authorization;
     size_t count = 0;
@@ -321,14 +341,15 @@ static void request_sign(struct client *client, struct client_call *call, struct
 
         gmtime_r(&seconds, &tm);
         strftime(day, sizeof(day), "%Y%m%d", &tm);
-        sign_v4(&authorization, str_of(client->access_id), str_of(client->access_key), str_of(client->region), str_of(day),
-                buffer_str(&canonical));
+        sign_v4(&authorization, access_id, access_key, str_of(client->region), str_of(day), buffer_str(&canonical));
     } else {
-        sign_v1(&authorization, str_of(client->access_id), str_of(client->access_key), buffer_str(&canonical));
+        sign_v1(&authorization, access_id, access_key, buffer_str(&canonical));
     }
     for (size_t i = 0; i < count; i++)
         http_request_header(request, headers[i].name.data, headers[i].value);
     http_request_header(request, "Authorization", buffer_str(&authorization));
+    if (credential->security_token) /* section 1.4: not signed */
+        http_request_header(request, "authorization-sts-token", str_of(credential->security_token));
     buffer_release(&date);
     buffer_release(&path);
     buffer_release(&canonical);
@@ -349,6 +370,8 @@ static void call_start(struct client *client, struct client_call *call, int64_t 
     request = http_request_new(call->method, buffer_take(&url, NULL));
     http_request_header(request, "User-Agent", STR("luaduct/" LUADUCT_VERSION));
     request_sign(client, call, request, wall_ms);
+    internal(call)->sent_ms = wall_ms;
+    internal(call)->generation = credentials_generation(client->credentials);
     if (call->content_encoding)
         http_request_header(request, "Content-Encoding", str_of(call->content_encoding));
     request->body = call->body;
@@ -364,47 +387,6 @@ static void call_start(struct client *client, struct client_call *call, int64_t 
 }
 
 /* --- answers --- */
-
-static bool text_has(const char *text, const char *const *words, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strstr(text, words[i]))
-            return true;
-    return false;
-}
-
-static bool code_is(const char *code, const char *const *codes, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(code, codes[i]) == 0)
-            return true;
-    return false;
-}
-
-/* What to check, as the end of a sentence; NULL when the error has nothing to do with credentials. */
-static const char *credential_advice(const struct service_error *service, int status)
-{
-    static const char *const skew[] = {"RequestTimeTooSkewed", "AuthenticationRequestExpired"};
-    static const char *const wrong[] = {"InvalidAccessKeyId", "InvalidAccessKeyId.NotFound", "SignatureDoesNotMatch",
-                                        "SignatureNotMatch", "Unauthorized", "ODPS-0410051", "ODPS-0410042"};
-    static const char *const denied[] = {"AccessDenied", "NoPermission", "ODPS-0130013", "ODPS-0420095"};
-    static const char *const wrong_texts[] = {"ODPS-0410051", "ODPS-0410042"};
-    static const char *const denied_texts[] = {"ODPS-0130013", "ODPS-0420095"};
-
-    if (code_is(service->code, skew, COUNT_OF(skew)))
-        return "check this machine's clock, which may differ from the service's by at most 15 minutes";
-    if (code_is(service->code, wrong, COUNT_OF(wrong)) || text_has(service->message, wrong_texts, COUNT_OF(wrong_texts)))
-        return "check access_id and access_key of the data source, and its region";
-    if (code_is(service->code, denied, COUNT_OF(denied)) || text_has(service->message, denied_texts, COUNT_OF(denied_texts)))
-        return "the account of the data source's access_id lacks a permission on the project or table: grant it, or check "
-               "access_id and access_key";
-    if (status == 401)
-        return "check access_id and access_key of the data source, and its region";
-    if (status == 403)
-        return "check access_id and access_key of the data source, and that its account has the permission on the project and "
-               "the table";
-    return NULL;
-}
 
 static const char *object_advice(const char *code)
 {
@@ -510,6 +492,7 @@ static void call_unanswered(struct client *client, struct client_call *call, int
     struct http_request *request = internal(call)->request;
 
     call->status = 0;
+    internal(call)->denials = 0;
     error_set(&call->error, request->error.kind, "%s %s: %s %.300s: no complete answer: %s", end_names[call->end],
               client->ends[call->end].host, call->method, call->resource, request->error.text);
     if (request->error.kind == ERROR_RETRY) {
@@ -523,18 +506,106 @@ static void call_unanswered(struct client *client, struct client_call *call, int
     call_finish(client, call, now_ms);
 }
 
-static void call_answered(struct client *client, struct client_call *call, int64_t now_ms)
+static void call_denied_finish(struct client *client, struct client_call *call, int64_t now_ms)
+{
+    char advice[DENIAL_TEXT_MAX];
+    struct service_error service;
+
+    service_error_parse(&service, call->response);
+    denial_advise(denial_of(&service, call->status), client->credentials, &client->skew, advice);
+    error_describe(client, call, &service, advice, ERROR_FATAL);
+    call_finish(client, call, now_ms);
+}
+
+/* Refused for its credentials, so it was not carried out and may be sent again in any case. */
+static void call_deny(struct client *client, struct client_call *call, enum denial denial, int64_t now_ms)
+{
+    struct call_internal *own = internal(call);
+
+    if (denial_renews(denial) && call->status < 500 && ++own->denials < DENIALS_MAX) {
+        credentials_refused(client->credentials, own->generation, now_ms);
+        own->denied = credentials_hope(client->credentials, own->generation) != CREDENTIALS_HOPELESS;
+    }
+    if (own->denied)
+        call_move(call, CALL_WAITING);
+    else
+        call_denied_finish(client, call, now_ms);
+}
+
+/* A call that waits for other credentials goes on with them, or ends with what the service said. False: it still waits. */
+static bool call_undeny(struct client *client, struct client_call *call, int64_t now_ms)
+{
+    enum credentials_hope hope = credentials_hope(client->credentials, internal(call)->generation);
+
+    if (hope == CREDENTIALS_ASKED)
+        return false;
+    internal(call)->denied = false;
+    internal(call)->due_ms = now_ms;
+    if (hope == CREDENTIALS_RENEWED)
+        client->stats.retries++;
+    else
+        call_denied_finish(client, call, now_ms);
+    return true;
+}
+
+/* Nothing can be sent without credentials: who waits hears why there are none. */
+static void calls_unsigned(struct client *client, const struct error *error, int64_t now_ms)
+{
+    struct client_call *call;
+
+    while ((call = client->waiting.first)) { /* the end of a discovery ends others as well */
+        call->status = 0;
+        call->code[0] = '\0';
+        call->error = *error;
+        error_wrap(&call->error, "credentials of the data source");
+        call_finish(client, call, now_ms);
+    }
+}
+
+static void credentials_look(struct client *client, int64_t now_ms, int64_t wall_ms)
+{
+    struct client_call *call, *next;
+    struct error error;
+
+    credentials_step(client->credentials, now_ms, wall_ms);
+    if (credentials_failed(client->credentials, &error))
+        calls_unsigned(client, &error, now_ms);
+    for (call = client->waiting.first; call; call = next) {
+        next = call->next;
+        if (internal(call)->denied && call_undeny(client, call, now_ms))
+            next = client->waiting.first;
+    }
+}
+
+/* 502 and 504 are a gateway's, whose clock is not in question. */
+static void clock_compare(struct client *client, const struct client_call *call, int64_t wall_ms)
+{
+    const struct http_request *request = internal(call)->request;
+    char text[SKEW_TEXT_MAX];
+
+    if (request->date_ms < 0 || request->status == 502 || request->status == 504)
+        return;
+    skew_note(&client->skew, internal(call)->sent_ms, wall_ms, request->date_ms);
+    if (client->log && skew_is_large(&client->skew) && !client->skew.told)
+        log_warn(client->log, "%s: requests are refused from %d minutes on (%s %s)", skew_text(&client->skew, text),
+                 SKEW_REFUSED_MS / 60000, end_names[call->end], client->ends[call->end].host);
+    client->skew.told = skew_is_large(&client->skew);
+}
+
+static void call_answered(struct client *client, struct client_call *call, int64_t now_ms, int64_t wall_ms)
 {
     struct http_request *request = internal(call)->request;
     struct service_error service;
-    const char *advice;
+    enum denial denial;
     int status = request->status;
     int64_t wait_ms;
 
+    clock_compare(client, call, wall_ms);
     call->status = status;
     call->code[0] = '\0';
     call->response = buffer_str(&request->response);
     if (status >= 200 && status < 300) {
+        credentials_accepted(client->credentials, internal(call)->generation);
         end_answers(client, call->end, now_ms);
         call->ok = true;
         memset(&call->error, 0, sizeof(call->error));
@@ -546,16 +617,19 @@ static void call_answered(struct client *client, struct client_call *call, int64
     service_error_parse(&service, call->response);
     memcpy(call->code, service.code, sizeof(call->code));
     wait_ms = int64_max(request->retry_after_ms, service.hold_ms);
-    advice = status == 404 ? NULL : credential_advice(&service, status);
+    denial = status == 404 || status == 429 || status == 308 ? DENIAL_NONE : denial_of(&service, status);
+    if (denial != DENIAL_NONE) {
+        call_deny(client, call, denial, now_ms);
+        return;
+    }
+    internal(call)->denials = 0;
     if (status == 429 || status == 308) {
         end_answers(client, call->end, now_ms);
         client->stats.throttled += status == 429;
         call_retry(client, call, wait_ms, now_ms);
         return;
     }
-    if (advice) {
-        error_describe(client, call, &service, advice, ERROR_FATAL);
-    } else if (status >= 500 || status == 408 || (status == 409 && call->end == CLIENT_CONTROL && request->retry_after_ms >= 0)) {
+    if (status >= 500 || status == 408 || (status == 409 && call->end == CLIENT_CONTROL && request->retry_after_ms >= 0)) {
         error_describe(client, call, &service, NULL, ERROR_RETRY);
         if (call->repeat_safe && retries_left(client, call)) {
             end_silent(client, call, now_ms);
@@ -648,13 +722,14 @@ void client_step(struct client *client, int64_t now_ms, int64_t wall_ms)
     while ((request = http_next(client->http))) {
         call = request->user;
         if (request->answered)
-            call_answered(client, call, now_ms);
+            call_answered(client, call, now_ms, wall_ms);
         else
             call_unanswered(client, call, now_ms);
     }
-    for (call = client->waiting.first; call; call = next) {
+    credentials_look(client, now_ms, wall_ms);
+    for (call = credentials_get(client->credentials) ? client->waiting.first : NULL; call; call = next) {
         next = call->next;
-        if (internal(call)->due_ms > now_ms)
+        if (internal(call)->denied || internal(call)->due_ms > now_ms)
             continue;
         if (client->ends[call->end].base)
             call_start(client, call, wall_ms);

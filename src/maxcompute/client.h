@@ -2,14 +2,17 @@
  * A call is asynchronous: it is sent, retried by the rules of protocol section 2.7 (backoff with jitter, time passed in), and
  * comes back through client_next with its answer or its error. The upper polls; nothing calls up. Ownership: the client owns
  * calls under way; client_next gives a finished one (client_call_free). Threads: one owner (the hub, or a command's main thread).
- * Secrets never enter an error text. Errors: kind RETRY = gave up after the retries that section 2.7 grants, FATAL = credentials,
- * permission, missing object or anything that cannot heal by itself; the text names the end, HTTP status, Code, Message and
- * request id. */
+ * Secrets never enter an error text. A call that the service refuses for its credentials was not carried out: where there can
+ * be other ones (credentials.h) it waits for them and is signed anew. Errors: kind RETRY = gave up after the retries that
+ * section 2.7 grants, FATAL = credentials, permission, missing object or anything that cannot heal by itself; the text names the
+ * end, HTTP status, Code, Message and request id. */
 #ifndef LUADUCT_MAXCOMPUTE_CLIENT_H
 #define LUADUCT_MAXCOMPUTE_CLIENT_H
 
+#include "maxcompute/credentials.h"
 #include "maxcompute/http.h"
 #include "maxcompute/schema.h"
+#include "maxcompute/skew.h"
 #include "util/log.h"
 
 struct client;
@@ -21,6 +24,8 @@ struct client_options {
     const char *schema_name;     /* NULL: no schema level */
     const char *access_id;
     const char *access_key;
+    const char *security_token;  /* NULL: none */
+    struct credentials *credentials; /* instead of the three above, and the client's from here; NULL: those */
     const char *region;          /* set: V4 signatures; NULL: V1 */
     const char *quota;           /* NULL: the default */
     uint64_t jitter_seed;
@@ -72,6 +77,11 @@ void client_step(struct client *client, int64_t now_ms, int64_t wall_ms);
 /* The next time client_step has something to do, or INT64_MAX. */
 int64_t client_deadline(const struct client *client);
 struct client_call *client_next(struct client *client);
+
+/* Whether calls wait because there are no credentials yet; the error says for what. */
+bool client_is_unsigned(const struct client *client, struct error *error);
+/* This machine's clock against the service's, by its last answer. */
+const struct skew *client_skew(const struct client *client);
 
 /* Counters for metrics. */
 struct client_stats {

@@ -5,8 +5,9 @@
  * again, and a commit must never be sent twice without our knowing.
  * GET and PUT may be repeated, so they take kept connections. */
 #include "maxcompute/http.h"
+#include "maxcompute/failure.h"
+#include "maxcompute/trust.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct transfer_list {
 struct http {
     CURLM *multi;
     char *ca_file, *proxy;
+    struct trust *trust; /* of ca_file */
     long connect_timeout_ms, stall_timeout_s;
     size_t response_bytes_max;
     struct transfer_list active, finished;
@@ -78,7 +80,9 @@ struct http *http_new(const struct http_options *options)
     assert(http->multi);
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
     http->ca_file = options->ca_file ? xstrdup(options->ca_file) : NULL;
+    http->trust = options->ca_file ? trust_new(options->ca_file, options->log) : NULL;
     http->proxy = options->proxy ? xstrdup(options->proxy) : NULL;
+    failure_proxy_secret(http->proxy);
     http->connect_timeout_ms = options->connect_timeout_ms > 0 ? options->connect_timeout_ms : 10000;
     http->stall_timeout_s = stall_ms / 1000 + (stall_ms % 1000 != 0);
     http->response_bytes_max = options->response_bytes_max ? options->response_bytes_max : (size_t)64 << 20;
@@ -109,6 +113,7 @@ void http_free(struct http *http)
     while (http->finished.first)
         http_request_free(http->finished.first->request);
     curl_multi_cleanup(http->multi);
+    trust_free(http->trust);
     free(http->ca_file);
     free(http->proxy);
     free(http);
@@ -120,7 +125,7 @@ struct http_request *http_request_new(const char *method, char *url_owned)
 
     request->method = xstrdup(method);
     request->url = url_owned;
-    request->retry_after_ms = -1;
+    request->retry_after_ms = request->date_ms = -1;
     return request;
 }
 
@@ -132,7 +137,7 @@ static void request_answer_clear(struct http_request *request)
     free(request->request_id);
     free(request->location);
     request->request_id = request->location = NULL;
-    request->retry_after_ms = -1;
+    request->retry_after_ms = request->date_ms = -1;
     memset(&request->error, 0, sizeof(request->error));
 }
 
@@ -203,6 +208,18 @@ static void header_take(struct str line, struct str name, char **value_out)
     }
 }
 
+static void date_take(struct str line, struct http_request *request)
+{
+    char *text = NULL;
+    time_t date;
+
+    header_take(line, STR("Date:"), &text);
+    date = text ? curl_getdate(text, NULL) : -1;
+    if (date >= 0)
+        request->date_ms = (int64_t)date * 1000;
+    free(text);
+}
+
 static size_t header_read(char *data, size_t size, size_t count, void *user)
 {
     struct http_request *request = ((struct transfer *)user)->request;
@@ -212,7 +229,9 @@ static size_t header_read(char *data, size_t size, size_t count, void *user)
         free(request->request_id);
         free(request->location);
         request->request_id = request->location = NULL;
+        request->date_ms = -1;
     }
+    date_take(line, request);
     header_take(line, STR("x-odps-request-id:"), &request->request_id);
     header_take(line, STR("Location:"), &request->location);
     return line.size;
@@ -270,10 +289,28 @@ static void transfer_method(struct transfer *transfer)
     }
 }
 
+/* Only the file's certificates: without the path, those of the system would be trusted beside them. */
+static bool trust_set(struct trust *trust, CURL *easy, struct error *error)
+{
+    struct str bytes = trust_get(trust, error);
+    struct curl_blob blob = {.data = (void *)(uintptr_t)bytes.data, .len = bytes.size, .flags = CURL_BLOB_COPY};
+
+    if (!bytes.data)
+        return false;
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+    curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, NULL);
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &blob); /* a proxy that is reached by TLS itself */
+    return true;
+}
+
 void http_send(struct http *http, struct http_request *request)
 {
     struct transfer *transfer = xcalloc(1, sizeof(*transfer));
     CURL *easy = curl_easy_init();
+    bool trusted;
 
     assert(easy);
     assert(!request->internal);
@@ -308,35 +345,20 @@ void http_send(struct http *http, struct http_request *request)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_read);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
-    if (http->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's headers are not the service's */
+    trusted = http->trust ? trust_set(http->trust, easy, &request->error) : true;
     if (http->proxy)
         curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy);
     transfer_method(transfer);
     transfer_headers(transfer);
     list_push(&http->active, transfer);
-    if (curl_multi_add_handle(http->multi, easy) != CURLM_OK) {
-        list_remove(&http->active, transfer);
-        transfer->finished = true;
-        list_push(&http->finished, transfer);
+    if (trusted && curl_multi_add_handle(http->multi, easy) == CURLM_OK)
+        return;
+    list_remove(&http->active, transfer);
+    transfer->finished = true;
+    list_push(&http->finished, transfer);
+    if (trusted)
         error_set(&request->error, ERROR_RETRY, "the request could not be started");
-    }
-}
-
-/* What another attempt cannot change: a wrong URL, a certificate that is not trusted, an unreadable CA file. */
-static bool result_is_final(CURLcode result)
-{
-    switch (result) {
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_ISSUER_ERROR:
-        return true;
-    default:
-        return false;
-    }
 }
 
 static void transfer_finish(struct transfer *transfer, CURLcode result)
@@ -347,7 +369,9 @@ static void transfer_finish(struct transfer *transfer, CURLcode result)
 
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after);
-    if (result == CURLE_OK && status > 0) {
+    if (result == CURLE_OK && status == 407) {
+        failure_proxy_login(&request->error);
+    } else if (result == CURLE_OK && status > 0) {
         request->answered = true;
         request->status = (int)status;
         if (retry_after > 0)
@@ -356,8 +380,7 @@ static void transfer_finish(struct transfer *transfer, CURLcode result)
         error_set(&request->error, ERROR_FATAL, "the answer is larger than the limit of %zu bytes",
                   transfer->http->response_bytes_max);
     } else {
-        error_set(&request->error, result_is_final(result) ? ERROR_FATAL : ERROR_RETRY, "%s",
-                  transfer->error_text[0] ? transfer->error_text : curl_easy_strerror(result));
+        failure_describe(transfer->easy, result, transfer->error_text, transfer->http->ca_file, &request->error);
     }
     curl_multi_remove_handle(transfer->http->multi, transfer->easy);
     list_remove(&transfer->http->active, transfer);

@@ -8,16 +8,18 @@
 
 #include "maxcompute/sign.h"
 #include "util/error.h"
+#include "util/log.h"
 
 struct http;
 struct curl_waitfd;
 
 struct http_options {
-    const char *ca_file;        /* NULL: the system's */
+    const char *ca_file;        /* trusted instead of the system's, read again when it changes; NULL: the system's */
     const char *proxy;          /* NULL: what the environment says */
     int connect_timeout_ms;     /* default 10,000 */
     int stall_timeout_ms;       /* less than 1 byte/s for so long fails the request; default 60,000 */
     size_t response_bytes_max;  /* default 64 MiB */
+    struct log *log;            /* may be NULL */
 };
 
 struct http_request {
@@ -37,6 +39,7 @@ struct http_request {
     char *request_id;           /* x-odps-request-id, or NULL */
     char *location;             /* Location, or NULL */
     int64_t retry_after_ms;     /* Retry-After, or -1 */
+    int64_t date_ms;            /* Date, or -1 */
     struct error error;         /* transport: kind ERROR_RETRY, or ERROR_FATAL for what cannot heal (bad URL, certificate) */
 
     void *internal;

@@ -336,6 +336,288 @@ static void test_errors_say_what_to_check(void **state UNUSED)
     }
 }
 
+/* --- credentials --- */
+
+struct key_file {
+    char path[64];
+};
+
+static void key_write(const struct key_file *file, const char *id)
+{
+    char *temporary = xasprintf("%s.new", file->path);
+    FILE *out = fopen(temporary, "w");
+
+    assert_non_null(out);
+    fprintf(out, "{\"AccessKeyId\":\"%s\",\"AccessKeySecret\":\"secret-of-%s\",\"SecurityToken\":\"token-of-%s\"}", id, id, id);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(rename(temporary, file->path), 0);
+    free(temporary);
+}
+
+static void fixture_start_with_file(struct fixture *fixture, struct key_file *file, const struct fake_answer *answers, size_t count)
+{
+    struct credentials_options credentials = {.file = file->path};
+    struct client_options options = {.project = "p"};
+    struct http_options http_options = {0};
+    int fd;
+
+    memset(fixture, 0, sizeof(*fixture));
+    snprintf(file->path, sizeof(file->path), "/tmp/client_test.XXXXXX");
+    fd = mkstemp(file->path);
+    assert_true(fd >= 0);
+    close(fd);
+    key_write(file, "first");
+    fixture->server = fake_server_new(answers, count);
+    fixture->http = http_new(&http_options);
+    snprintf(fixture->endpoint, sizeof(fixture->endpoint), "http://127.0.0.1:%u/api", fake_server_port(fixture->server));
+    options.endpoint = options.tunnel_endpoint = fixture->endpoint;
+    options.credentials = credentials_new(&credentials);
+    fixture->client = client_new(fixture->http, &options);
+}
+
+/* As run, but time stands still, so that a file is read for no other reason than a refusal. */
+static void run_in_no_time(struct fixture *fixture, struct client_call **calls, size_t count)
+{
+    int64_t end_ms = clock_monotonic_ms() + REAL_MS_MAX;
+    size_t finished = 0;
+
+    for (size_t i = 0; i < count; i++)
+        client_send(fixture->client, calls[i], fixture->now_ms);
+    while (finished < count) {
+        assert_true(clock_monotonic_ms() < end_ms);
+        client_step(fixture->client, fixture->now_ms, wall_ms);
+        while (client_next(fixture->client))
+            finished++;
+        http_wait(fixture->http, NULL, 0, finished < count ? 20 : 0);
+    }
+}
+
+static bool request_is_of(struct fixture *fixture, size_t index, const char *id)
+{
+    const struct fake_request *request = fake_server_request(fixture->server, index);
+    char *authorization = xasprintf("Authorization: ODPS %s:", id), *token = xasprintf("authorization-sts-token: token-of-%s\r\n", id);
+    bool is = request && strstr(request->headers, authorization) && strstr(request->headers, token);
+
+    free(authorization);
+    free(token);
+    return is;
+}
+
+#define EXPIRED REFUSAL(403, "AuthenticationRequestExpired")
+
+static void test_a_token_goes_along(void **state UNUSED)
+{
+    static const char *const regions[] = {NULL, "cn-hangzhou"};
+    static const struct fake_answer answers[] = {{.status = 200}, {.status = 200}};
+    char *authorizations[2] = {NULL};
+
+    for (size_t i = 0; i < COUNT_OF(regions); i++) {
+        struct fixture fixture;
+
+        START(answers, NULL, false);
+        for (size_t with = 0; with < 2; with++) {
+            struct client_options options = {.project = "p", .access_id = "id", .access_key = "very-secret", .region = regions[i],
+                                             .endpoint = fixture.endpoint, .security_token = with ? "the-token" : NULL};
+            const struct fake_request *request;
+            const char *authorization;
+
+            client_free(fixture.client);
+            fixture.client = client_new(fixture.http, &options);
+            client_call_free(get(&fixture, CLIENT_CONTROL));
+            request = fake_server_request(fixture.server, with);
+            assert_true(!strstr(request->headers, "authorization-sts-token: the-token\r\n") == !with);
+            authorization = strstr(request->headers, "Authorization: ODPS id");
+            assert_non_null(authorization);
+            authorizations[with] = xstrndup(authorization, strcspn(authorization, "\r"));
+        }
+        assert_string_equal(authorizations[0], authorizations[1]); /* the token is not signed */
+        free(authorizations[0]);
+        free(authorizations[1]);
+        fixture_stop(&fixture);
+    }
+}
+
+/* What was refused for its credentials was not carried out, so that a POST that may not be repeated is sent again as well. Two calls
+ * are under way with the old key; the file is read once, and both go on with the new one. */
+static void test_refused_credentials_are_read_again(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {EXPIRED, REFUSAL(401, "InvalidAccessKeyId"), {.status = 200}, {.status = 200}};
+    struct client_call *calls[2];
+    struct key_file file;
+    struct fixture fixture;
+
+    fixture_start_with_file(&fixture, &file, answers, COUNT_OF(answers));
+    client_step(fixture.client, 0, wall_ms); /* the first key is read */
+    key_write(&file, "second");
+    for (size_t i = 0; i < 2; i++)
+        calls[i] = client_call_new(CLIENT_TUNNEL, "POST", xstrdup("/projects/p/tables/t?uploadid=a"));
+    run_in_no_time(&fixture, calls, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(calls[i]->ok);
+        assert_int_equal(calls[i]->attempts, 2);
+        client_call_free(calls[i]);
+    }
+    assert_true(request_is_of(&fixture, 0, "first") && request_is_of(&fixture, 1, "first"));
+    assert_true(request_is_of(&fixture, 2, "second") && request_is_of(&fixture, 3, "second"));
+    assert_int_equal(fake_server_count(fixture.server), 4);
+    fixture_stop(&fixture);
+    unlink(file.path);
+}
+
+static void test_refused_twice_is_the_end(void **state UNUSED)
+{
+    static const struct {
+        const char *what;
+        struct fake_answer answers[2];
+        bool another;
+        size_t requests;
+        const char *text;
+    } cases[] = {
+        {"nobody wrote another key", {EXPIRED, EXPIRED}, false, 1,
+         "HTTP 403 AuthenticationRequestExpired: m; the file /tmp/client_test"},
+        {"another key is refused as well", {EXPIRED, REFUSAL(401, "SignatureNotMatch")}, true, 2,
+         "HTTP 401 SignatureNotMatch: m; the file /tmp/client_test"},
+        {"a missing permission does not come with another key", {REFUSAL(403, "NoPermission"), EXPIRED}, true, 1, "lacks a permission"},
+        {"nor does a bare 403", {{.status = 403}, EXPIRED}, true, 1, "HTTP 403; check"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct client_call *call = client_call_new(CLIENT_TUNNEL, "PUT", xstrdup("/projects/p/tables/t?blockid=1"));
+        struct key_file file;
+        struct fixture fixture;
+
+        call->repeat_safe = call->retry_unlimited = true;
+        fixture_start_with_file(&fixture, &file, cases[i].answers, COUNT_OF(cases[i].answers));
+        client_step(fixture.client, 0, wall_ms);
+        if (cases[i].another)
+            key_write(&file, "second");
+        run_in_no_time(&fixture, &call, 1);
+        if (call->ok || call->error.kind != ERROR_FATAL || !strstr(call->error.text, cases[i].text) ||
+            !strstr(call->error.text, "tunnel endpoint 127.0.0.1") || strstr(call->error.text, "secret-of") ||
+            strstr(call->error.text, "token-of"))
+            fail_msg("%s: %s", cases[i].what, call->error.text);
+        assert_int_equal(fake_server_count(fixture.server), cases[i].requests);
+        client_call_free(call);
+        fixture_stop(&fixture);
+        unlink(file.path);
+    }
+}
+
+/* Without a key nothing is sent, and nobody waits for ever; calls for the tunnel, which is not known yet, end as well. */
+static void test_no_credentials_at_all(void **state UNUSED)
+{
+    struct credentials_options credentials = {.file = "/nowhere/key.json"};
+    struct client_options options = {.project = "p", .endpoint = "http://127.0.0.1:9/api"};
+    struct client_call *calls[3];
+    struct fixture fixture;
+    size_t finished = 0;
+
+    fixture_start(&fixture, NULL, 0, NULL, false, 0);
+    client_free(fixture.client);
+    options.credentials = credentials_new(&credentials);
+    fixture.client = client_new(fixture.http, &options);
+    for (size_t i = 0; i < 3; i++) {
+        calls[i] = client_call_new(i == 1 ? CLIENT_CONTROL : CLIENT_TUNNEL, "GET", xstrdup("/projects/p"));
+        client_send(fixture.client, calls[i], 0);
+    }
+    for (size_t step = 0; step < 3 && !finished; step++) {
+        client_step(fixture.client, fixture.now_ms, wall_ms);
+        while (client_next(fixture.client))
+            finished++;
+        assert_true(client_deadline(fixture.client) > fixture.now_ms); /* no spinning meanwhile */
+        fixture.now_ms = client_deadline(fixture.client);
+    }
+    assert_int_equal(finished, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(calls[i]->error.kind, ERROR_FATAL);
+        assert_non_null(strstr(calls[i]->error.text, "credentials of the data source: the file /nowhere/key.json cannot be read"));
+        client_call_free(calls[i]);
+    }
+    assert_int_equal(fake_server_count(fixture.server), 0);
+    fixture_stop(&fixture);
+}
+
+/* --- the clock --- */
+
+static void test_the_clock_is_compared(void **state UNUSED)
+{
+    static const struct {
+        int64_t sent_ms, answered_ms, date_ms, ahead_ms;
+        const char *text;
+    } cases[] = {
+        {100000, 101000, 100000, 0, NULL},
+        {100900, 101000, 100000, 0, NULL},  /* the header has whole seconds */
+        {1000000, 100000, 100000, 0, NULL}, /* the clock was set meanwhile */
+        {100000, 500000, 300000, 0, NULL},  /* a slow answer explains it */
+        {1000000, 1001000, 760000, 240000, NULL},
+        {10000000, 10001000, 9100000, 900000, "the clock of this machine is 15 minutes ahead of the service's; set it"},
+        {10000000, 10001000, 11201000, -1200000, "the clock of this machine is 20 minutes behind the service's; set it"},
+        {90000000, 90001000, 61200000, 28800000, "the clock of this machine is 8 hours ahead of the service's; set it"},
+        {0, 1000, INT64_C(864000000), -863999000, "the clock of this machine is 10 days behind the service's; set it"},
+    };
+    char text[SKEW_TEXT_MAX];
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct skew skew = {0};
+
+        skew_note(&skew, cases[i].sent_ms, cases[i].answered_ms, cases[i].date_ms);
+        assert_int_equal(skew.ahead_ms, cases[i].ahead_ms);
+        assert_int_equal(skew_is_large(&skew), cases[i].text != NULL);
+        if (cases[i].text)
+            assert_string_equal(skew_text(&skew, text), cases[i].text);
+    }
+}
+
+#define DATED(status_code, time, name) \
+    {.status = (status_code), .headers = "Date: Tue, 02 Jan 2024 " time " GMT\r\n", .body = "{\"Code\":\"" name "\",\"Message\":\"m\"}"}
+
+static void test_a_wrong_clock_is_named(void **state UNUSED)
+{
+    static const struct {
+        const char *what;
+        struct fake_answer answer;
+        const char *text, *not_text;
+    } cases[] = {
+        {"ahead", DATED(403, "02:44:05", "RequestTimeTooSkewed"), "RequestTimeTooSkewed: m; the clock of this machine is 20 minutes "
+         "ahead of the service's; set it", "access_key"},
+        {"behind", DATED(403, "03:34:05", "RequestTimeTooSkewed"), "30 minutes behind the service's", "access_key"},
+        {"a signature that a wrong day broke", DATED(401, "02:44:05", "SignatureNotMatch"),
+         "20 minutes ahead of the service's; set it first; if the error stays, check access_id", "check this"},
+        {"a request that has run out", DATED(400, "03:34:05", "AuthenticationRequestExpired"), "30 minutes behind", "access_key"},
+        {"no Date", {.status = 403, .body = "{\"Code\":\"RequestTimeTooSkewed\"}"}, "check this machine's clock", "access_key"},
+        {"near enough", DATED(401, "03:02:05", "SignatureNotMatch"), "SignatureNotMatch: m; check access_id", "clock"},
+        {"a permission has nothing to do with it", DATED(403, "02:44:05", "NoPermission"), "lacks a permission", "clock"},
+        {"a Date that is none", {.status = 401, .headers = "Date: yesterday\r\n"}, "check access_id", "clock"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct client_call *call;
+        struct fixture fixture;
+
+        fixture_start(&fixture, &cases[i].answer, 1, NULL, false, 0);
+        call = get(&fixture, CLIENT_CONTROL);
+        if (call->ok || call->error.kind != ERROR_FATAL || !strstr(call->error.text, cases[i].text) ||
+            strstr(call->error.text, cases[i].not_text))
+            fail_msg("%s: %s", cases[i].what, call->error.text);
+        client_call_free(call);
+        fixture_stop(&fixture);
+    }
+}
+
+static void test_a_407_is_a_proxys(void **state UNUSED)
+{
+    static const struct fake_answer answers[] = {{.status = 407}};
+    struct client_call *call;
+    struct fixture fixture;
+
+    START(answers, NULL, false);
+    call = get(&fixture, CLIENT_CONTROL);
+    assert_int_equal(call->error.kind, ERROR_FATAL);
+    assert_non_null(strstr(call->error.text, "the proxy asks for a user and a password"));
+    client_call_free(call);
+    fixture_stop(&fixture);
+}
+
 static void test_an_oversized_answer_fails(void **state UNUSED)
 {
     static const struct fake_answer answers[] = {{.status = 200, .body = "0123456789012345678901234567890123456789"}};
@@ -550,6 +832,13 @@ int main(void)
         cmocka_unit_test(test_an_end_that_is_down),
         cmocka_unit_test(test_a_kept_connection_that_died_does_not_repeat_a_post),
         cmocka_unit_test(test_errors_say_what_to_check),
+        cmocka_unit_test(test_a_token_goes_along),
+        cmocka_unit_test(test_refused_credentials_are_read_again),
+        cmocka_unit_test(test_refused_twice_is_the_end),
+        cmocka_unit_test(test_no_credentials_at_all),
+        cmocka_unit_test(test_the_clock_is_compared),
+        cmocka_unit_test(test_a_wrong_clock_is_named),
+        cmocka_unit_test(test_a_407_is_a_proxys),
         cmocka_unit_test(test_an_oversized_answer_fails),
         cmocka_unit_test(test_calls_can_be_cancelled),
         cmocka_unit_test(test_resources),
