@@ -1,6 +1,7 @@
 /* local.c: `luaduct local`: the MaxCompute-compatible endpoint on loopback, until a signal ends it. */
 #include "cli/cli.h"
 #include "local/local.h"
+#include "local/words.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -10,7 +11,8 @@
 static const char usage[] =
     "usage: luaduct local [--listen 127.0.0.1:PORT] [--data FILE] [--project P[,P...]] [--access-id ID]\n"
     "                     [--access-key KEY] [--region R] [--discard] [--faults FILE] [--second-commit ok|conflict|5xx]\n"
-    "                     [--session-life TIME] [--quotas LIST] [--log-level LEVEL]\n"
+    "                     [--session-life TIME] [--quotas LIST] [--token TOKEN | --credentials FILE]\n"
+    "                     [--tls-certificate FILE --tls-key FILE] [--clock TIME] [--log-level LEVEL]\n"
     "\n"
     "A MaxCompute-compatible endpoint on this machine: projects, tables, partitions, batch uploads and downloads, rows in "
     "SQLite.\n"
@@ -21,6 +23,13 @@ static const char usage[] =
     "  --access-id ID         default: local\n"
     "  --access-key KEY       default: the environment variable LUADUCT_LOCAL_ACCESS_KEY, else \"local\"\n"
     "  --region R             the region that V4 signatures must name (default: any)\n"
+    "  --token TOKEN          the security token that every request must carry with the key (default: none)\n"
+    "  --credentials FILE     the access keys that are let in, instead of the three: JSON, one or a list of them, with\n"
+    "                         AccessKeyId, AccessKeySecret, and perhaps SecurityToken and Expiration; read again when it\n"
+    "                         changes\n"
+    "  --tls-certificate FILE, --tls-key FILE\n"
+    "                         speak HTTPS with this certificate (and chain) and its key, in PEM form\n"
+    "  --clock TIME           its clock is that much ahead of this machine's, or behind: 20m, -20m\n"
     "  --discard              check what comes and count it, keep no rows\n"
     "  --second-commit ANSWER to a commit whose session is closed, or has a commit under way: ok (200 and the session's state;\n"
     "                         the default), conflict (409 StatusConflict), 5xx (500); nothing happens twice in any case\n"
@@ -46,7 +55,7 @@ static const char usage[] =
     "                         commit #1 after status=500\n"
     "                         create_upload every 5 before status=429 retry_after=1\n"
     "\n"
-    "Once it is ready it prints \"listening on http://127.0.0.1:PORT/api\". SIGINT and SIGTERM end it.\n";
+    "Once it is ready it prints \"listening on http://127.0.0.1:PORT/api\" (https with TLS). SIGINT and SIGTERM end it.\n";
 
 static bool parse_listen(const char *text, char address[64], unsigned *port_out)
 {
@@ -62,6 +71,17 @@ static bool parse_listen(const char *text, char address[64], unsigned *port_out)
     memcpy(address, text, (size_t)(colon - text));
     address[colon - text] = '\0';
     *port_out = (unsigned)port;
+    return true;
+}
+
+static bool parse_clock(const char *text, int64_t *ms_out)
+{
+    bool behind = text[0] == '-';
+
+    if (!word_duration(str_of(text + behind), ms_out))
+        return false;
+    if (behind)
+        *ms_out = -*ms_out;
     return true;
 }
 
@@ -82,7 +102,7 @@ static int run(const struct local_options *options)
         fprintf(stderr, "luaduct local: %s\n", error.text);
         return error.kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
     }
-    printf("listening on http://%s:%u/api\n", options->address, local_port(local));
+    printf("listening on %s://%s:%u/api\n", options->tls_certificate ? "https" : "http", options->address, local_port(local));
     fflush(stdout);
     while (sigwait(&signals, &signal_number) != 0)
         ;
@@ -94,7 +114,7 @@ int cli_local(int argc, char **argv)
 {
     enum {
         LISTEN = 256, DATA, PROJECT, ACCESS_ID, ACCESS_KEY, REGION, DISCARD, FAULTS, SECOND_COMMIT, SESSION_LIFE, QUOTAS,
-        LOG_LEVEL, HELP,
+        TOKEN, CREDENTIALS, TLS_CERTIFICATE, TLS_KEY, CLOCK, LOG_LEVEL, HELP,
     };
     static const struct option options[] = {
         {"listen", required_argument, NULL, LISTEN},       {"data", required_argument, NULL, DATA},
@@ -103,6 +123,9 @@ int cli_local(int argc, char **argv)
         {"discard", no_argument, NULL, DISCARD},           {"faults", required_argument, NULL, FAULTS},
         {"second-commit", required_argument, NULL, SECOND_COMMIT}, {"session-life", required_argument, NULL, SESSION_LIFE},
         {"quotas", required_argument, NULL, QUOTAS},
+        {"token", required_argument, NULL, TOKEN},         {"credentials", required_argument, NULL, CREDENTIALS},
+        {"tls-certificate", required_argument, NULL, TLS_CERTIFICATE}, {"tls-key", required_argument, NULL, TLS_KEY},
+        {"clock", required_argument, NULL, CLOCK},
         {"log-level", required_argument, NULL, LOG_LEVEL}, {"help", no_argument, NULL, HELP}, {0},
     };
     char address[64] = "127.0.0.1";
@@ -152,6 +175,24 @@ int cli_local(int argc, char **argv)
         case QUOTAS:
             local.quotas = optarg;
             break;
+        case TOKEN:
+            local.security_token = optarg;
+            break;
+        case CREDENTIALS:
+            local.credentials_path = optarg;
+            break;
+        case TLS_CERTIFICATE:
+            local.tls_certificate = optarg;
+            break;
+        case TLS_KEY:
+            local.tls_key = optarg;
+            break;
+        case CLOCK:
+            if (!parse_clock(optarg, &local.clock_ms)) {
+                fprintf(stderr, "luaduct local: --clock %s: not a time such as 20m or -20m, 24h at most\n", optarg);
+                return EXIT_CONFIG;
+            }
+            break;
         case LOG_LEVEL:
             if (!log_level_parse(str_of(optarg), &level)) {
                 fprintf(stderr, "luaduct local: --log-level %s: trace, debug, info, warn or error expected\n", optarg);
@@ -176,6 +217,7 @@ int cli_local(int argc, char **argv)
         return EXIT_CONFIG;
     }
     log_secret(local.access_key);
+    log_secret(local.security_token);
     local.log = log_new(NULL, "local");
     status = run(&local);
     log_free(local.log);

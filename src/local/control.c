@@ -559,7 +559,8 @@ static bool answer_submit(struct request *request, struct answer *answer, struct
     instance.result = xstrdup(buffer_text(&result));
     ok = store_instance_add(request->store, &instance, refusal);
     answer->status = 201;
-    answer_header(answer, "Location", "http://%s/api/projects/%s/instances/%s", request->host, instance.project, instance.id);
+    answer_header(answer, "Location", "%s://%s/api/projects/%s/instances/%s", request->scheme, request->host, instance.project,
+                  instance.id);
 out:
     store_instance_release(&instance);
     buffer_release(&task);

@@ -1,17 +1,17 @@
 /* local.c: the server itself. It is libmicrohttpd with a thread a connection (clients keep few and use them long), request
  * parsing, signatures, scripted faults, answers. The request line is taken as it came: libmicrohttpd's own parameters have lost
  * the difference of + and blank, which signatures need. */
+#include "local/authority.h"
+#include "local/certificate.h"
 #include "local/late.h"
 #include "local/local.h"
 #include "local/server.h"
 #include "local/words.h"
-#include "batch/time.h"
 #include "maxcompute/sign.h"
 #include "util/clock.h"
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +23,6 @@ enum {
     CONNECTION_BYTES = 1 << 20, /* also the size of the pieces in which bodies come */
     CONNECTIONS_MAX = 1024,
     IDLE_SECONDS_MAX = 120,
-    SKEW_MS_MAX = 15 * 60 * 1000,
     SIGNED_HEADERS_MAX = 128,
 };
 
@@ -35,7 +34,10 @@ struct local {
     struct late *late; /* with faults only: calls that a script delays or doubles */
     enum second_commit second_commit;
     struct log *log;
-    char *access_id, *access_key, *region;
+    struct authority *authority;
+    struct certificate certificate;
+    bool tls;
+    int64_t clock_ms; /* how far its clock is ahead of the machine's */
     char *host; /* 127.0.0.1:PORT */
     unsigned port;
     pthread_mutex_t lock;
@@ -195,29 +197,6 @@ static bool is_tunnel(const struct exchange *exchange)
                                           str_is(request->segments[request->segment_count - 1], "upserts"));
 }
 
-/* "Tue, 02 Jan 2024 03:04:05 GMT" */
-static bool parse_date(const char *text, int64_t *ms_out)
-{
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char month[4];
-    const char *at;
-    unsigned day, hour, minute, second;
-    int year, end = 0;
-
-    if (strlen(text) != 29 ||
-        sscanf(text, "%*3[A-Za-z], %2u %3[A-Za-z] %4d %2u:%2u:%2u GMT%n", &day, month, &year, &hour, &minute, &second, &end) !=
-            6 ||
-        end != 29)
-        return false;
-    at = strstr(months, month);
-    if (!at || (at - months) % 3 != 0 || !time_date_valid(year, (unsigned)(at - months) / 3 + 1, day) || hour > 23 ||
-        minute > 59 || second > 60)
-        return false;
-    *ms_out =
-        ((int64_t)time_days(year, (unsigned)(at - months) / 3 + 1, day) * 86400 + hour * 3600 + minute * 60 + second) * 1000;
-    return true;
-}
-
 struct header_list {
     struct sign_header items[SIGNED_HEADERS_MAX];
     size_t count;
@@ -233,92 +212,20 @@ static enum MHD_Result collect_header(void *user, enum MHD_ValueKind kind, const
     return MHD_YES;
 }
 
-static bool same_text(const struct buffer *a, struct str b)
-{
-    return a->size == b.size && CRYPTO_memcmp(a->data, b.data, b.size) == 0;
-}
-
-/* The credential is ID or ID/yyyyMMdd/region/odps/aliyun_v4_request. */
-static bool check_signature(struct exchange *exchange, struct str authorization, struct str canonical)
-{
-    const struct local *local = exchange->local;
-    struct refusal *refusal = &exchange->refusal;
-    struct str credential, signature, id, rest, day, region, tail;
-    struct buffer expected;
-    bool v4, ok = true;
-
-    if (!str_starts_with(authorization, STR("ODPS ")) ||
-        !str_cut(str_make(authorization.data + 5, authorization.size - 5), ':', &credential, &signature))
-        return refuse(refusal, 401, "MissingAuthorization",
-                      "ODPS-0410051:Invalid credentials - the Authorization header is missing or is not "
-                      "of the form \"ODPS id:signature\"");
-    v4 = str_cut(credential, '/', &id, &rest);
-    if (!str_is(id, local->access_id))
-        return refuse(refusal, 401, "InvalidAccessKeyId", "ODPS-0410051:Invalid credentials - accessKeyId not found");
-    buffer_init(&expected, 0);
-    if (v4) {
-        char today[16], text[16];
-        int64_t now = exchange->request.now_ms / 1000;
-
-        ok = str_cut(rest, '/', &day, &rest) && str_cut(rest, '/', &region, &tail) && str_is(tail, "odps/aliyun_v4_request") &&
-             day.size == 8;
-        if (!ok)
-            refuse(refusal, 401, "SignatureNotMatch",
-                   "the credential is not of the form id/yyyyMMdd/region/odps/aliyun_v4_request");
-        if (ok && local->region && !str_is(region, local->region))
-            ok = refuse(refusal, 401, "SignatureNotMatch", "the signature is for region \"%.*s\", this endpoint is in \"%s\"",
-                        STR_ARG(region), local->region);
-        if (ok) {
-            bool near_day = false;
-
-            snprintf(today, sizeof(today), "%.*s", STR_ARG(day));
-            for (int64_t shift = -1; shift <= 1; shift++) {
-                time_t seconds = (time_t)(now + shift * 900);
-                struct tm tm;
-
-                gmtime_r(&seconds, &tm);
-                strftime(text, sizeof(text), "%Y%m%d", &tm);
-                near_day = near_day || strcmp(text, today) == 0;
-            }
-            if (!near_day)
-                ok = refuse(refusal, 403, "RequestTimeTooSkewed", "the credential is for day %s, which is not today in UTC",
-                            today);
-        }
-        if (ok)
-            sign_v4(&expected, id, str_of(local->access_key), region, day, canonical);
-    } else {
-        sign_v1(&expected, id, str_of(local->access_key), canonical);
-    }
-    if (ok && !same_text(&expected, authorization))
-        ok = refuse(refusal, 401, "SignatureNotMatch", "ODPS-0410042:Invalid signature value - User signature does not match");
-    buffer_release(&expected);
-    return ok;
-}
-
 static bool authenticate(struct exchange *exchange, struct MHD_Connection *connection)
 {
-    struct request *request = &exchange->request;
     struct header_list headers = {.count = 0};
-    const char *date = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Date");
-    const char *authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
-    struct buffer canonical;
-    int64_t date_ms;
-    bool ok;
+    struct authority_request request = {
+        .method = exchange->request.method,
+        .uri = exchange->request.uri,
+        .endpoint_path = exchange->endpoint_path,
+        .now_ms = exchange->request.now_ms,
+    };
 
-    if (!date || !parse_date(date, &date_ms))
-        return refuse(&exchange->refusal, 400, "InvalidArgument", "the Date header is missing or is not of the form "
-                      "\"Tue, 02 Jan 2024 03:04:05 GMT\"");
-    if (date_ms - request->now_ms > SKEW_MS_MAX || request->now_ms - date_ms > SKEW_MS_MAX)
-        return refuse(&exchange->refusal, 403, "RequestTimeTooSkewed",
-                      "the Date header differs from this machine's clock by more than 15 "
-                      "minutes; set the clock");
     MHD_get_connection_values(connection, MHD_HEADER_KIND, collect_header, &headers);
-    buffer_init(&canonical, 0);
-    sign_canonical(&canonical, str_of(request->method), str_of(request->uri), exchange->endpoint_path, headers.items,
-                   headers.count);
-    ok = check_signature(exchange, str_of(authorization ? authorization : ""), buffer_str(&canonical));
-    buffer_release(&canonical);
-    return ok;
+    request.headers = headers.items;
+    request.header_count = headers.count;
+    return authority_check(exchange->local->authority, &request, &exchange->refusal);
 }
 
 static char *copy_header(struct MHD_Connection *connection, const char *name)
@@ -340,6 +247,7 @@ static struct exchange *exchange_new(struct local *local, const char *uri)
     request->quotas = local->quotas;
     request->second_commit = local->second_commit;
     pthread_mutex_lock(&local->lock);
+    request->scheme = local->tls ? "https" : "http";
     request->host = local->host ? local->host : "";
     pthread_mutex_unlock(&local->lock);
     buffer_init(&request->text, 0);
@@ -392,7 +300,7 @@ static void exchange_begin(struct exchange *exchange, struct MHD_Connection *con
 
     exchange->begun = true;
     request->method = xstrdup(method);
-    request->now_ms = clock_wall_ms();
+    request->now_ms = clock_wall_ms() + exchange->local->clock_ms;
     request->content_encoding = copy_header(connection, "Content-Encoding");
     request->accept_encoding = copy_header(connection, "Accept-Encoding");
     store_session_id(request->id, request->now_ms);
@@ -474,7 +382,7 @@ static void carry_out_unheard(void *item)
     struct answer answer = {.status = 500};
 
     buffer_init(&answer.body, 0);
-    exchange->request.now_ms = clock_wall_ms();
+    exchange->request.now_ms = clock_wall_ms() + exchange->local->clock_ms;
     carry_out(&exchange->request, &answer);
     if (exchange->local->log)
         log_debug(exchange->local->log, "a late %s carried out, answered to nobody status=%d request_id=%s",
@@ -592,6 +500,7 @@ static bool make_answer(struct exchange *exchange, struct answer *answer)
 
 static enum MHD_Result send_answer(struct MHD_Connection *connection, const struct request *request, struct answer *answer)
 {
+    struct buffer date;
     size_t size;
     char *body = buffer_take(&answer->body, &size);
     struct MHD_Response *response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
@@ -603,6 +512,10 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, const stru
     }
     MHD_add_response_header(response, "x-odps-request-id", request->id);
     MHD_add_response_header(response, "Server", "luaduct-local");
+    buffer_init(&date, 0);
+    sign_date(&date, request->now_ms);
+    MHD_add_response_header(response, "Date", buffer_text(&date));
+    buffer_release(&date);
     if (answer->content_type)
         MHD_add_response_header(response, "Content-Type", answer->content_type);
     for (size_t i = 0; i < answer->header_count; i++)
@@ -666,6 +579,10 @@ static bool listen_on(struct local *local, const struct local_options *options, 
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
     const char *text = options->address && strcmp(options->address, "localhost") != 0 ? options->address : "127.0.0.1";
     const union MHD_DaemonInfo *info;
+    struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, local->certificate.chain.data},
+                                   {MHD_OPTION_HTTPS_MEM_KEY, 0, local->certificate.key.data},
+                                   {MHD_OPTION_END, 0, NULL}};
 
     if (inet_pton(AF_INET, text, &address.sin_addr) != 1 || ntohl(address.sin_addr.s_addr) >> 24 != 127)
         return error_set(error, ERROR_CONFIG, "address %s is not a loopback one; the local endpoint listens on 127.0.0.1 only",
@@ -674,12 +591,13 @@ static bool listen_on(struct local *local, const struct local_options *options, 
         return error_set(error, ERROR_CONFIG, "port %u is above 65535", options->port);
     /* Requests can come as soon as the daemon runs; they wait for the lock until the host with its port is known. */
     pthread_mutex_lock(&local->lock);
-    local->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL, 0, NULL,
-                                     NULL, handle, local, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                                     (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                                     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS_MAX, MHD_OPTION_URI_LOG_CALLBACK,
-                                     exchange_open, local, MHD_OPTION_NOTIFY_COMPLETED, exchange_close, NULL,
-                                     MHD_OPTION_END);
+    local->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
+                                         MHD_USE_SUPPRESS_DATE_NO_CLOCK | (local->tls ? MHD_USE_TLS : 0),
+                                     0, NULL, NULL, handle, local, MHD_OPTION_SOCK_ADDR, &address,
+                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+                                     (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS_MAX,
+                                     MHD_OPTION_URI_LOG_CALLBACK, exchange_open, local, MHD_OPTION_NOTIFY_COMPLETED,
+                                     exchange_close, NULL, MHD_OPTION_ARRAY, local->tls ? tls : plain, MHD_OPTION_END);
     info = local->daemon ? MHD_get_daemon_info(local->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
     if (info) {
         local->port = info->port;
@@ -708,6 +626,16 @@ static bool read_rules(struct local *local, const struct local_options *options,
     return local->late || error_set(error, ERROR_FATAL, "no thread can be started for calls that a script delays");
 }
 
+static bool read_certificate(struct local *local, const struct local_options *options, struct error *error)
+{
+    if (!options->tls_certificate && !options->tls_key)
+        return true;
+    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        return error_set(error, ERROR_CONFIG, "this machine's libmicrohttpd was built without TLS");
+    local->tls = true;
+    return certificate_read(&local->certificate, options->tls_certificate, options->tls_key, error);
+}
+
 static bool open_store(struct local *local, const struct local_options *options, struct error *error)
 {
     struct store_options store = {.path = options->database, .discard = options->discard};
@@ -730,14 +658,10 @@ bool local_start(struct local **local_out, const struct local_options *options, 
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&local->stopping_changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (!options->access_id || !options->access_key || !options->access_id[0] || !options->access_key[0]) {
-        error_set(error, ERROR_CONFIG, "the local endpoint needs an access id and an access key");
-        goto out;
-    }
     local->log = options->log;
-    local->access_id = xstrdup(options->access_id);
-    local->access_key = xstrdup(options->access_key);
-    local->region = options->region ? xstrdup(options->region) : NULL;
+    local->clock_ms = options->clock_ms;
+    if (!authority_open(&local->authority, options, error) || !read_certificate(local, options, error))
+        goto out;
     if (!read_rules(local, options, error) || !open_store(local, options, error))
         goto out;
     if (options->project && !add_projects(local, options->project, error))
@@ -778,11 +702,8 @@ void local_stop(struct local *local)
     store_close(local->store);
     pthread_cond_destroy(&local->stopping_changed);
     pthread_mutex_destroy(&local->lock);
-    free(local->access_id);
-    if (local->access_key)
-        OPENSSL_cleanse(local->access_key, strlen(local->access_key));
-    free(local->access_key);
-    free(local->region);
+    authority_free(local->authority);
+    certificate_release(&local->certificate);
     free(local->host);
     free(local);
 }

@@ -18,6 +18,10 @@ struct local_options {
     const char *project;     /* the project that exists; others are made with it (comma separated) */
     const char *access_id;
     const char *access_key;
+    const char *security_token;   /* that requests must carry; NULL: none */
+    const char *credentials_path; /* instead of the three above: authority.h; NULL: those */
+    const char *tls_certificate, *tls_key; /* PEM files: speaks HTTPS; NULL: HTTP */
+    int64_t clock_ms;        /* how far its clock is ahead of the machine's */
     const char *region;      /* V4's region that is accepted; NULL: any */
     bool discard;            /* check rows and CRCs, keep counts only */
     const char *faults_path; /* a faults script; NULL: none */

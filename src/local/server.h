@@ -24,6 +24,7 @@ struct request {
     int64_t closing_ms;      /* how long a commit lasts, by a script */
     char *method;
     char *uri;               /* as it stands in the request line */
+    const char *scheme;      /* "http" or "https" */
     const char *host;        /* for discovery: address and port of this server */
     bool tunnel;             /* which plane: it decides the form of errors too */
     struct str segments[PATH_SEGMENTS_MAX]; /* of the path behind /api, decoded */
