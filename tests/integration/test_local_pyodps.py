@@ -4,6 +4,7 @@ Run: pytest tests/integration/test_local_pyodps.py, with pyodps==0.13.2 installe
 """
 import datetime
 import decimal
+import json
 import os
 import re
 import sqlite3
@@ -16,9 +17,12 @@ import pytest
 odps_module = pytest.importorskip("odps")
 from odps import ODPS, errors, options  # noqa: E402
 from requests.exceptions import ConnectionError as NoAnswer  # noqa: E402
+from odps.accounts import StsAccount  # noqa: E402
 from odps.models import TableSchema  # noqa: E402
 from odps.tunnel import CompressOption, TableTunnel  # noqa: E402
 from odps.tunnel.retry import NoRetryPolicy, TunnelRetryHandler  # noqa: E402
+
+from support.certificates import Authority  # noqa: E402
 
 options.sql.use_odps2_extension = True
 options.local_timezone = False  # DATETIME values are UTC on both sides
@@ -35,7 +39,7 @@ class Endpoint:
         environment = dict(os.environ, LUADUCT_LOCAL_ACCESS_KEY=ACCESS_KEY)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         line = self.process.stdout.readline()
-        self.url = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+/api)\n", line).group(1)
+        self.url = re.fullmatch(r"listening on (https?://127\.0\.0\.1:\d+/api)\n", line).group(1)
 
     def client(self, access_id=ACCESS_ID, access_key=ACCESS_KEY):
         return ODPS(access_id, access_key, "p", endpoint=self.url)
@@ -108,6 +112,66 @@ def test_wrong_credentials_are_refused(endpoint):
     for access_id, access_key in (("other-id", ACCESS_KEY), (ACCESS_ID, "other-key")):
         with pytest.raises(errors.ODPSError):
             endpoint.client(access_id, access_key).exist_table("t")
+
+
+def sts(endpoint, access_id=ACCESS_ID, access_key=ACCESS_KEY, token="the-token-0123"):
+    return ODPS(account=StsAccount(access_id, access_key, token), project="p", endpoint=endpoint.url)
+
+
+def test_a_security_token_is_checked(start):
+    """Control plane and tunnel; with --token a key alone is not enough, and without it a token is one too many."""
+    endpoint = start("--token", "the-token-0123")
+    odps = sts(endpoint)
+    odps.create_table("t", "a bigint")
+    upload(odps, "t", [[1], [2]])
+    assert download(odps, "t") == (2, [[1], [2]])
+    for wrong in (sts(endpoint, token="another-token"), sts(endpoint, token=""), sts(endpoint, access_key="other-key"), endpoint.client()):
+        with pytest.raises(errors.ODPSError):
+            wrong.exist_table("t")
+    with pytest.raises(errors.ODPSError):
+        sts(start()).exist_table("t")
+
+
+def test_a_token_has_an_end(start, tmp_path):
+    """The endpoint reads its keys again: PyODPS' own name for a token that has run out, and the next one is let in."""
+    keys = tmp_path / "keys.json"
+
+    def write(*found):
+        (tmp_path / "new").write_text(json.dumps([{"AccessKeyId": i, "AccessKeySecret": ACCESS_KEY, "SecurityToken": t, "Expiration": e}
+                                                  for i, t, e in found]))
+        os.replace(tmp_path / "new", keys)
+
+    write(("a", "token-a", "2999-01-01T00:00:00Z"))
+    endpoint = start("--credentials", str(keys))
+    assert not sts(endpoint, "a", token="token-a").exist_table("t")
+    write(("a", "token-a", "2024-01-01T00:00:00Z"), ("b", "token-b", "2999-01-01T00:00:00Z"))
+    with pytest.raises(errors.AuthenticationRequestExpired):
+        sts(endpoint, "a", token="token-a").exist_table("t")
+    sts(endpoint, "b", token="token-b").create_table("t", "a bigint")
+    keys.write_text("[")  # broken while somebody writes it: what was known stays
+    assert sts(endpoint, "b", token="token-b").exist_table("t")
+
+
+def test_https(start, tmp_path, monkeypatch):
+    authority = Authority(tmp_path / "authority", "own")
+    endpoint = start(*authority.server())
+    assert endpoint.url.startswith("https://")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.certificate))
+    odps = endpoint.client()
+    odps.create_table("t", "a bigint")
+    upload(odps, "t", [[1], [2]], blocks=2)
+    assert sorted(download(odps, "t")[1]) == [[1], [2]]
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(Authority(tmp_path / "other", "other").certificate))
+    with pytest.raises(NoAnswer):
+        endpoint.client().exist_table("t")
+
+
+def test_tls_files_that_do_not_fit_are_refused(tmp_path):
+    one, two = (Authority(tmp_path / n, n).server() for n in ("one", "two"))
+    for arguments, said in [([*one[:3], two[3]], "does not belong to the certificate"), (one[:2], "one of the two files is missing"),
+                            ([*one[:2], "--tls-key", one[1]], "has no private key")]:
+        done = subprocess.run([BINARY, "local", *arguments], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
 
 
 COLUMNS = [

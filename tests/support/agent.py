@@ -88,7 +88,7 @@ class Endpoint(Process):
         (folder / "stdout").unlink(missing_ok=True)
         super().__init__(folder, *arguments, *extra)
         self.wait_for(lambda: b"listening on" in self.out.read_bytes(), 20, "the endpoint's first line")
-        self.url = re.search(r"http://\S+", self.out.read_text()).group()
+        self.url = re.search(r"https?://\S+", self.out.read_text()).group()
         self.port = int(re.search(r":(\d+)/", self.url).group(1))
 
     def odps(self):
