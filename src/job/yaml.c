@@ -17,16 +17,59 @@ enum {
     KEYS_MAX = 4096,
 };
 
+/* A place in the text, in lines and columns of ours and of libyaml, from 0. */
+struct cursor {
+    size_t at, yaml_line, yaml_column;
+    unsigned line, column;
+};
+
+/* The bytes of the end of a line, as libyaml sees it, at the beginning of the text; 0: there is none. */
+static size_t line_end(struct str text)
+{
+    static const struct str ends[] = {STR("\r\n"),     STR("\n"),           STR("\r"),
+                                      STR("\xC2\x85"), STR("\xE2\x80\xA8"), STR("\xE2\x80\xA9")};
+
+    for (size_t i = 0; i < COUNT_OF(ends); i++)
+        if (str_starts_with(text, ends[i]))
+            return ends[i].size;
+    return 0;
+}
+
 struct reader {
     yaml_parser_t parser;
     struct report *report;
     const char *path;
     struct str text;
+    struct cursor cursor; /* at the last mark that was asked for */
 };
 
-static struct location mark_location(const struct reader *reader, yaml_mark_t mark)
+/* A line feed ends a line, as in editors and in the report. libyaml has more kinds of ends, and one behind a text without any:
+ * the place of a mark is found by counting in both ways. Marks nearly always ascend, so that the text is walked once. */
+static struct location mark_location(struct reader *reader, yaml_mark_t mark)
 {
-    return (struct location){reader->path, (unsigned)mark.line + 1, (unsigned)mark.column + 1};
+    struct cursor *cursor = &reader->cursor;
+
+    if (mark.line < cursor->yaml_line || (mark.line == cursor->yaml_line && mark.column < cursor->yaml_column))
+        *cursor = (struct cursor){.at = 0};
+    while (cursor->at < reader->text.size && (cursor->yaml_line < mark.line || cursor->yaml_column < mark.column)) {
+        struct str rest = str_make(reader->text.data + cursor->at, reader->text.size - cursor->at);
+        size_t end = line_end(rest);
+
+        if (end && cursor->yaml_line == mark.line)
+            break; /* the mark is behind the end of its line */
+        cursor->at += size_max(end, 1);
+        while (cursor->at < reader->text.size && ((unsigned char)reader->text.data[cursor->at] & 0xC0) == 0x80)
+            cursor->at++;
+        cursor->yaml_line += end > 0;
+        cursor->yaml_column = end ? 0 : cursor->yaml_column + 1;
+        if (end && rest.data[end - 1] == '\n') {
+            cursor->line++;
+            cursor->column = 0;
+        } else {
+            cursor->column++;
+        }
+    }
+    return (struct location){reader->path, cursor->line + 1, cursor->column + 1};
 }
 
 /* To the end of the first line for a value of several lines: the report cuts the width there. */
