@@ -269,6 +269,15 @@ static bool check_crc(struct str *text)
     return true;
 }
 
+/* Whatever else is below the right checksum was not printed by us, and parts of a record end in messages. */
+static bool is_printable(struct str text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] < ' ' || text.data[i] > '~')
+            return false;
+    return true;
+}
+
 /* Who the record belongs to. A side that does not know an id (an old broker, a mock) is no reason to refuse. */
 static bool owner_check(struct str key, struct str value, const struct position_owner *owner, struct error *error)
 {
@@ -370,7 +379,7 @@ enum position_status position_parse(struct str text, const struct position_owner
     bool old;
 
     memset(position_out, 0, sizeof(*position_out));
-    if (!text.size || !str_starts_with(text, STR(PREFIX)) || !check_crc(&text))
+    if (!text.size || !str_starts_with(text, STR(PREFIX)) || !check_crc(&text) || !is_printable(text))
         return POSITION_NONE;
     str_cut(text, ' ', &version, &rest);
     old = str_is(version, VERSION_BEFORE);

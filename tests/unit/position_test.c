@@ -72,6 +72,7 @@ static void an_unknown_id_is_no_reason_to_refuse(void **state UNUSED)
 static void damage_and_other_texts_are_nothing(void **state UNUSED)
 {
     static const char *const texts[] = {"", "written by another tool", "luaduct/1", "luaduct/1 crc=00000000", "luaduct/1 job=orders crc=zzzzzzzz"};
+    static const char unprintable[] = {'\0', '\n', '\x1B', '\x7F', '\x80'};
     struct buffer text;
     struct position found;
     struct error error;
@@ -88,6 +89,13 @@ static void damage_and_other_texts_are_nothing(void **state UNUSED)
     }
     for (size_t size = 0; size < text.size; size++)
         assert_int_equal(position_parse(str_make(text.data, size), &owner, &found, &error), POSITION_NONE);
+    /* We print no such bytes, and would show them in a message. */
+    for (size_t i = 0; i < COUNT_OF(unprintable); i++) {
+        buffer_clear(&text);
+        buffer_print(&text, "luaduct/2 job=a%cb ledger=0,0,0,0,0", unprintable[i]);
+        buffer_print(&text, " crc=%08x", (unsigned)crc32c(0, text.data, text.size));
+        assert_int_equal(position_parse(buffer_str(&text), &owner, &found, &error), POSITION_NONE);
+    }
     buffer_release(&text);
 }
 
