@@ -486,6 +486,7 @@ static struct scan_object *object_new(struct json_scan *scan, const struct json_
         buckets *= 2;
     object->buckets = xcalloc(buckets, sizeof(struct scan_target *));
     object->bucket_mask = buckets - 1;
+    XGROW(object->members, object->count, object->capacity); /* scan_object computes with the pointer before there are any */
     object->target_count = node->name_count;
     object->targets = xcalloc(node->name_count, sizeof(*object->targets));
     for (uint32_t i = 0; i < node->name_count; i++) {
