@@ -223,7 +223,7 @@ bool zone_open(struct zone **zone_out, struct str name, struct error *error)
 
             suggest_offset(name, offset);
             error_set(error, ERROR_CONFIG, "time zone \"%.*s\" is not known; %s%s%swrite a name such as Asia/Shanghai (capitals "
-                      "count), or an offset such as +08:00", (int)size_min(name.size, 64), name.data ? name.data : "",
+                      "count), or an offset such as +08:00", STR_ARG(str_head(name, 64)),
                       offset[0] ? "did you mean \"" : "", offset, offset[0] ? "\"? Otherwise " : "");
             goto out;
         }

@@ -397,7 +397,6 @@ bool decompress(struct str encoding, struct str body, size_t bytes_max, struct b
         return inflate_body(body, bytes_max, output, error);
     if (str_equal_ignore_case(encoding, STR("zstd")))
         return unzstd_body(body, bytes_max, output, error);
-    encoding.size = size_min(encoding.size, 60);
     return error_set(error, ERROR_DATA, "decompress: unknown Content-Encoding \"%.*s\"; known are deflate and zstd",
-                     STR_ARG(encoding));
+                     STR_ARG(str_head(encoding, 60)));
 }

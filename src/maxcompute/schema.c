@@ -47,7 +47,7 @@ static bool is_word(char c)
 
 static bool type_error(const struct type_reader *reader, const char *what)
 {
-    struct str text = str_make(reader->text.data, size_min(reader->text.size, 200));
+    struct str text = str_head(reader->text, 200);
 
     return error_set(reader->error, ERROR_CONFIG, "type \"%.*s\": %s at character %zu", STR_ARG(text), what, reader->at + 1);
 }
@@ -207,15 +207,14 @@ static bool unknown_type(const struct type_reader *reader, struct str word)
         {"NUMBER", "DECIMAL"},   {"NUMERIC", "DECIMAL"}, {"VARCHAR2", "VARCHAR"}, {"NVARCHAR", "STRING"},
     };
     const char *nearest = NULL;
-    struct str text = reader->text;
-    struct str shown = str_make(word.data, size_min(word.size, 60));
+    struct str text = str_head(reader->text, 200);
+    struct str shown = str_head(word, 60);
 
     for (size_t i = 0; i < COUNT_OF(foreign) && !nearest; i++)
         if (str_equal_ignore_case(word, str_of(foreign[i][0])))
             nearest = foreign[i][1];
     if (!nearest)
         nearest = str_nearest(word, kind_names, COUNT_OF(kind_names));
-    text.size = size_min(text.size, 200);
     if (reader->at == 0)
         return error_set(reader->error, ERROR_CONFIG, "unknown type \"%.*s\"%s%s%s", STR_ARG(text),
                          nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");

@@ -4,16 +4,32 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "util/str.h"
+
+/* A text that was cut may end in half a character, which is taken off. */
+static void end_whole(char *text)
+{
+    size_t size = strlen(text), start = size;
+
+    while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+        start--;
+    if (start > 0 && !str_is_utf8(str_make(text + start - 1, size - start + 1)))
+        text[start - 1] = '\0';
+}
+
 bool error_set(struct error *error, enum error_kind kind, const char *format, ...)
 {
     va_list arguments;
+    int size;
 
     if (!error)
         return false;
     error->kind = kind;
     va_start(arguments, format);
-    vsnprintf(error->text, sizeof(error->text), format, arguments);
+    size = vsnprintf(error->text, sizeof(error->text), format, arguments);
     va_end(arguments);
+    if (size >= (int)sizeof(error->text))
+        end_whole(error->text);
     return false;
 }
 
@@ -35,6 +51,8 @@ bool error_wrap(struct error *error, const char *format, ...)
         memcpy(end, ": ", 2);
         strncpy(end + 2, inner, sizeof(error->text) - (size_t)size - 3);
         error->text[sizeof(error->text) - 1] = '\0';
+        if ((size_t)size + 2 + strlen(inner) >= sizeof(error->text))
+            end_whole(error->text);
     }
     return false;
 }

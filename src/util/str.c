@@ -49,6 +49,16 @@ bool str_cut(struct str text, char separator, struct str *head, struct str *rest
     return true;
 }
 
+struct str str_head(struct str text, size_t bytes_max)
+{
+    if (text.size > bytes_max) {
+        text.size = bytes_max;
+        while (text.size && ((unsigned char)text.data[text.size] & 0xC0) == 0x80)
+            text.size--;
+    }
+    return text;
+}
+
 bool str_is_utf8(struct str text)
 {
     const unsigned char *p = (const unsigned char *)text.data;

@@ -47,6 +47,9 @@ char *str_dup(struct str text) MUST_USE;
  * one. */
 bool str_cut(struct str text, char separator, struct str *head, struct str *rest);
 
+/* Its first bytes, bytes_max at most and no half character, for messages. */
+struct str str_head(struct str text, size_t bytes_max);
+
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, nothing beyond U+10FFFF, shortest forms). */
 bool str_is_utf8(struct str text);
 

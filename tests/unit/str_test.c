@@ -63,6 +63,9 @@ static void texts_are_compared_and_cut(void **state)
     assert_false(str_cut(STR("a"), '=', &head, &rest));
     assert_true(str_is(head, "a") && !rest.data);
     assert_false(str_cut(STR_NONE, '=', &head, &rest));
+    assert_true(str_is(str_head(STR("a\xE4\xB8\x8A"), 3), "a"));
+    assert_true(str_is(str_head(STR("a\xE4\xB8\x8A"), 4), "a\xE4\xB8\x8A"));
+    assert_int_equal(str_head(STR_NONE, 3).size, 0);
     copy = str_dup(STR("x"));
     assert_string_equal(copy, "x");
     free(copy);
