@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Writes the seeds of all harnesses into a folder, a folder each: the cases that stand below, and the streams and schemas of
+tests/vectors/vectors.json. Kept as a script because seeds are easier to read and to mend as text. usage: seeds.py FOLDER"""
+import json
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+S = "\x1e"
+
+JSON_STAGE = [
+    ("$.id:i!;$.user:s;$.amount:d;$.flag:b", '{"id":1,"user":"a","amount":"1.50","flag":true}', '{"id":2,"user":"\\u4e0a","amount":7,"flag":false}'),
+    ("$.a:s;$.a.b:i;$.a.c:f=1.5;R", '{"a":{"b":1,"c":null,"d":[1]},"e":{}}', '{"a":"x","a":{}}', "[1]", "nonsense", ""),
+    ("E$.l;R;$.id:i;@.x:s;@:j", '{"id":1,"l":[{"x":"a"},{"x":2},3]}', '{"l":[]}', '{"l":null}', '{"l":{}}', "{}"),
+    ("N;$.a[0]:f;$.a[*].b:j;$['odd name']:s!", '{"a":[1.5,{"b":"x"}],"odd name":"y"}', '{"a":{}}'),
+    ("$.d:D;$.t:t;$.z:z;$.n:n;$.y:y;$.e:e", '{"d":"2024-02-29","t":"2024-01-31T23:59:59.123Z","z":"2024-01-31 23:59:59.123456789+08:00",'
+     '"n":"2024-01-31 23:59","y":"AQID","e":12345678901234567890.123456789012345678}', '{"y":"QQ==","e":"1e5"}'),
+    ("$[0]:j;$[1].x:i", '[{"a":1e999},{"x":18446744073709551616}]', '[1,{"x":-9223372036854775808}]'),
+    ("E$;@[1]:s;R", '[[1,"a"],[2,"b"]]', "[]"),
+    ("$.a name that is longer than sixteen bytes:s", '{"a name that is longer than sixteen bytes":"\\ud83d\\ude00 \\"\\\\\\/\\b\\f\\n\\r\\t"}'),
+    ("$['a name that is longer than sixteen bytes']:s;$.t:j", '{"a name that is longer than sixteen bytes":"\\ud83d\\ude00 \\"\\\\\\/\\b\\f\\n\\r\\t","t":'
+     + "[" * 70 + "]" * 70 + "}"),
+]
+
+EPOCH = [
+    "luaduct/2 job=job%20a cluster=cluster topic=topic table=p.s.t tableid=id-1 ledger=10,7,3,0,0",
+    "luaduct/2 job=job%20a cluster=cluster topic=topic table=p.s.t tableid=id-1 ledger=10,7,3,0,0 epoch=e-1 by=h:1 at=1700000000000 counts=1,1,0,0,0 "
+    "offsets=0:5+3,1:7+-2 sessions=0~dt%3D1!0~2024abc!1!100;4~2!5~def!2!7",
+    "luaduct/1 job=job%20a cluster=cluster topic=topic table=p.s.t read=10 written=7 filtered=3 dirty=0 expanded=0",
+    "luaduct/3 job=job%20a",
+    "luaduct/2 job=b cluster=cluster topic=topic table=p.s.t tableid=id-1 ledger=10,7,3,0,0",
+    "luaduct/2 ledger=0,0,0,0,0 epoch= by= at=0 counts=0,0,0,0,0 offsets=2147483647:9223372036854775807+0 sessions=",
+]
+
+SCHEMA = '"columns":[{"name":"k","type":"bigint"},{"name":"v","type":"struct<a:bigint,b:array<string>>","nullable":false}]'
+PARTS = '"partitionKeys":[{"name":"dt","type":"string"}]'
+TABLE = f'200\n<?xml version="1.0"?><Table><TableId>i 1</TableId><Schema format="Json"><![CDATA[{{{SCHEMA},{PARTS}}}]]></Schema></Table>'
+NO_TABLE = "404\n<Error><Code>NoSuchTable</Code><Message>none</Message></Error>"
+INSTANCE = "201 http://h/api/projects/p/instances/i1\n"
+
+
+def session(state, blocks="", status=200):
+    return f'{status}\n{{"UploadID":"u 1","Status":"{state}","Schema":{{{SCHEMA},{PARTS}}},"UploadedBlockList":[{blocks}]}}'
+
+
+def ended(state, more=""):
+    return f"200\n<Instance><Status>Terminated</Status><Tasks><Task><Status>{state}</Status>{more}</Task></Tasks></Instance>"
+
+
+ONE, BOTH = '{"BlockID":0}', '{"BlockID":0},{"BlockID":1}'
+NO_PARTITION = '404\n{"Code":"NoSuchPartition","Message":"none"}'
+SERVICE = [
+    ("", TABLE, session("normal", status=201), "200\n", session("normal", ONE), TABLE, session("closed", ONE)),
+    ("", TABLE, session("normal", status=201), "429\n", "200\n", session("normal", ONE), TABLE, "500\n", session("closing", ONE), session("closed", ONE)),
+    ("c", NO_TABLE, INSTANCE, ended("Success"), TABLE, NO_PARTITION, INSTANCE, ended("Running"), ended("Success"), session("normal", status=201), "200\n",
+     session("normal", ONE), TABLE, session("closed")),
+    ("c", NO_TABLE, INSTANCE, ended("Failed"), ended("Failed", '<Result Transform="Base64"><![CDATA[T0RQUy0wMTMwMTMxOiBubw==]]></Result>')),
+    ("a", TABLE, session("normal", ONE), TABLE, "409\n{\"Code\":\"StatusConflict\",\"Message\":\"m\"}", session("closed", ONE)),
+    ("q4", TABLE, session("normal", ONE), TABLE),
+    ("q", TABLE, "404\n{\"Code\":\"NoSuchUpload\",\"Message\":\"m\"}"),
+    ("m", TABLE, session("normal", status=201), "200\n", "200\n", session("normal", BOTH), TABLE, session("closed", BOTH)),
+    ("d", TABLE, "200\nh:80", session("normal", status=201), "0\n", "200\n", session("normal", ONE), TABLE, "0\n", session("expired", ONE)),
+    ("", "401\n<Error><Code>InvalidAccessKeyId</Code><Message>ODPS-0410051: no &lt;key&gt; &#x41;</Message><RequestId>r</RequestId></Error>"),
+    ("", "200\n<Table><Schema><![CDATA[{\"isVirtualView\":true}]]></Schema></Table>"),
+]
+
+REQUESTS = [
+    ("", "POST /projects/p/tables/t?uploads\n\n", "PUT /projects/p/tables/t?uploadid={id}&blockid=0\n\n#" + "\x08\x02\x12\x01a",
+     "GET /projects/p/tables/t?uploadid={id}\n\n", "POST /projects/p/tables/t?uploadid={id}\n\n", "POST /projects/p/tables/t?downloads\n\n",
+     "GET /projects/p/tables/t?downloadid={id}&data&rowrange=(0,10)&columns=k,v\nAccept-Encoding: deflate\n\n"),
+    ("c", "4POST /projects/p/tables/q?uploads&partition=dt%3D1&create_partition=true\n\n", "4POST /projects/p/tables/q?uploadid={id}&partition=dt='1'\n\n",
+     "4POST /projects/p/tables/q?uploadid={id}\n\n"),
+    ("", "GET /api/projects/p\n\n", "GET /api/projects/p/tables\n\n", "GET /api/projects/p/tables/t\n\n", "GET /api/projects/p/tables/q?partitions\n\n",
+     "GET /api/projects/p/tables/q?partition=dt='1'\n\n", "GET /api/projects/p/tunnel?service\n\n", "GET /api/projects/p/instances\n\n", "HEAD /api/projects/p/tables/t\n\n"),
+    ("", "POST /api/projects/p/instances\n\n~drop table if exists t; alter table q add if not exists partition (dt='2') partition (dt=\"3\"); "
+     "alter table q drop partition (dt='1'); alter table q add columns (n bigint comment 'c', `odd name` decimal(38,18));",
+     "GET /api/projects/p/instances/{id}?taskstatus\n\n", "GET /api/projects/p/instances/{id}?result\n\n", "GET /api/projects/p/instances/{id}\n\n"),
+    ("d", "!GET /api/projects/p\nDate: Tue, 02 Jan 2024 03:04:05 GMT\nAuthorization: ODPS id:x\n\n", "!GET /%zz?%00=%2F&a&b=+\n\n",
+     "POST /api/projects/p/instances\n\n<Instance><Job><Tasks><SQL><Name>a&amp;b</Name><Query>set a=b;&#10;-- c\n create table if not exists `x` "
+     "(a array<map<string,struct<b:int>>> not null default 1 comment 'it''s') comment \"c\" partitioned by (p string) lifecycle 3;</Query></SQL></Tasks></Job></Instance>"),
+    ("", "POST /projects/p/schemas/s/tables/t?uploads\n\n", "POST /projects/p/schemas/default/tables/t?uploads&overwrite=true\n\n",
+     "PUT /projects/p/tables/t?uploadid={id}&blockid=19999&block_version=2\nContent-Encoding: deflate\n\nx"),
+]
+
+DATA_SOURCES = """kafka:
+  prod: {brokers: "k-1:9092,k-2:9092", properties: {security.protocol: sasl_ssl, sasl.mechanism: PLAIN, sasl.password: secret1}}
+maxcompute:
+  dw:
+    endpoint: https://service/api
+    project: p
+    access_id: ${env:HOME}
+    access_key: secret2
+    region: r
+    time_zone: Asia/Shanghai
+"""
+
+JOBS = [
+    """name: a
+source: {kafka: prod, topic: t, start: {at: "2024-01-31 00:00:00", otherwise: earliest}, group: g, on_gap: fail}
+stages:
+  - name: parse
+    kind: json
+    columns: [{name: id, path: $.id, type: bigint, required: true}, {name: d, path: "$.l[0]", type: "decimal(10,2)", default: "1"}]
+  - {name: l, kind: lua, file: x.lua, when_error: drop, options: {minimum: 1, token: secret3}}
+target:
+  maxcompute: dw
+  table: t
+  create: if_missing
+  columns: [{name: id, type: bigint, not_null: true, comment: c}, {name: d, type: "decimal(10,2)", from: d}]
+  partition: [{name: y, kind: time, unit: year}, {name: f, kind: field, from: id}, {name: m, kind: time, from: ts, format: yyyyMM, zone: UTC}]
+delivery: exactly_once
+dirty: {kafka: {topic: dirty}, max: unlimited}
+runtime: {workers: 2, batch_rows: 1000, flush_interval: 60s, flush_bytes: 16MiB, memory_max: 256MiB, compression: deflate}
+failover: {max: 3, window: 30m}
+metrics: {listen: "127.0.0.1:9464"}
+log: {level: debug, file: x}
+""",
+    "name: [1, 2\n",
+    "name: a\nname: b\nsource: &x {kafka: *x}\ntarget: !!str y\n<<: z\n",
+    "name: \"\\x41\\u4e0a\\\n  b\"\nsource: |\n  text\n\ttab\ntarget: >-\n  folded\n? key\n: value\n",
+    "\ufeffname: \u4e0a\nsource:\n  kafka: prd\n  topic: ${env:NO_SUCH}\n  start: 90ms\ntarget: {table: '${file:nothing}', maxcompute: dw}\n# end",
+    "- a\n- b\n--- \n...\n",
+]
+
+TEXTS = ["d-12.50", "d1e+5", "d0.000000000000000000e18", "d12345678901234567890123456789012345678", "t2024-02-29", "t2024-01-31 23:59:59.123456789+08:00",
+         "t0001-01-01T00:00Z", "zAsia/Shanghai", "z-0930", "zEtc/GMT+8", "zEurope/Berlin", "c-1.5e10", "ctrue", "c2024-01-31T23:59:59.5Z", "c2024-01-31 23:59",
+         'c{"a":1}', "c NaN", "e%41+b%zz\u4e0a\n\"", "kaaaaaaaaaa", "ydecimal(10,2)", "yTimestamp_NTZ", "x1.5", "x2024-01-31"]
+
+TYPES = "tinyint;smallint;int;bigint;float;double;decimal(38,18);string;varchar(10);char(2);binary;boolean;date;datetime;timestamp;timestamp_ntz;json"
+
+
+def records():
+    vectors = json.loads((ROOT / "tests/vectors/vectors.json").read_text())
+    for case in vectors["records"] + vectors["invalid_streams"] + vectors["downloads"]:
+        if len(case["hex"]) > 3000 or case.get("compression", "none") != "none":
+            continue
+        yield ";".join(c["type"] for c in case["columns"]).encode() + S.encode() + bytes.fromhex(case["hex"])
+    yield (TYPES + S).encode() + bytes.fromhex("f0ffff7f00f8ffff7f00")
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    seeds = {
+        "json_stage": [S.join(case).encode() for case in JSON_STAGE],
+        "epoch_metadata": [text.encode() for text in EPOCH],
+        "service_answers": [S.join(case).encode() for case in SERVICE],
+        "local_requests": [S.join(case).encode() for case in REQUESTS],
+        "job_file": [(job + S + DATA_SOURCES).encode() for job in JOBS],
+        "texts": [text.encode() for text in TEXTS],
+        "record_decoder": list(records()),
+    }
+    for name, cases in seeds.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, data in enumerate(cases):
+            (folder / name / f"{number:02}").write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
