@@ -534,10 +534,16 @@ static void check_unread(const struct spec *spec, const struct batch *batch, uin
 static void check_record(const struct spec *spec, const struct batch *batch, struct str text, uint32_t message)
 {
     json_error_t problem;
-    json_t *document = json_loadb(text.data, text.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &problem);
+    json_t *document;
     struct str dirty;
     int64_t row;
 
+    /* jansson reads over a zero byte behind a number. */
+    if (text.size && memchr(text.data, 0, text.size)) {
+        check_unread(spec, batch, message);
+        return;
+    }
+    document = json_loadb(text.data, text.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &problem);
     if (!document) {
         enum json_error_code code = json_error_code(&problem);
 

@@ -34,32 +34,34 @@ EPOCH = [
 
 SCHEMA = '"columns":[{"name":"k","type":"bigint"},{"name":"v","type":"struct<a:bigint,b:array<string>>","nullable":false}]'
 PARTS = '"partitionKeys":[{"name":"dt","type":"string"}]'
-TABLE = f'200\n<?xml version="1.0"?><Table><TableId>i 1</TableId><Schema format="Json"><![CDATA[{{{SCHEMA},{PARTS}}}]]></Schema></Table>'
-NO_TABLE = "404\n<Error><Code>NoSuchTable</Code><Message>none</Message></Error>"
-INSTANCE = "201 http://h/api/projects/p/instances/i1\n"
+TABLE = f'T200\n<?xml version="1.0"?><Table><TableId>i 1</TableId><Schema format="Json"><![CDATA[{{{SCHEMA},{PARTS}}}]]></Schema></Table>'
+NO_TABLE = "T404\n<Error><Code>NoSuchTable</Code><Message>none</Message></Error>"
+INSTANCE = "I201 http://h/api/projects/p/instances/i1\n"
 
 
-def session(state, blocks="", status=200):
-    return f'{status}\n{{"UploadID":"u 1","Status":"{state}","Schema":{{{SCHEMA},{PARTS}}},"UploadedBlockList":[{blocks}]}}'
+def session(state, blocks="", letter="G200"):
+    return f'{letter}\n{{"UploadID":"u 1","Status":"{state}","Schema":{{{SCHEMA},{PARTS}}},"UploadedBlockList":[{blocks}]}}'
 
 
 def ended(state, more=""):
-    return f"200\n<Instance><Status>Terminated</Status><Tasks><Task><Status>{state}</Status>{more}</Task></Tasks></Instance>"
+    return f"I200\n<Instance><Status>Terminated</Status><Tasks><Task><Status>{state}</Status>{more}</Task></Tasks></Instance>"
 
 
 ONE, BOTH = '{"BlockID":0}', '{"BlockID":0},{"BlockID":1}'
-NO_PARTITION = '404\n{"Code":"NoSuchPartition","Message":"none"}'
+NO_PARTITION = 'U404\n{"Code":"NoSuchPartition","Message":"none"}'
+NEW = session("normal", letter="U201")
 SERVICE = [
-    ("", TABLE, session("normal", status=201), "200\n", session("normal", ONE), TABLE, session("closed", ONE)),
-    ("", TABLE, session("normal", status=201), "429\n", "200\n", session("normal", ONE), TABLE, "500\n", session("closing", ONE), session("closed", ONE)),
-    ("c", NO_TABLE, INSTANCE, ended("Success"), TABLE, NO_PARTITION, INSTANCE, ended("Running"), ended("Success"), session("normal", status=201), "200\n",
-     session("normal", ONE), TABLE, session("closed")),
+    ("", TABLE, NEW, "P200\n", session("normal", ONE), "C200\n", session("closed", ONE)),
+    ("", TABLE, NEW, "P429\n", "P200\n", session("normal", ONE), "C500\n", session("closing", ONE), session("closed", ONE)),
+    ("c", NO_TABLE, INSTANCE, ended("Success"), TABLE, NO_PARTITION, INSTANCE, ended("Running"), ended("Success"), NEW, "P200\n", session("normal", ONE),
+     session("closed", ONE, "C200")),
     ("c", NO_TABLE, INSTANCE, ended("Failed"), ended("Failed", '<Result Transform="Base64"><![CDATA[T0RQUy0wMTMwMTMxOiBubw==]]></Result>')),
-    ("a", TABLE, session("normal", ONE), TABLE, "409\n{\"Code\":\"StatusConflict\",\"Message\":\"m\"}", session("closed", ONE)),
-    ("q4", TABLE, session("normal", ONE), TABLE),
-    ("q", TABLE, "404\n{\"Code\":\"NoSuchUpload\",\"Message\":\"m\"}"),
-    ("m", TABLE, session("normal", status=201), "200\n", "200\n", session("normal", BOTH), TABLE, session("closed", BOTH)),
-    ("d", TABLE, "200\nh:80", session("normal", status=201), "0\n", "200\n", session("normal", ONE), TABLE, "0\n", session("expired", ONE)),
+    ("a", TABLE, session("normal", ONE), "C409\n{\"Code\":\"StatusConflict\",\"Message\":\"m\"}", session("normal", ONE), "C0\n", session("closed", ONE)),
+    ("q4", TABLE, session("normal", ONE)),
+    ("q", TABLE, "G404\n{\"Code\":\"NoSuchUpload\",\"Message\":\"m\"}"),
+    ("m", TABLE, NEW, "P200\n", session("normal", BOTH), "C400\n", session("closed", BOTH)),
+    ("d", TABLE, "D200\nh:80", NEW, "P0\n", "P200\n", session("normal", ONE), "C0\n", session("expired", ONE)),
+    ("", TABLE, NEW, "P200\n", session("normal", ONE), TABLE.replace("i 1", "i 2")),
     ("", "401\n<Error><Code>InvalidAccessKeyId</Code><Message>ODPS-0410051: no &lt;key&gt; &#x41;</Message><RequestId>r</RequestId></Error>"),
     ("", "200\n<Table><Schema><![CDATA[{\"isVirtualView\":true}]]></Schema></Table>"),
 ]

@@ -1,7 +1,8 @@
 /* service_answers.c: any answers of the service, seen by the client and the upload sink.
  * Input: a word of options, and answers, all with the separator between them. An answer is "STATUS[ LOCATION]", a line feed and the
- * body; status 0 stands for none at all. The harness stands in the place of maxcompute/http.c: each request gets the next answer, and
- * the last one over and over. Time is the harness's own and jumps to the next deadline.
+ * body; status 0 stands for none at all. A letter before the status says which requests it is for (request_letter). The harness stands
+ * in the place of maxcompute/http.c: each request gets the first answer for it that was not given yet, or else the last one that was.
+ * Time is the harness's own and jumps to the next deadline.
  * A session may only be called committed when the service said "closed". Each answer also goes to every reader of answers by itself. */
 #include "fuzz.h"
 
@@ -16,6 +17,8 @@ enum { ANSWERS_MAX = 64, STEPS_MAX = 400, TURNS_MAX = 64 };
 #define SECRET "very-secret"
 
 struct scripted_answer {
+    char letter; /* 0: for any request */
+    bool given;
     int status;
     char *location;
     struct str body;
@@ -23,7 +26,7 @@ struct scripted_answer {
 
 static struct {
     struct scripted_answer answers[ANSWERS_MAX];
-    size_t count, next;
+    size_t count;
     bool closed; /* some answer that was given has the word */
     bool has_secret; /* the answers themselves */
 } script;
@@ -132,16 +135,50 @@ static bool says_closed(struct str body)
     return false;
 }
 
-struct http_request *http_next(struct http *http)
+/* A table, an instance, the tunnel's host; the creation of a session, a block, the question for a session, a commit. */
+static char request_letter(const struct http_request *request)
+{
+    bool post = strcmp(request->method, "POST") == 0;
+
+    if (strstr(request->url, "/instances"))
+        return 'I';
+    if (strstr(request->url, "?service"))
+        return 'D';
+    if (strstr(request->url, "?uploads"))
+        return 'U';
+    if (strcmp(request->method, "PUT") == 0)
+        return 'P';
+    return strstr(request->url, "uploadid=") ? post ? 'C' : 'G' : 'T';
+}
+
+static const struct scripted_answer *answer_next(const struct http_request *request)
 {
     static const struct scripted_answer none = {.body = {"", 0}};
-    const struct scripted_answer *answer = script.count ? &script.answers[script.next] : &none;
+    const struct scripted_answer *last = &none;
+    char letter = request_letter(request);
+
+    for (size_t i = 0; i < script.count; i++) {
+        struct scripted_answer *answer = &script.answers[i];
+
+        if (answer->letter && answer->letter != letter)
+            continue;
+        last = answer;
+        if (!answer->given) {
+            answer->given = true;
+            break;
+        }
+    }
+    return last;
+}
+
+struct http_request *http_next(struct http *http)
+{
     struct http_request *request = http->first;
+    const struct scripted_answer *answer;
 
     if (!request)
         return NULL;
-    if (script.next + 1 < script.count)
-        script.next++;
+    answer = answer_next(request);
     http_forget(http, request);
     ((struct in_flight *)request->internal)->http = NULL;
     request->answered = answer->status >= 100;
@@ -368,6 +405,9 @@ static void read_answer(struct str part, struct scripted_answer *answer)
     str_cut(part, '\n', &head, &answer->body);
     if (!answer->body.data)
         answer->body = STR("");
+    answer->letter = head.size && isupper((unsigned char)head.data[0]) ? head.data[0] : '\0';
+    if (answer->letter)
+        head = str_make(head.data + 1, head.size - 1);
     str_cut(head, ' ', &status, &location);
     answer->status = 0;
     for (size_t i = 0; i < status.size && i < 3 && isdigit((unsigned char)status.data[i]); i++)
