@@ -334,6 +334,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     local_options.discard = options.size && memchr(options.data, 'd', options.size);
     local_options.second_commit = options.size && memchr(options.data, 'c', options.size) ? "conflict" : "ok";
+    local_options.quotas = options.size && memchr(options.data, 'q', options.size) ? "service" : NULL;
     ok = local_start(&local, &local_options, &error) &&
          mc_schema_parse(&run.schema, STR("{\"columns\":[{\"name\":\"k\",\"type\":\"bigint\"},{\"name\":\"v\",\"type\":\"string\"},"
                                           "{\"name\":\"d\",\"type\":\"decimal(10,2)\"},{\"name\":\"t\",\"type\":\"timestamp\"},"

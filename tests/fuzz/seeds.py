@@ -66,16 +66,23 @@ SERVICE = [
     ("", "200\n<Table><Schema><![CDATA[{\"isVirtualView\":true}]]></Schema></Table>"),
 ]
 
+# A record of the harness's table, and one of NULLs; the checksums (0) and the count are put right by the harness.
+END = "\x80\xc0\xff\x7f\0"
+ROWS = ("\x08\x02\x12\x01a\x1a\x041.50\x22\x02\x02\x2a\x02\x00\x02\x01\x32\x01\x00\x01k\x01\x00\x02\x3a\x00\x02\x00\x01y" + END + END +
+        "\xf0\xff\xff\x7f\0\xf8\xff\xff\x7f\0")
+
 REQUESTS = [
-    ("", "POST /projects/p/tables/t?uploads\n\n", "PUT /projects/p/tables/t?uploadid={id}&blockid=0\n\n#" + "\x08\x02\x12\x01a",
+    ("", "POST /projects/p/tables/t?uploads\n\n", "PUT /projects/p/tables/t?uploadid={id}&blockid=0\n\n#" + ROWS,
      "GET /projects/p/tables/t?uploadid={id}\n\n", "POST /projects/p/tables/t?uploadid={id}\n\n", "POST /projects/p/tables/t?downloads\n\n",
-     "GET /projects/p/tables/t?downloadid={id}&data&rowrange=(0,10)&columns=k,v\nAccept-Encoding: deflate\n\n"),
-    ("c", "4POST /projects/p/tables/q?uploads&partition=dt%3D1&create_partition=true\n\n", "4POST /projects/p/tables/q?uploadid={id}&partition=dt='1'\n\n",
+     "GET /projects/p/tables/t?downloadid={id}&data&rowrange=(0,2)&columns=k,m,v,s\nAccept-Encoding: deflate\n\n",
+     "GET /projects/p/tables/t?downloadid={id}&data&rowrange=(1,1)\n\n"),
+    ("cq", "4POST /projects/p/tables/q?uploads&partition=dt%3D1&create_partition=true\n\n", "4PUT /projects/p/tables/q?uploadid={id}&blockid=7\n\n#" + ROWS,
+     "4GET /projects/p/tables/q?uploadid={id}&getblockid=true\n\n", "4POST /projects/p/tables/q?uploadid={id}&partition=dt='1'\n\n",
      "4POST /projects/p/tables/q?uploadid={id}\n\n"),
     ("", "GET /api/projects/p\n\n", "GET /api/projects/p/tables\n\n", "GET /api/projects/p/tables/t\n\n", "GET /api/projects/p/tables/q?partitions\n\n",
      "GET /api/projects/p/tables/q?partition=dt='1'\n\n", "GET /api/projects/p/tunnel?service\n\n", "GET /api/projects/p/instances\n\n", "HEAD /api/projects/p/tables/t\n\n"),
     ("", "POST /api/projects/p/instances\n\n~drop table if exists t; alter table q add if not exists partition (dt='2') partition (dt=\"3\"); "
-     "alter table q drop partition (dt='1'); alter table q add columns (n bigint comment 'c', `odd name` decimal(38,18));",
+     "alter table q drop partition (dt='1'); alter table q add columns (n bigint comment 'c', `o` decimal(38,18));",
      "GET /api/projects/p/instances/{id}?taskstatus\n\n", "GET /api/projects/p/instances/{id}?result\n\n", "GET /api/projects/p/instances/{id}\n\n"),
     ("d", "!GET /api/projects/p\nDate: Tue, 02 Jan 2024 03:04:05 GMT\nAuthorization: ODPS id:x\n\n", "!GET /%zz?%00=%2F&a&b=+\n\n",
      "POST /api/projects/p/instances\n\n<Instance><Job><Tasks><SQL><Name>a&amp;b</Name><Query>set a=b;&#10;-- c\n create table if not exists `x` "
@@ -146,7 +153,7 @@ def main():
         "json_stage": [S.join(case).encode() for case in JSON_STAGE],
         "epoch_metadata": [text.encode() for text in EPOCH],
         "service_answers": [S.join(case).encode() for case in SERVICE],
-        "local_requests": [S.join(case).encode() for case in REQUESTS],
+        "local_requests": [S.join(case).encode("latin-1") for case in REQUESTS],
         "job_file": [(job + S + DATA_SOURCES).encode() for job in JOBS],
         "texts": [text.encode() for text in TEXTS],
         "record_decoder": list(records()),
