@@ -4,6 +4,8 @@
  * bytes. */
 #include "records.h"
 
+#include "util/crc32c.h"
+
 enum { COLUMNS_MAX = 40, RECORDS_MAX = 4096 };
 
 static bool has_float; /* of the input in hand */
@@ -95,6 +97,118 @@ static bool check_body(const struct mc_schema *schema, struct str body, struct e
     return whole;
 }
 
+/* --- the encoder of batches --- */
+
+enum { ROWS_MAX = 64 };
+
+/* As the machine has it, and by the table. */
+static bool has_crc_instruction(void)
+{
+    static int has = -1;
+
+    if (has < 0)
+        has = crc32c_instruction;
+    return has;
+}
+
+static union cell {
+    int64_t integer;
+    int32_t date;
+    uint8_t boolean;
+    double real;
+    float narrow;
+    struct str bytes;
+    struct instant instant;
+} cells[COLUMNS_MAX * ROWS_MAX];
+static uint8_t nulls[COLUMNS_MAX][ROWS_MAX];
+
+static bool wire_kind_of(enum mc_kind kind, enum wire_kind *kind_out, size_t *size_out)
+{
+    switch (kind) {
+    case MC_TINYINT:
+    case MC_SMALLINT:
+    case MC_INT:
+    case MC_BIGINT:
+    case MC_DATETIME:
+    case MC_INTERVAL_YEAR_MONTH: *kind_out = WIRE_INTEGER, *size_out = sizeof(int64_t); return true;
+    case MC_DATE: *kind_out = WIRE_DATE, *size_out = sizeof(int32_t); return true;
+    case MC_BOOLEAN: *kind_out = WIRE_BOOLEAN, *size_out = 1; return true;
+    case MC_DOUBLE: *kind_out = WIRE_DOUBLE, *size_out = sizeof(double); return true;
+    case MC_FLOAT: *kind_out = WIRE_FLOAT, *size_out = sizeof(float); return true;
+    case MC_TIMESTAMP:
+    case MC_TIMESTAMP_NTZ:
+    case MC_INTERVAL_DAY_TIME: *kind_out = WIRE_INSTANT, *size_out = sizeof(struct instant); return true;
+    case MC_ARRAY:
+    case MC_MAP:
+    case MC_STRUCT: return false;
+    default: *kind_out = WIRE_BYTES, *size_out = sizeof(struct str); return true;
+    }
+}
+
+static void cell_set(char *at, enum wire_kind kind, const struct record_value *value)
+{
+    union cell cell = {.integer = value->integer};
+
+    switch (kind) {
+    case WIRE_INTEGER: memcpy(at, &cell.integer, sizeof(cell.integer)); break;
+    case WIRE_DATE: cell.date = (int32_t)value->integer; memcpy(at, &cell.date, sizeof(cell.date)); break;
+    case WIRE_BOOLEAN: *at = (char)value->integer; break;
+    case WIRE_DOUBLE: memcpy(at, &value->real, sizeof(value->real)); break;
+    case WIRE_FLOAT: cell.narrow = (float)value->real; memcpy(at, &cell.narrow, sizeof(cell.narrow)); break;
+    case WIRE_BYTES: memcpy(at, &value->bytes, sizeof(value->bytes)); break;
+    case WIRE_INSTANT:
+        cell.instant = (struct instant){value->integer, value->nanos};
+        memcpy(at, &cell.instant, sizeof(cell.instant));
+        break;
+    }
+}
+
+/* Encodes the same records as a batch of columns: the same bytes as one by one; and where room is short, the first whole ones. */
+static void check_batch(const struct mc_schema *schema, struct str body)
+{
+    struct record_decoder *decoder = record_decoder_new(schema, body);
+    struct wire_column columns[COLUMNS_MAX];
+    size_t sizes[COLUMNS_MAX], count = 0, column_count = schema->column_count;
+    struct buffer records[3], crcs[3];
+    const struct record_value *values;
+    uint32_t rows[ROWS_MAX];
+    struct error error;
+    bool flat = true;
+
+    for (int i = 0; i < 3; i++) {
+        buffer_init(&records[i], 0);
+        buffer_init(&crcs[i], 0);
+    }
+    for (size_t k = 0; k < column_count && flat; k++) {
+        columns[k] = (struct wire_column){.number = (unsigned)k + 1, .null = nulls[k], .data = &cells[k * ROWS_MAX]};
+        flat = wire_kind_of(schema->columns[k].type.kind, &columns[k].kind, &sizes[k]);
+    }
+    while (flat && count < ROWS_MAX && record_decoder_next(decoder, &values, &error) == 1) {
+        record_encode_values(schema, values, &records[0], &crcs[0]);
+        for (size_t k = 0; k < column_count; k++) {
+            nulls[k][count] = values[k].null;
+            cell_set((char *)&cells[k * ROWS_MAX] + count * sizes[k], columns[k].kind, &values[k]);
+        }
+        rows[count] = (uint32_t)count;
+        count++;
+    }
+    record_encode(columns, column_count, rows, flat ? count : 0, &records[1], &crcs[1]);
+    FUZZ_CLAIM(str_equal(buffer_str(&records[0]), buffer_str(&records[1])), "the batch of %zu records has other bytes", count);
+    FUZZ_CLAIM(str_equal(buffer_str(&crcs[0]), buffer_str(&crcs[1])), "the batch of %zu records has other CRCs", count);
+    if (flat && count) {
+        records[2].bytes_max = records[0].size / 2 + 1;
+        record_encode(columns, column_count, rows, count, &records[2], &crcs[2]);
+        FUZZ_CLAIM(records[2].size <= records[2].bytes_max && records[2].failed && crcs[2].failed, "%zu bytes", records[2].size);
+        FUZZ_CLAIM(memcmp(records[2].data ? records[2].data : "", records[0].data, records[2].size) == 0, "other first records");
+        FUZZ_CLAIM(crcs[2].size / 4 < count, "%zu records", crcs[2].size / 4);
+    }
+    for (int i = 0; i < 3; i++) {
+        buffer_release(&records[i]);
+        buffer_release(&crcs[i]);
+    }
+    record_decoder_free(decoder);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str rest = str_make((const char *)data, size), types;
@@ -102,6 +216,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error error;
 
     has_float = false;
+    crc32c_instruction = has_crc_instruction() && size % 2;
     if (fuzz_part(&rest, &types) && rest.data && read_schema(types, &schema)) {
         struct str copy = fuzz_copy(rest);
         struct buffer body;
@@ -112,6 +227,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             free((char *)copy.data);
             copy = fuzz_copy(buffer_str(&body));
         }
+        check_batch(&schema, copy);
         free((char *)copy.data);
         buffer_release(&body);
     }

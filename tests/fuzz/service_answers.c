@@ -12,7 +12,7 @@
 
 #include <ctype.h>
 
-enum { ANSWERS_MAX = 64, STEPS_MAX = 400, TURNS_MAX = 64 };
+enum { ANSWERS_MAX = 64, STEPS_MAX = 200, TURNS_MAX = 64 };
 
 #define SECRET "very-secret"
 
