@@ -133,7 +133,9 @@ log: {level: debug, file: x}
 
 TEXTS = ["d-12.50", "d1e+5", "d0.000000000000000000e18", "d12345678901234567890123456789012345678", "t2024-02-29", "t2024-01-31 23:59:59.123456789+08:00",
          "t0001-01-01T00:00Z", "zAsia/Shanghai", "z-0930", "zEtc/GMT+8", "zEurope/Berlin", "c-1.5e10", "ctrue", "c2024-01-31T23:59:59.5Z", "c2024-01-31 23:59",
-         'c{"a":1}', "c NaN", "e%41+b%zz\u4e0a\n\"", "kaaaaaaaaaa", "ydecimal(10,2)", "yTimestamp_NTZ", "x1.5", "x2024-01-31"]
+         'c{"a":1}', "c NaN", "e%41+b%zz\u4e0a\n\"", "kaaaaaaaaaa", "ydecimal(10,2)", "yTimestamp_NTZ", "x1.5", "x2024-01-31",
+         S.join(["rkey", "value", "column", "not a number: \"x\""]), 'r{"partition":1,"offset":2,"index":0,"key":{"base64":"AA=="}}',
+         S.join(["qa 'b' \\ \n", "it's", "2024 01"]), "qcreate table t (a bigint comment 'x');"]
 
 TYPES = "tinyint;smallint;int;bigint;float;double;decimal(38,18);string;varchar(10);char(2);binary;boolean;date;datetime;timestamp;timestamp_ntz;json"
 

@@ -1,12 +1,16 @@
 /* texts.c: any text as each of the small texts that rows, jobs and services hold: decimals, dates and times, zones, types, UTF-8,
- * percent-encoding, compressed bodies, and all conversions from text.
+ * percent-encoding, compressed bodies, lines of dirty rows, SQL, and all conversions from text.
  * Input: a letter that picks the kind, and the text. What is read is printed, and reads as the same again; decimals are computed a
- * second time from their digits, UTF-8 is asked of GLib as well. */
+ * second time from their digits, UTF-8 is asked of GLib as well, and the client's SQL is read by the local endpoint's parser. */
 #include "fuzz.h"
 
 #include "batch/convert.h"
 #include "batch/decimal.h"
+#include "dirty/dirty.h"
+#include "dirty/read.h"
+#include "local/ddl_parse.h"
 #include "maxcompute/compress.h"
+#include "maxcompute/schema.h"
 #include "maxcompute/sign.h"
 
 #include <glib.h>
@@ -279,6 +283,117 @@ static void check_type(struct str text)
         FUZZ_CLAIM(error.text[0], "no reason");
 }
 
+/* --- dirty rows --- */
+
+static void claim_bytes(const char *what, struct str read, bool base64, struct str bytes)
+{
+    struct buffer encoded;
+
+    buffer_init(&encoded, 0);
+    buffer_append_base64(&encoded, bytes);
+    FUZZ_CLAIM(base64 == !str_is_utf8(bytes), "%s", what);
+    FUZZ_CLAIM(str_equal(read, base64 ? buffer_str(&encoded) : bytes), "%s comes back as %.*s", what, STR_ARG(read));
+    buffer_release(&encoded);
+}
+
+/* Parts: key, value, column, reason. */
+static void check_dirty(struct str text)
+{
+    static struct batch *batch;
+    struct dirty_reasons *reasons = dirty_reasons_new();
+    struct dirty_record record;
+    struct str parts[4] = {STR(""), STR(""), STR(""), STR("")}, rest = text;
+    struct buffer lines, printed;
+
+    if (dirty_record_read(&record, text))
+        dirty_record_release(&record);
+    if (!batch)
+        batch = batch_new(16 << 20);
+    for (size_t i = 0; i < COUNT_OF(parts) && fuzz_part(&rest, &parts[i]); i++)
+        ;
+    batch_clear(batch);
+    batch_add_message(batch, &(struct message){.key = parts[0], .value = parts[1], .offset = 7, .timestamp_ms = 1700000000000}, NULL);
+    FUZZ_CLAIM(batch_begin(batch, 0), "no room");
+    batch->stage = "parse";
+    batch->partition = 3;
+    batch_dirty(batch, 0, parts[2], parts[3]);
+    batch_sweep(batch);
+    buffer_init(&lines, 0);
+    buffer_init(&printed, 0);
+    dirty_format(batch, &(struct dirty_origin){"j", "t", NULL}, 1700000000001, &lines);
+    FUZZ_CLAIM(memchr(lines.data, '\n', lines.size) == lines.data + lines.size - 1, "more than a line");
+    FUZZ_CLAIM(str_is_utf8(buffer_str(&lines)), "no UTF-8");
+    FUZZ_CLAIM(dirty_record_read(&record, buffer_str(&lines)), "%s", buffer_text(&lines));
+    claim_bytes("the key", record.key, record.key_base64, parts[0]);
+    claim_bytes("the value", record.value, record.value_base64, parts[1]);
+    FUZZ_CLAIM(record.partition == 3 && record.offset == 7 && str_is(record.stage, "parse") && record.reason.data, "%s", buffer_text(&lines));
+    dirty_record_release(&record);
+    dirty_reasons_add(reasons, batch);
+    dirty_reasons_print(reasons, 3, &printed);
+    dirty_reasons_free(reasons);
+    batch_clear(batch);
+    buffer_release(&lines);
+    buffer_release(&printed);
+}
+
+/* --- SQL --- */
+
+static char *text_of(struct str text)
+{
+    return xstrndup(text.data, strnlen(text.data, text.size));
+}
+
+/* Parts: the comment of a column, that of the table, the value of a partition. No text ends its quotes. */
+static void check_sql(struct str text)
+{
+    struct str parts[3] = {STR(""), STR(""), STR("")}, rest = text;
+    struct mc_column column = {.name = (char[]){"a"}, .type = {.kind = MC_BIGINT}};
+    struct mc_schema schema = {.columns = &column, .column_count = 1};
+    struct ddl_statement statement;
+    struct buffer sql;
+    struct error error;
+    size_t position = 0;
+    char *value;
+
+    buffer_init(&sql, 0);
+    for (size_t i = 0; i < COUNT_OF(parts) && fuzz_part(&rest, &parts[i]); i++)
+        ;
+    if (ddl_parse(&statement, text, &position, &error))
+        ddl_statement_release(&statement);
+    FUZZ_CLAIM(position <= text.size, "behind the end");
+    column.comment = text_of(parts[0]);
+    mc_ddl_create_table(&sql, STR("p"), STR("s"), STR("t"), &schema, parts[1], 7);
+    buffer_append_char(&sql, ';');
+    position = 0;
+    FUZZ_CLAIM(ddl_parse(&statement, buffer_str(&sql), &position, &error), "%s: %s", error.text, buffer_text(&sql));
+    FUZZ_CLAIM(position == sql.size && statement.kind == DDL_CREATE_TABLE && statement.columns.count == 1, "%s", buffer_text(&sql));
+    FUZZ_CLAIM(str_is(str_of(statement.columns.items[0].comment ? statement.columns.items[0].comment : ""), column.comment), "%s",
+               buffer_text(&sql));
+    FUZZ_CLAIM(memchr(parts[1].data, 0, parts[1].size) || str_is(parts[1], statement.comment ? statement.comment : ""), "%s", buffer_text(&sql));
+    ddl_statement_release(&statement);
+    free(column.comment);
+
+    /* The spec of a partition has its values without quotes. */
+    value = text_of(parts[2]);
+    if (value[0] && !strpbrk(value, ",='\"/ ")) {
+        char *spec = xasprintf("dt=%s", value);
+
+        buffer_clear(&sql);
+        mc_ddl_add_partitions(&sql, STR("p"), STR(""), STR("t"));
+        mc_ddl_partition(&sql, str_of(spec));
+        mc_ddl_partition(&sql, STR("dt=other"));
+        buffer_append_char(&sql, ';');
+        position = 0;
+        FUZZ_CLAIM(ddl_parse(&statement, buffer_str(&sql), &position, &error), "%s: %s", error.text, buffer_text(&sql));
+        FUZZ_CLAIM(position == sql.size && statement.kind == DDL_ADD_PARTITION && statement.spec_count == 2, "%s", buffer_text(&sql));
+        FUZZ_CLAIM(strcmp(statement.specs[0], spec) == 0, "%s, not %s", statement.specs[0], spec);
+        ddl_statement_release(&statement);
+        free(spec);
+    }
+    free(value);
+    buffer_release(&sql);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str text;
@@ -294,6 +409,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 'e': check_encodings(text); break;
     case 'k': check_compress(text); break;
     case 'y': check_type(text); break;
+    case 'r': check_dirty(text); break;
+    case 'q': check_sql(text); break;
     default:
         check_decimal(text);
         check_time(text);
