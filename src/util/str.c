@@ -62,8 +62,11 @@ struct str str_head(struct str text, size_t bytes_max)
 bool str_is_utf8(struct str text)
 {
     const unsigned char *p = (const unsigned char *)text.data;
-    const unsigned char *end = p + text.size;
+    const unsigned char *end;
 
+    if (!text.size)
+        return true; /* also where there are no bytes to point at */
+    end = p + text.size;
     while (p < end) {
         /* Eight ASCII bytes at a time: nearly all text is. */
         while (end - p >= 8) {
