@@ -137,6 +137,10 @@ TEXTS = ["d-12.50", "d1e+5", "d0.000000000000000000e18", "d123456789012345678901
          S.join(["rkey", "value", "column", "not a number: \"x\""]), 'r{"partition":1,"offset":2,"index":0,"key":{"base64":"AA=="}}',
          S.join(["qa 'b' \\ \n", "it's", "2024 01"]), "qcreate table t (a bigint comment 'x');"]
 
+LUA = ["a = batch.id\nb = a:gt(2)\nbatch:keep(b)\nbatch:set('x', a * 2)", "for row in batch:rows() do r = row end\nr.id = 1",
+       "!\nfor row in batch:rows() do if row.id == 2 then error('two') end row.city = 'x' end", "while true do end",
+       "batch:map({'id'}, {'x', 'y'}, function(i) return i * 2, 's' end)\na = batch.x:cast('string')\nbatch:set('x', a .. 'x')"]
+
 TYPES = "tinyint;smallint;int;bigint;float;double;decimal(38,18);string;varchar(10);char(2);binary;boolean;date;datetime;timestamp;timestamp_ntz;json"
 
 
@@ -158,6 +162,7 @@ def main():
         "local_requests": [S.join(case).encode("latin-1") for case in REQUESTS],
         "job_file": [(job + S + DATA_SOURCES).encode() for job in JOBS],
         "texts": [text.encode() for text in TEXTS],
+        "lua_stage": [text.encode() for text in LUA],
         "record_decoder": list(records()),
     }
     for name, cases in seeds.items():
