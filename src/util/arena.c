@@ -48,6 +48,7 @@ void arena_clear(struct arena *arena)
 
         if (page->size == PAGE_BYTES && kept + page->size <= arena->bytes_keep) {
             kept += page->size;
+            ARENA_SHUT(page->bytes, page->size);
             page->older = arena->spare;
             arena->spare = page;
         } else {
@@ -77,6 +78,7 @@ static void drop_pages(struct arena *arena, struct arena_page *page, const struc
 
         if (page->size == PAGE_BYTES && kept + page->size <= arena->bytes_keep) {
             kept += page->size;
+            ARENA_SHUT(page->bytes, page->size);
             page->older = arena->spare;
             arena->spare = page;
         } else {
@@ -98,6 +100,8 @@ void arena_rollback(struct arena *arena, const struct arena_mark *mark)
     arena->next = mark->next;
     arena->end = mark->end;
     arena->bytes = mark->bytes;
+    if (mark->page)
+        ARENA_SHUT(mark->next, (size_t)(mark->end - mark->next));
 }
 
 void *arena_try_alloc_slow(struct arena *arena, size_t size)
@@ -120,6 +124,8 @@ void *arena_try_alloc_slow(struct arena *arena, size_t size)
         page->size = page_size;
     }
     arena->bytes += page_size;
+    ARENA_SHUT(page->bytes, page->size);
+    ARENA_OPEN(page->bytes, size);
     if (arena->page && rounded > PAGE_BYTES / 4 && (size_t)(arena->end - arena->next) > page_size - rounded) {
         /* A large piece gets a page of its own behind the current one, whose rest stays in use. */
         page->older = arena->page->older;

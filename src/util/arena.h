@@ -9,6 +9,23 @@
 
 #include "util/str.h"
 
+/* Builds with AddressSanitizer see a piece's bounds and its death as they see those of malloc. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_WATCHED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_WATCHED 1
+#endif
+#endif
+#ifdef ARENA_WATCHED
+#include <sanitizer/asan_interface.h>
+#define ARENA_OPEN(data, size) ASAN_UNPOISON_MEMORY_REGION(data, size)
+#define ARENA_SHUT(data, size) ASAN_POISON_MEMORY_REGION(data, size)
+#else
+#define ARENA_OPEN(data, size) ((void)0)
+#define ARENA_SHUT(data, size) ((void)0)
+#endif
+
 struct arena_page;
 
 struct arena {
@@ -47,6 +64,7 @@ static inline MUST_USE void *arena_try_alloc(struct arena *arena, size_t size)
         void *piece = arena->next;
 
         arena->next += rounded;
+        ARENA_OPEN(piece, size);
         return piece;
     }
     return arena_try_alloc_slow(arena, size);
