@@ -249,26 +249,33 @@ static void check_encodings(struct str text)
 }
 
 /* A body is read as it is, and after it was compressed. */
-static void check_compress(struct str text)
+static void check_compress_as(enum compression compression, struct str text)
 {
-    struct compressor *compressor = compressor_new(COMPRESSION_DEFLATE);
+    struct compressor *compressor = compressor_new(compression);
+    struct str name = str_of(compression_name(compression));
     struct buffer packed, plain;
     struct error error;
     size_t half = text.size / 2;
 
     buffer_init(&packed, 0);
     buffer_init(&plain, 0);
-    (void)!decompress(STR("deflate"), text, 1 << 20, &plain, &error);
+    (void)!decompress(name, text, 1 << 20, &plain, &error);
     FUZZ_CLAIM(plain.size <= 1 << 20, "%zu bytes", plain.size);
     buffer_clear(&plain);
     FUZZ_CLAIM(compressor_begin(compressor, &packed, &error) && compressor_feed(compressor, str_make(text.data, half), &packed, &error) &&
                    compressor_feed(compressor, str_make(text.data + half, text.size - half), &packed, &error) &&
                    compressor_end(compressor, &packed, &error), "%s", error.text);
-    FUZZ_CLAIM(decompress(STR("deflate"), buffer_str(&packed), 1 << 20, &plain, &error), "%s", error.text);
+    FUZZ_CLAIM(decompress(name, buffer_str(&packed), 1 << 20, &plain, &error), "%s", error.text);
     FUZZ_CLAIM(str_equal(buffer_str(&plain), text), "other bytes");
     compressor_free(compressor);
     buffer_release(&packed);
     buffer_release(&plain);
+}
+
+static void check_compress(struct str text)
+{
+    check_compress_as(COMPRESSION_DEFLATE, text);
+    check_compress_as(COMPRESSION_ZSTD, text);
 }
 
 static void check_type(struct str text)
