@@ -19,7 +19,7 @@ struct work {
     const struct column *from;
     struct column *to;
     bool null; /* set by a row function: the result is NULL */
-    bool full; /* the arena is */
+    bool full; /* the arena is, or the machine's memory */
 };
 
 typedef const char *row_function(struct work *work, uint32_t row);
@@ -189,10 +189,22 @@ static const char *text_to_instant(struct work *work, uint32_t row, struct str t
     return put_instant(work, row, instant);
 }
 
+/* Numbers stay text, so that those beyond a double are as valid as JSON says. NULL without memory is no judgement on the row. */
+static yyjson_doc *read_json(struct work *work, struct str text)
+{
+    yyjson_read_err fault;
+    yyjson_doc *document;
+
+    if (!text.size)
+        return NULL;
+    document = yyjson_read_opts((char *)(uintptr_t)text.data, text.size, YYJSON_READ_NUMBER_AS_RAW, NULL, &fault);
+    work->full |= !document && fault.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION;
+    return document;
+}
+
 static const char *text_to_json(struct work *work, uint32_t row, struct str text)
 {
-    /* Numbers stay text, so that those beyond a double are as valid as JSON says. */
-    yyjson_doc *document = text.size ? yyjson_read(text.data, text.size, YYJSON_READ_NUMBER_AS_RAW) : NULL;
+    yyjson_doc *document = read_json(work, text);
 
     if (!document)
         return "is not valid JSON";
@@ -240,11 +252,10 @@ static const char *base64_to_binary(struct work *work, uint32_t row, struct str 
 /* A part of a document as JSON text, its numbers with the digits that they came with. */
 static const char *value_to_json(struct work *work, uint32_t row, yyjson_val *value)
 {
-    struct str text;
-    char *written = yyjson_val_write(value, YYJSON_WRITE_NOFLAG, &text.size);
+    size_t size = 0;
+    char *written = yyjson_val_write(value, YYJSON_WRITE_NOFLAG, &size);
 
-    text.data = written;
-    work->to->text[row] = arena_try_copy(work->arena, text);
+    work->to->text[row] = written ? arena_try_copy(work->arena, str_make(written, size)) : STR_NONE;
     work->full |= !work->to->text[row].data;
     free(written);
     return NULL;
@@ -284,7 +295,7 @@ static const char *value_to_any(struct work *work, uint32_t row, yyjson_val *val
 static const char *json_to_any(struct work *work, uint32_t row)
 {
     struct str json = work->from->text[row];
-    yyjson_doc *document = json.size ? yyjson_read(json.data, json.size, YYJSON_READ_NUMBER_AS_RAW) : NULL;
+    yyjson_doc *document = read_json(work, json);
     const char *reason = document ? value_to_any(work, row, yyjson_doc_get_root(document)) : "is not valid JSON";
 
     yyjson_doc_free(document);

@@ -213,8 +213,11 @@ static bool take_text(lua_State *L, int index, struct batch *batch, struct type 
     }
     text.data = lua_tolstring(L, index, &text.size);
     if (type.kind == TYPE_JSON) {
-        yyjson_doc *document = yyjson_read(text.data, text.size, 0);
+        yyjson_read_err fault;
+        yyjson_doc *document = yyjson_read_opts((char *)(uintptr_t)text.data, text.size, 0, NULL, &fault);
 
+        if (!document && fault.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+            return out_of_memory(L, error);
         if (!document)
             return refuse(L, index, type, "it is not valid JSON", error);
         yyjson_doc_free(document);
