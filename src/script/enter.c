@@ -120,7 +120,7 @@ bool script_enter(struct script_state *state, lua_CFunction function, void *argu
     if (!lua_checkstack(L, 16))
         return error_set(error, ERROR_SCRIPT, "out of memory for the Lua stack");
     state->instructions_left = state->limits.instructions_max;
-    state->budget_hit = state->memory_hit = false;
+    state->budget_hit = state->memory_hit = state->machine_hit = false;
     state->failed_row_in_hand = state->closed_row_set = false;
     state->text[0] = state->trace[0] = state->place[0] = '\0';
     script_budget_arm(state, L, BUDGET_STEP);
@@ -135,10 +135,13 @@ bool script_enter(struct script_state *state, lua_CFunction function, void *argu
             state->failed_row_in_hand = state->closed_row_set;
             state->failed_row = state->closed_row;
         }
-        snprintf(state->text, sizeof(state->text), "%sout of its memory limit of %zu MiB", state->place,
-                 state->limits.memory_max >> 20);
+        if (state->machine_hit)
+            snprintf(state->text, sizeof(state->text), "%sthe machine has no memory left", state->place);
+        else
+            snprintf(state->text, sizeof(state->text), "%sout of its memory limit of %zu MiB", state->place,
+                     state->limits.memory_max >> 20);
     } else {
-        state->memory_hit = false;
+        state->memory_hit = state->machine_hit = false;
     }
     if (status != LUA_OK && !state->text[0])
         snprintf(state->text, sizeof(state->text), "error in an error handler");

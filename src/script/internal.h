@@ -47,6 +47,7 @@ struct script_state {
     int64_t instructions_left;
     bool budget_hit;
     bool memory_hit;
+    bool machine_hit; /* it was not the limit: the machine has no more memory */
     bool failed_row_in_hand; /* at the error that ended the last entry */
     uint32_t failed_row;
     uint32_t closed_row; /* of the loop that an error closed; for errors that pass no message handler */

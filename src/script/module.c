@@ -430,6 +430,9 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
             break;
         if (state->run.arena_full)
             return error_set(error, ERROR_DATA, "%s", failure.text);
+        /* No row is to blame: dirty rows would be good ones, and the job would go on into the next failure. */
+        if (state->machine_hit)
+            return error_set(error, ERROR_RETRY, "%s", failure.text);
         if (batch->message_count == 0) {
             *error = failure;
             return false;

@@ -20,8 +20,10 @@ static bool slab_add(struct script_state *state, size_t class, size_t piece_size
     if (state->slab_bytes + SLAB_BYTES > size_max(state->limits.memory_max, SLAB_BYTES * 4))
         return false;
     slab = malloc(sizeof(*slab) + SLAB_BYTES);
-    if (!slab)
+    if (!slab) {
+        state->machine_hit = true;
         return false;
+    }
     slab->next = state->slabs;
     state->slabs = slab;
     state->slab_bytes += SLAB_BYTES;
@@ -121,8 +123,10 @@ void *script_alloc(void *arg, void *pointer, size_t old_size, size_t new_size)
             give_piece(state, pointer, old_rounded);
         }
     }
-    if (!moved)
+    if (!moved) {
+        state->machine_hit |= new_rounded > SIZE_CLASSES * SIZE_CLASS_BYTES;
         return refuse(state, pointer);
+    }
     state->memory += new_rounded - old_rounded;
     return moved;
 }
@@ -157,10 +161,8 @@ struct script_state *script_state_new(const struct script_limits *limits, struct
     state->log = log;
     state->lua = lua_newstate(script_alloc, state);
     if (!state->lua || (*(struct script_state **)lua_getextraspace(state->lua) = state,
-                        lua_atpanic(state->lua, panic), !script_enter(state, install, NULL, &error))) {
-        log_error(log, "cannot make a Lua state: no memory");
-        abort();
-    }
+                        lua_atpanic(state->lua, panic), !script_enter(state, install, NULL, &error)))
+        stop_out_of_memory("a Lua state");
     /* Rows make short-lived values and little that lasts: marking what lasts is put off until there are three times as many,
      * which saves about a tenth of the time of a batch:map over texts. At the limit Lua collects anyway. */
     lua_gc(state->lua, LUA_GCINC, 400, 400, 0);
