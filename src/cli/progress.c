@@ -109,8 +109,7 @@ struct progress *progress_start(struct stats *stats, struct log *log)
     pthread_cond_init(&progress->stopped, NULL);
     if (progress->terminal)
         log_set_terminal_hook(hide_line);
-    if (pthread_create(&progress->thread, NULL, thread_main, progress) != 0)
-        abort();
+    xthread_create(&progress->thread, thread_main, progress, "the progress display");
     return progress;
 }
 

@@ -60,8 +60,7 @@ void signals_start(void (*stop)(void *arg), void *arg)
     stop_call = stop;
     stop_arg = arg;
     thread_runs = true;
-    if (pthread_create(&thread, NULL, thread_main, NULL) != 0)
-        abort();
+    xthread_create(&thread, thread_main, NULL, "signals");
 }
 
 void signals_end(void)

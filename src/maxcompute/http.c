@@ -43,7 +43,8 @@ static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 
 static void curl_start(void)
 {
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        stop_out_of_memory("the HTTP client");
 }
 
 static void list_push(struct transfer_list *list, struct transfer *transfer)
@@ -77,7 +78,8 @@ struct http *http_new(const struct http_options *options)
 
     pthread_once(&curl_once, curl_start);
     http->multi = curl_multi_init();
-    assert(http->multi);
+    if (!http->multi)
+        stop_out_of_memory("the HTTP client");
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
     http->ca_file = options->ca_file ? xstrdup(options->ca_file) : NULL;
     http->trust = options->ca_file ? trust_new(options->ca_file, options->log) : NULL;
@@ -252,7 +254,8 @@ static void header_add(struct transfer *transfer, const char *line)
 {
     struct curl_slist *headers = curl_slist_append(transfer->headers, line);
 
-    assert(headers);
+    if (!headers)
+        stop_out_of_memory("a request");
     transfer->headers = headers;
 }
 
@@ -312,7 +315,8 @@ void http_send(struct http *http, struct http_request *request)
     CURL *easy = curl_easy_init();
     bool trusted;
 
-    assert(easy);
+    if (!easy)
+        stop_out_of_memory("a request");
     assert(!request->internal);
     request_answer_clear(request);
     buffer_init(&request->response, http->response_bytes_max);

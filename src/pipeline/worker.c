@@ -381,8 +381,7 @@ void worker_start(struct worker *worker, size_t number, size_t depth, void (*wak
     worker->wake = wake;
     worker->wake_arg = arg;
     worker->threaded = true;
-    if (pthread_create(&worker->thread, NULL, thread_main, worker) != 0)
-        abort();
+    xthread_create(&worker->thread, thread_main, worker, "a worker");
     snprintf(name, sizeof(name), "worker %zu", number);
     (void)pthread_setname_np(worker->thread, name);
 }

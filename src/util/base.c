@@ -5,9 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void stop_out_of_memory(size_t size)
+static _Noreturn void stop(size_t size)
 {
     fprintf(stderr, "luaduct: out of memory while asking for %zu bytes; nothing was committed for the work in hand\n", size);
+    abort();
+}
+
+_Noreturn void stop_out_of_memory(const char *what)
+{
+    fprintf(stderr, "luaduct: out of memory while making %s; nothing was committed for the work in hand\n", what);
     abort();
 }
 
@@ -16,7 +22,7 @@ void *xmalloc(size_t size)
     void *pointer = malloc(size ? size : 1);
 
     if (!pointer)
-        stop_out_of_memory(size);
+        stop(size);
     return pointer;
 }
 
@@ -25,7 +31,7 @@ void *xcalloc(size_t count, size_t size)
     void *pointer = calloc(count ? count : 1, size ? size : 1);
 
     if (!pointer)
-        stop_out_of_memory(count * size);
+        stop(count * size);
     return pointer;
 }
 
@@ -34,7 +40,7 @@ void *xrealloc(void *old, size_t size)
     void *pointer = realloc(old, size ? size : 1);
 
     if (!pointer)
-        stop_out_of_memory(size);
+        stop(size);
     return pointer;
 }
 
@@ -63,6 +69,17 @@ char *xasprintf(const char *format, ...)
     size = vasprintf(&text, format, arguments);
     va_end(arguments);
     if (size < 0)
-        stop_out_of_memory(0);
+        stop(0);
     return text;
+}
+
+void xthread_create(pthread_t *thread, void *(*start)(void *arg), void *arg, const char *what)
+{
+    int status = pthread_create(thread, NULL, start, arg);
+
+    if (status == 0)
+        return;
+    fprintf(stderr, "luaduct: no thread for %s: %s; raise the limit of processes and threads (ulimit -u, TasksMax) or give the "
+            "machine memory\n", what, strerror(status));
+    abort();
 }

@@ -3,6 +3,7 @@
 #define LUADUCT_UTIL_BASE_H
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,10 @@ void *xrealloc(void *pointer, size_t size) MUST_USE;
 char *xstrdup(const char *text) MUST_USE;
 char *xstrndup(const char *text, size_t size) MUST_USE;
 char *xasprintf(const char *format, ...) MUST_USE PRINTF_LIKE(1, 2);
+/* The same end for what a library could not make: "memory for a request". */
+_Noreturn void stop_out_of_memory(const char *what);
+/* pthread_create, or the same end: threads are few and made when something opens. what: "a worker". */
+void xthread_create(pthread_t *thread, void *(*start)(void *arg), void *arg, const char *what);
 
 /* Makes room for one more element in a growing array: pointer, count and capacity are lvalues. */
 #define XGROW(pointer, count, capacity)                                             \
