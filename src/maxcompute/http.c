@@ -8,6 +8,8 @@
 #include "maxcompute/failure.h"
 #include "maxcompute/trust.h"
 
+#include <curl/curl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +39,7 @@ struct http {
     struct transfer_list active, finished;
 };
 
-enum { UPLOAD_BUFFER_BYTES = 512 * 1024, KEPT_CONNECTIONS = 64, TEXT_BYTES_MAX = 1024 };
+enum { UPLOAD_BUFFER_BYTES = 512 * 1024, KEPT_CONNECTIONS = 64, TEXT_BYTES_MAX = 1024, FAILED_WAIT_MS = 50 };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 
@@ -271,6 +273,13 @@ static void transfer_headers(struct transfer *transfer)
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
 }
 
+/* Options that curl keeps a copy of. One that it could not keep would be one that is not there: no proxy, another method. */
+static void option_text(CURL *easy, CURLoption option, const char *text)
+{
+    if (curl_easy_setopt(easy, option, text) == CURLE_OUT_OF_MEMORY)
+        stop_out_of_memory("a request");
+}
+
 static void transfer_method(struct transfer *transfer)
 {
     const struct http_request *request = transfer->request;
@@ -287,7 +296,7 @@ static void transfer_method(struct transfer *transfer)
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.size);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.size ? request->body.data : "");
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+        option_text(easy, CURLOPT_CUSTOMREQUEST, request->method);
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     }
 }
@@ -326,10 +335,10 @@ void http_send(struct http *http, struct http_request *request)
     transfer->easy = easy;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error_text);
-    curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    option_text(easy, CURLOPT_URL, request->url);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* the path was signed as it stands */
 #if LIBCURL_VERSION_NUM >= 0x075500
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    option_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
@@ -352,7 +361,7 @@ void http_send(struct http *http, struct http_request *request)
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's headers are not the service's */
     trusted = http->trust ? trust_set(http->trust, easy, &request->error) : true;
     if (http->proxy)
-        curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy);
+        option_text(easy, CURLOPT_PROXY, http->proxy);
     transfer_method(transfer);
     transfer_headers(transfer);
     list_push(&http->active, transfer);
@@ -424,7 +433,9 @@ void http_wait(struct http *http, struct curl_waitfd *descriptors, unsigned coun
 {
     if (http->finished.first)
         timeout_ms = 0;
-    (void)curl_multi_poll(http->multi, descriptors, count, timeout_ms, NULL);
+    /* Without memory for its list of descriptors curl answers at once, and the loop around this would spin. */
+    if (curl_multi_poll(http->multi, descriptors, count, timeout_ms, NULL) != CURLM_OK)
+        (void)poll(NULL, 0, timeout_ms < FAILED_WAIT_MS ? timeout_ms : FAILED_WAIT_MS);
 }
 
 void http_wake(struct http *http)

@@ -211,7 +211,7 @@ static unsigned hmac(const EVP_MD *algorithm, struct str key, struct str data, u
     assert(key.size <= INT32_MAX);
     /* OpenSSL takes a NULL key as "the one before". */
     if (!HMAC(algorithm, key.data ? key.data : "", (int)key.size, bytes, data.size, digest, &size))
-        assert(!"libcrypto has no HMAC-SHA1 or HMAC-SHA256");
+        stop_out_of_memory("a signature with libcrypto's HMAC");
     return size;
 }
 
