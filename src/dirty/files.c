@@ -24,6 +24,7 @@ struct files {
     char *path;
     int64_t file_bytes;
     bool unsynced;        /* the file has bytes that may not be on the disk */
+    bool broken;          /* and never will be: the system forgets what it could not write, and says yes the next time */
     bool folder_unsynced; /* the same of its name */
 };
 
@@ -55,7 +56,7 @@ static bool make_folder(const char *path, struct error *error)
         *at = '\0';
         if (mkdir(copy, 0750) != 0 && errno != EEXIST)
             ok = error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be made: %s; make it, or name another one",
-                           copy, strerror(errno));
+                           copy, system_reason(errno));
         *at = c;
         if (!c)
             break;
@@ -71,7 +72,7 @@ static bool count_files(struct files *files, struct error *error)
 
     if (!folder)
         return error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be read: %s", files->directory,
-                         strerror(errno));
+                         system_reason(errno));
     while ((entry = readdir(folder))) {
         struct stat status;
 
@@ -98,7 +99,8 @@ bool dirty_files_open(struct dirty_store **store_out, const struct dirty_options
         goto out;
     files->folder = open(files->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (files->folder < 0) {
-        error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be opened: %s", files->directory, strerror(errno));
+        error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be opened: %s", files->directory,
+                  system_reason(errno));
         goto out;
     }
     if (faccessat(files->folder, ".", W_OK | X_OK, AT_EACCESS) != 0) {
@@ -130,8 +132,15 @@ static void files_close(struct dirty_store *store)
     free(files);
 }
 
+static bool fail_broken(const struct files *files, struct error *error)
+{
+    return error_set(error, ERROR_FATAL, "%s: dirty rows that were written before could not be made durable", files->path);
+}
+
 static bool file_new(struct files *files, int64_t wall_ms, struct error *error)
 {
+    int reason;
+
     for (int tries = 0; tries < 1000; tries++) {
         int64_t ms = wall_ms + tries;
         int64_t seconds = ms / 1000 - (ms % 1000 < 0);
@@ -142,18 +151,29 @@ static bool file_new(struct files *files, int64_t wall_ms, struct error *error)
         snprintf(name, sizeof(name), "dirty-%04d%02u%02uT%02u%02u%02u%03d-%ld.ndjson", civil.year, civil.month, civil.day,
                  civil.hour, civil.minute, civil.second, (int)(ms - seconds * 1000), (long)getpid());
         files->file = openat(files->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
-        if (files->file < 0 && errno == EEXIST)
+        reason = errno;
+        if (files->file < 0 && (reason == EEXIST || reason == EINTR))
             continue;
         free(files->path);
         files->path = xasprintf("%s/%s", files->directory, name);
         if (files->file < 0)
-            return error_set(error, ERROR_FATAL, "%s for dirty rows cannot be made: %s", files->path, strerror(errno));
+            return error_set(error, ERROR_FATAL, "%s for dirty rows cannot be made: %s, or name another folder",
+                             files->path, system_reason(reason));
         files->file_bytes = 0;
         files->folder_unsynced = true;
         return true;
     }
     return error_set(error, ERROR_FATAL, "no free name for a file of dirty rows in %s; look at what fills this folder",
                      files->directory);
+}
+
+static bool make_durable(int descriptor)
+{
+    int status;
+
+    while ((status = fsync(descriptor)) != 0 && errno == EINTR)
+        ;
+    return status == 0;
 }
 
 static bool write_all(struct files *files, struct str lines, struct error *error)
@@ -174,13 +194,13 @@ static bool write_all(struct files *files, struct str lines, struct error *error
         if (ftruncate(files->file, files->file_bytes) != 0) {
             /* The torn line stays; nothing may be written behind it. Whole lines before it are made durable as far as that goes.
              * */
-            if (fsync(files->file) == 0)
-                files->unsynced = false;
+            files->broken = files->unsynced && !make_durable(files->file);
+            files->unsynced = files->broken;
             close(files->file);
             files->file = -1;
         }
-        return error_set(error, ERROR_FATAL, "%s: dirty rows cannot be written: %s; make room or name another folder",
-                         files->path, strerror(reason));
+        return error_set(error, ERROR_FATAL, "%s: dirty rows cannot be written: %s, or name another folder",
+                         files->path, system_reason(reason));
     }
     return true;
 }
@@ -190,6 +210,8 @@ static bool files_append(struct dirty_store *store, struct str lines, int64_t wa
     struct files *files = files_of(store);
     int64_t total;
 
+    if (files->broken)
+        return fail_broken(files, error);
     if (__builtin_add_overflow(store->bytes, lines.size, &total) || (files->bytes_max > 0 && total > files->bytes_max))
         return error_set(error, ERROR_FATAL, "the dirty rows in %s would exceed dirty.bytes_max (%lld bytes): look at them, move "
                          "the files away, or raise it", files->directory, (long long)files->bytes_max);
@@ -215,14 +237,19 @@ static bool files_sync(struct dirty_store *store, struct error *error)
     struct files *files = files_of(store);
 
     if (files->unsynced) {
-        if (files->file < 0 || fsync(files->file) != 0)
-            return error_set(error, ERROR_FATAL, "%s: dirty rows cannot be made durable: %s", files->path,
-                             files->file < 0 ? "writing failed before" : strerror(errno));
+        if (!files->broken && !make_durable(files->file)) {
+            files->broken = true;
+            return error_set(error, ERROR_FATAL, "%s: dirty rows cannot be made durable: %s, or name another folder",
+                              files->path, system_reason(errno));
+        }
+        if (files->broken)
+            return fail_broken(files, error);
         files->unsynced = false;
     }
     if (files->folder_unsynced) {
-        if (fsync(files->folder) != 0)
-            return error_set(error, ERROR_FATAL, "the folder %s cannot be made durable: %s", files->directory, strerror(errno));
+        if (!make_durable(files->folder))
+            return error_set(error, ERROR_FATAL, "the folder %s cannot be made durable: %s, or name another one",
+                             files->directory, system_reason(errno));
         files->folder_unsynced = false;
     }
     return true;

@@ -1,6 +1,7 @@
 /* error.c: formats errors into their fixed buffer. */
 #include "util/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -55,4 +56,17 @@ bool error_wrap(struct error *error, const char *format, ...)
             end_whole(error->text);
     }
     return false;
+}
+
+const char *system_reason(int number)
+{
+    switch (number) {
+    case ENOSPC: return "no space left on the disk; make room there";
+    case EDQUOT: return "the quota of the disk is used up; make room there";
+    case EMFILE: return "too many open files in this process; raise its limit (ulimit -n, LimitNOFILE of a service)";
+    case ENFILE: return "too many open files on this machine; raise fs.file-max or close some";
+    case EIO: return "input/output error; look at the disk and the system's log";
+    case EROFS: return "the file system is read-only; mount it for writing";
+    default: return strerror(number);
+    }
 }

@@ -28,4 +28,7 @@ struct error {
 bool error_set(struct error *error, enum error_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
 bool error_wrap(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* strerror(number), with what to do about a full disk and about limits of open files. */
+const char *system_reason(int number);
+
 #endif
