@@ -84,7 +84,8 @@ static bool file_walk(const struct unit *unit, uint32_t number, dirty_row row, v
             ok = row(arg, position, str_make(line, (size_t)size - 1), error);
         position.at++;
     }
-    if (ok && ferror(file))
+    /* Without memory for a line getline ends as at the end of the file, and sets no error. */
+    if (ok && left > 0 && !feof(file))
         ok = error_set(error, ERROR_FATAL, "%s cannot be read: %s", unit->path, strerror(errno));
     fclose(file);
     free(line);

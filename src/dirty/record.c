@@ -30,10 +30,13 @@ static bool number_of(yyjson_val *object, const char *name, int64_t minimum, int
 
 bool dirty_record_read(struct dirty_record *record, struct str line)
 {
-    yyjson_doc *document = yyjson_read(line.data, line.size, 0);
+    yyjson_read_err fault;
+    yyjson_doc *document = yyjson_read_opts((char *)(uintptr_t)line.data, line.size, 0, NULL, &fault);
     yyjson_val *root = yyjson_doc_get_root(document);
     int64_t partition, offset, index;
 
+    if (!document && fault.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        stop_out_of_memory("a dirty row from its line");
     if (!yyjson_is_obj(root) || !number_of(root, "partition", 0, INT32_MAX, &partition) ||
         !number_of(root, "offset", 0, INT64_MAX, &offset) || !number_of(root, "index", 0, UINT32_MAX, &index)) {
         yyjson_doc_free(document);
