@@ -42,6 +42,9 @@ static struct {
     pthread_mutex_t lock;
     enum log_level level; /* written before the first thread */
     int fd;               /* -1: standard error */
+    char *path;           /* NULL: standard error */
+    uint64_t lost;        /* lines that the file did not take since it took one */
+    bool torn;            /* of the last of them a part stands in the file */
     char **secrets;       /* longest first, so that one that contains another goes as a whole */
     size_t secret_count, secret_capacity;
     struct repeat repeats[REPEATS_MAX];
@@ -52,6 +55,7 @@ static struct {
 static const char *const level_names[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR"};
 
 static void repeats_say(int64_t now_ms, bool all);
+static void file_end(void);
 
 bool log_start(enum log_level level, const char *path, struct error *error)
 {
@@ -62,12 +66,12 @@ bool log_start(enum log_level level, const char *path, struct error *error)
         if (fd < 0)
             return error_set(error, ERROR_CONFIG, "the log file %s cannot be opened: %s; check log.file and the folder's "
                                                   "rights", path,
-                             strerror(errno));
+                             system_reason(errno));
     }
     pthread_mutex_lock(&state.lock);
-    if (state.fd >= 0)
-        close(state.fd);
+    file_end();
     state.fd = fd;
+    state.path = path ? xstrdup(path) : NULL;
     state.level = level;
     pthread_mutex_unlock(&state.lock);
     return true;
@@ -82,9 +86,7 @@ void log_stop(void)
 {
     pthread_mutex_lock(&state.lock);
     repeats_say(now_wall_ms(), true);
-    if (state.fd >= 0)
-        close(state.fd);
-    state.fd = -1;
+    file_end();
     state.level = LOG_INFO;
     state.hook = NULL;
     pthread_mutex_unlock(&state.lock);
@@ -194,20 +196,86 @@ bool log_enabled(const struct log *log UNUSED, enum log_level level)
     return level >= state.level;
 }
 
-/* A whole line goes out in one write where the system lets it, so that lines of two processes do not mix. A log that cannot be
- * written (full disk) must not stop the job, so what fails is lost. */
-static void write_all(int fd, struct str text)
+/* A whole line goes out in one write where the system lets it, so that lines of two processes do not mix. The bytes written;
+ * fewer than all: errno says why. */
+static size_t write_all(int fd, struct str text)
 {
-    while (text.size) {
-        ssize_t written = write(fd, text.data, text.size);
+    size_t size = 0;
+
+    while (size < text.size) {
+        ssize_t written = write(fd, text.data + size, text.size - size);
 
         if (written < 0 && errno == EINTR)
             continue;
+        if (written == 0)
+            errno = ENOSPC;
         if (written <= 0)
-            return;
-        text.data += written;
-        text.size -= (size_t)written;
+            break;
+        size += (size_t)written;
     }
+    return size;
+}
+
+static PRINTF_LIKE(1, 2) void say(const char *format, ...)
+{
+    char text[640];
+    va_list arguments;
+    int size;
+
+    va_start(arguments, format);
+    size = vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (state.hook)
+        state.hook(true);
+    (void)write_all(STDERR_FILENO, str_make(text, size_min((size_t)int64_max(size, 0), sizeof(text) - 1)));
+    if (state.hook)
+        state.hook(false);
+}
+
+static bool file_write(struct str text)
+{
+    size_t written = write_all(state.fd, text);
+
+    state.torn = written ? written < text.size : state.torn;
+    return written == text.size;
+}
+
+/* A log that cannot be written (full disk) must not stop the job. Each line tries again; the first that fails is told on
+ * standard error, and when the file takes lines again, the first of them says how many are missing. The file is never cut back,
+ * for other processes may have written behind a torn line. */
+static void file_line(const char *when, struct str line)
+{
+    char note[160];
+
+    if (state.torn && file_write(STR("\n")))
+        state.torn = false;
+    if (state.lost) {
+        snprintf(note, sizeof(note), "%s WARN luaduct: %llu log lines are missing here, because the file could not be written\n", when,
+                 (unsigned long long)state.lost);
+        if (state.torn || !file_write(str_of(note))) {
+            state.lost++;
+            return;
+        }
+        state.lost = 0;
+    }
+    if (!state.torn && file_write(line))
+        return;
+    if (state.lost++ == 0)
+        say("luaduct: the log file %s cannot be written: %s; the job goes on, its log lines are lost until there is room\n", state.path,
+            system_reason(errno));
+}
+
+static void file_end(void)
+{
+    if (state.lost)
+        say("luaduct: %llu lines of the log file %s were lost\n", (unsigned long long)state.lost, state.path);
+    if (state.fd >= 0)
+        close(state.fd);
+    free(state.path);
+    state.fd = -1;
+    state.path = NULL;
+    state.lost = 0;
+    state.torn = false;
 }
 
 static void write_line(int64_t now_ms, enum log_level level, const char *name, const char *sentence, const char *ending)
@@ -215,18 +283,21 @@ static void write_line(int64_t now_ms, enum log_level level, const char *name, c
     time_t seconds = (time_t)(now_ms / 1000);
     struct buffer line;
     struct tm utc;
-    char when[32];
+    char when[40];
+    size_t size;
 
     gmtime_r(&seconds, &utc);
     strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &utc);
     buffer_init(&line, 0);
-    buffer_print(&line, "%s.%03dZ %s %s: %s%s\n", when, (int)(now_ms % 1000), level_names[level], name, sentence, ending);
+    size = strlen(when);
+    snprintf(when + size, sizeof(when) - size, ".%03dZ", (int)(now_ms % 1000));
+    buffer_print(&line, "%s %s %s: %s%s\n", when, level_names[level], name, sentence, ending);
     if (state.fd >= 0) {
-        write_all(state.fd, buffer_str(&line));
+        file_line(when, buffer_str(&line));
     } else {
         if (state.hook)
             state.hook(true);
-        write_all(STDERR_FILENO, buffer_str(&line));
+        (void)write_all(STDERR_FILENO, buffer_str(&line));
         if (state.hook)
             state.hook(false);
     }

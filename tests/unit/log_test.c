@@ -7,7 +7,9 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "util/buffer.h"
@@ -250,6 +252,45 @@ static void lines_of_threads_do_not_mix(void **state)
     assert_int_equal(count, 400);
 }
 
+/* A limit of the file's size stands for the full disk: what does not fit is refused, and a line may fit in part. */
+static void a_full_disk_costs_lines_and_not_the_job(void **state)
+{
+    struct rlimit before, limit;
+    int saved = dup(STDERR_FILENO), pipe_ends[2];
+    char said[1000], wanted[400];
+    ssize_t size;
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(pipe(pipe_ends), 0);
+    dup2(pipe_ends[1], STDERR_FILENO);
+    log_info(NULL, "first");
+    limit = (struct rlimit){before.rlim_max < 60 ? before.rlim_max : 60, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    log_info(NULL, "second, which is torn");
+    log_info(NULL, "third");
+    log_info(NULL, "fourth");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    log_info(NULL, "fifth");
+    log_info(NULL, "sixth");
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(pipe_ends[1]);
+    size = read(pipe_ends[0], said, sizeof(said) - 1);
+    close(pipe_ends[0]);
+    assert_true(size > 0);
+    said[size] = '\0';
+    snprintf(wanted, sizeof(wanted), "luaduct: the log file %s cannot be written: File too large; the job goes on, its log lines are lost until "
+             "there is room\n", path);
+    assert_string_equal(said, wanted);
+    expect("2026-11-23T20:15:01.123Z INFO luaduct: first\n"
+           "2026-11-23T20:1\n"
+           "2026-11-23T20:15:01.123Z WARN luaduct: 3 log lines are missing here, because the file could not be written\n"
+           "2026-11-23T20:15:01.123Z INFO luaduct: fifth\n"
+           "2026-11-23T20:15:01.123Z INFO luaduct: sixth\n");
+}
+
 int main(void)
 {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -262,6 +303,7 @@ int main(void)
         CASE(levels_are_read),
         CASE(a_log_that_cannot_be_opened),
         CASE(the_terminal_hook_surrounds_lines),
+        CASE(a_full_disk_costs_lines_and_not_the_job),
         CASE(lines_of_threads_do_not_mix),
     };
 
