@@ -2,15 +2,18 @@
 #include "admin/admin.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
+
+#include "util/listener.h"
 
 enum { CONNECTIONS_MAX = 16, IDLE_SECONDS_MAX = 30 };
 
 struct admin {
     struct MHD_Daemon *daemon;
+    struct listener *listener;
     struct metrics *metrics;
-    unsigned port;
 };
 
 static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status, const char *content_type,
@@ -92,25 +95,36 @@ static bool parse_listen(const char *listen, struct sockaddr_in *address, struct
     return true;
 }
 
+static void take_connection(void *arg, int connection, const struct sockaddr *address, socklen_t size)
+{
+    (void)MHD_add_connection(((struct admin *)arg)->daemon, connection, address, size); /* it closes what it does not take */
+}
+
+static unsigned count_connections(void *arg)
+{
+    return MHD_get_daemon_info(((struct admin *)arg)->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
 bool admin_start(struct admin **admin_out, const char *listen, struct metrics *metrics, struct error *error)
 {
     struct admin *admin = xcalloc(1, sizeof(*admin));
     struct sockaddr_in address;
-    const union MHD_DaemonInfo *info;
+    struct listener_options accepting = {.take = take_connection, .connections = count_connections,
+                                         .connections_max = CONNECTIONS_MAX, .arg = admin};
     bool ok = false;
 
     admin->metrics = metrics;
-    if (!parse_listen(listen, &address, error))
+    if (!parse_listen(listen, &address, error) || !listener_open(&admin->listener, &address, error))
         goto out;
-    admin->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, handle, admin,
-                                     MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+    errno = 0;
+    admin->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC, 0,
+                                     NULL, NULL, handle, admin, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
                                      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS_MAX, MHD_OPTION_END);
-    info = admin->daemon ? MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
-    if (!info) {
-        error_set(error, ERROR_CONFIG, "cannot listen on %s; is another program there?", listen);
+    if (!admin->daemon) {
+        error_set(error, ERROR_FATAL, "the HTTP server cannot be started: %s", system_reason(errno));
         goto out;
     }
-    admin->port = info->port;
+    listener_start(admin->listener, &accepting);
     *admin_out = admin;
     admin = NULL;
     ok = true;
@@ -121,13 +135,14 @@ out:
 
 unsigned admin_port(const struct admin *admin)
 {
-    return admin->port;
+    return listener_port(admin->listener);
 }
 
 void admin_stop(struct admin *admin)
 {
     if (!admin)
         return;
+    listener_stop(admin->listener);
     if (admin->daemon)
         MHD_stop_daemon(admin->daemon);
     free(admin);

@@ -9,8 +9,10 @@
 #include "local/words.h"
 #include "maxcompute/sign.h"
 #include "util/clock.h"
+#include "util/listener.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -28,6 +30,7 @@ enum {
 
 struct local {
     struct MHD_Daemon *daemon;
+    struct listener *listener;
     struct store *store;
     struct faults *faults;
     struct quotas *quotas;
@@ -574,37 +577,49 @@ static bool add_projects(struct local *local, const char *names, struct error *e
     return true;
 }
 
+static void take_connection(void *arg, int connection, const struct sockaddr *address, socklen_t size)
+{
+    (void)MHD_add_connection(((struct local *)arg)->daemon, connection, address, size); /* it closes what it does not take */
+}
+
+static unsigned count_connections(void *arg)
+{
+    return MHD_get_daemon_info(((struct local *)arg)->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
 static bool listen_on(struct local *local, const struct local_options *options, struct error *error)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
     const char *text = options->address && strcmp(options->address, "localhost") != 0 ? options->address : "127.0.0.1";
-    const union MHD_DaemonInfo *info;
     struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, local->certificate.chain.data},
                                    {MHD_OPTION_HTTPS_MEM_KEY, 0, local->certificate.key.data},
                                    {MHD_OPTION_END, 0, NULL}};
+    struct listener_options accepting = {.take = take_connection, .connections = count_connections,
+                                         .connections_max = CONNECTIONS_MAX, .arg = local, .log = local->log};
 
     if (inet_pton(AF_INET, text, &address.sin_addr) != 1 || ntohl(address.sin_addr.s_addr) >> 24 != 127)
         return error_set(error, ERROR_CONFIG, "address %s is not a loopback one; the local endpoint listens on 127.0.0.1 only",
                          text);
     if (options->port > 65535)
         return error_set(error, ERROR_CONFIG, "port %u is above 65535", options->port);
-    /* Requests can come as soon as the daemon runs; they wait for the lock until the host with its port is known. */
-    pthread_mutex_lock(&local->lock);
+    if (!listener_open(&local->listener, &address, error))
+        return false;
+    local->port = listener_port(local->listener);
+    local->host = xasprintf("%s:%u", text, local->port);
+    errno = 0;
     local->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
-                                         MHD_USE_SUPPRESS_DATE_NO_CLOCK | (local->tls ? MHD_USE_TLS : 0),
-                                     0, NULL, NULL, handle, local, MHD_OPTION_SOCK_ADDR, &address,
-                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-                                     (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS_MAX,
-                                     MHD_OPTION_URI_LOG_CALLBACK, exchange_open, local, MHD_OPTION_NOTIFY_COMPLETED,
-                                     exchange_close, NULL, MHD_OPTION_ARRAY, local->tls ? tls : plain, MHD_OPTION_END);
-    info = local->daemon ? MHD_get_daemon_info(local->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
-    if (info) {
-        local->port = info->port;
-        local->host = xasprintf("%s:%u", text, local->port);
-    }
-    pthread_mutex_unlock(&local->lock);
-    return info || error_set(error, ERROR_CONFIG, "cannot listen on %s:%u; is another program there?", text, options->port);
+                                         MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_SUPPRESS_DATE_NO_CLOCK |
+                                         (local->tls ? MHD_USE_TLS : 0),
+                                     0, NULL, NULL, handle, local, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+                                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                                     (unsigned)IDLE_SECONDS_MAX, MHD_OPTION_URI_LOG_CALLBACK, exchange_open, local,
+                                     MHD_OPTION_NOTIFY_COMPLETED, exchange_close, NULL, MHD_OPTION_ARRAY,
+                                     local->tls ? tls : plain, MHD_OPTION_END);
+    if (!local->daemon)
+        return error_set(error, ERROR_FATAL, "the HTTP server cannot be started: %s", system_reason(errno));
+    listener_start(local->listener, &accepting);
+    return true;
 }
 
 /* What decides how calls are answered; before the first of them can come. */
@@ -694,6 +709,7 @@ void local_stop(struct local *local)
     local->stopping = true;
     pthread_cond_broadcast(&local->stopping_changed);
     pthread_mutex_unlock(&local->lock);
+    listener_stop(local->listener);
     if (local->daemon)
         MHD_stop_daemon(local->daemon);
     late_free(local->late);
