@@ -4,9 +4,12 @@
  * misses. Changes after the year 2500 are left out: from there on the last offset holds. */
 #include "batch/time.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { DAY_SECONDS = 86400, OFFSET_SPAN = 2 * DAY_SECONDS, TRANSITIONS_MAX = 100000 };
 
@@ -220,7 +223,16 @@ bool zone_open(struct zone **zone_out, struct str name, struct error *error)
             rules = g_time_zone_new_identifier(zone->name);
         if (!rules) {
             char offset[32];
+            int probe = open("/", O_RDONLY | O_CLOEXEC);
+            int reason = probe < 0 ? errno : 0;
 
+            /* GLib does not tell a name that it does not find from a file that it cannot open. */
+            if (probe >= 0)
+                close(probe);
+            if (reason == EMFILE || reason == ENFILE) {
+                error_set(error, ERROR_FATAL, "time zone \"%s\" cannot be read: %s", zone->name, system_reason(reason));
+                goto out;
+            }
             suggest_offset(name, offset);
             error_set(error, ERROR_CONFIG, "time zone \"%.*s\" is not known; %s%s%swrite a name such as Asia/Shanghai (capitals "
                       "count), or an offset such as +08:00", STR_ARG(str_head(name, 64)),
