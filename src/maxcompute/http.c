@@ -9,10 +9,12 @@
 #include "maxcompute/trust.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 struct transfer {
     struct http *http;
@@ -21,6 +23,7 @@ struct transfer {
     struct curl_slist *headers;
     size_t body_sent;
     bool too_large; /* the answer passed the limit */
+    int socket_error; /* why there is no socket; 0: there is one, or none was wanted */
     bool finished;  /* waits in the queue of finished ones */
     struct transfer *previous, *next;
     char error_text[CURL_ERROR_SIZE];
@@ -241,6 +244,16 @@ static size_t header_read(char *data, size_t size, size_t count, void *user)
     return line.size;
 }
 
+/* As curl would make it; curl itself says of a failure only that it could not connect. */
+static curl_socket_t socket_open(void *user, curlsocktype purpose UNUSED, struct curl_sockaddr *address)
+{
+    struct transfer *transfer = user;
+    int descriptor = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+    transfer->socket_error = descriptor < 0 ? errno : 0;
+    return descriptor < 0 ? CURL_SOCKET_BAD : descriptor;
+}
+
 static bool request_has_header(const struct http_request *request, struct str start)
 {
     for (size_t i = 0; i < request->header_count; i++) {
@@ -359,6 +372,8 @@ void http_send(struct http *http, struct http_request *request)
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_read);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's headers are not the service's */
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
     trusted = http->trust ? trust_set(http->trust, easy, &request->error) : true;
     if (http->proxy)
         option_text(easy, CURLOPT_PROXY, http->proxy);
@@ -392,6 +407,8 @@ static void transfer_finish(struct transfer *transfer, CURLcode result)
     } else if (transfer->too_large) {
         error_set(&request->error, ERROR_FATAL, "the answer is larger than the limit of %zu bytes",
                   transfer->http->response_bytes_max);
+    } else if (transfer->socket_error) {
+        error_set(&request->error, ERROR_RETRY, "no socket for a connection: %s", system_reason(transfer->socket_error));
     } else {
         failure_describe(transfer->easy, result, transfer->error_text, transfer->http->ca_file, &request->error);
     }
