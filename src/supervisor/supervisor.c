@@ -128,7 +128,9 @@ static void reason_print(char *reason, int wait_status)
         int number = WTERMSIG(wait_status);
 
         snprintf(reason, SUPERVISOR_REASON_MAX, "its process was killed by signal %d (%s)%s", number, strsignal(number),
-                 number == SIGKILL ? "; if no person did it, memory may have run out" : "");
+                 number == SIGKILL   ? "; if no person did it, memory may have run out"
+                 : number == SIGABRT ? "; its last line on standard error says why"
+                                     : "");
     } else if (!reason[0]) {
         snprintf(reason, SUPERVISOR_REASON_MAX, "its process ended with exit status %d", WEXITSTATUS(wait_status));
     }
