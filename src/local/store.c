@@ -54,29 +54,34 @@ static sqlite3_stmt *prepare_list(sqlite3 *database, const char *sql, const char
 {
     sqlite3_stmt *statement = NULL;
     struct str *text;
+    int result = SQLITE_OK;
 
     if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) != SQLITE_OK)
         return NULL;
-    for (int i = 1; *types; types++, i++) {
+    for (int i = 1; *types && result == SQLITE_OK; types++, i++) {
         switch (*types) {
         case 's':
-            sqlite3_bind_text(statement, i, va_arg(arguments, const char *), -1, SQLITE_TRANSIENT);
+            result = sqlite3_bind_text(statement, i, va_arg(arguments, const char *), -1, SQLITE_TRANSIENT);
             break;
         case 't':
             text = va_arg(arguments, struct str *);
-            sqlite3_bind_text64(statement, i, text->data ? text->data : "", text->size, SQLITE_TRANSIENT, SQLITE_UTF8);
+            result = sqlite3_bind_text64(statement, i, text->data ? text->data : "", text->size, SQLITE_TRANSIENT, SQLITE_UTF8);
             break;
         case 'b':
             text = va_arg(arguments, struct str *);
             if (text->data)
-                sqlite3_bind_blob64(statement, i, text->data, text->size, SQLITE_STATIC);
+                result = sqlite3_bind_blob64(statement, i, text->data, text->size, SQLITE_STATIC);
             break;
         case 'i':
-            sqlite3_bind_int64(statement, i, va_arg(arguments, int64_t));
+            result = sqlite3_bind_int64(statement, i, va_arg(arguments, int64_t));
             break;
         default:
             assert(!"unknown letter");
         }
+    }
+    if (result != SQLITE_OK) { /* it would run with NULL in that place */
+        sqlite3_finalize(statement);
+        statement = NULL;
     }
     return statement;
 }
@@ -117,7 +122,9 @@ bool sql_end(sqlite3 *database, bool ok, struct refusal *refusal)
         return true;
     if (ok)
         sql_refuse(database, refusal);
-    sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
+    /* A transaction that cannot be ended would take in all that follows; one that a process leaves behind is undone by SQLite. */
+    if (sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK && !sqlite3_get_autocommit(database))
+        stop_out_of_memory("a rollback of the store");
     return false;
 }
 
@@ -125,6 +132,8 @@ char *sql_text(sqlite3_stmt *statement, int column)
 {
     const char *text = (const char *)sqlite3_column_text(statement, column);
 
+    if (!text && sqlite3_column_type(statement, column) != SQLITE_NULL)
+        stop_out_of_memory("a text of the store");
     return xstrdup(text ? text : "");
 }
 
