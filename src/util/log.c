@@ -250,8 +250,8 @@ static void file_line(const char *when, struct str line)
     if (state.torn && file_write(STR("\n")))
         state.torn = false;
     if (state.lost) {
-        snprintf(note, sizeof(note), "%s WARN luaduct: %llu log lines are missing here, because the file could not be written\n", when,
-                 (unsigned long long)state.lost);
+        snprintf(note, sizeof(note), "%s WARN luaduct: %llu log lines are missing here, because the file could not be written\n",
+                 when, (unsigned long long)state.lost);
         if (state.torn || !file_write(str_of(note))) {
             state.lost++;
             return;
@@ -261,8 +261,8 @@ static void file_line(const char *when, struct str line)
     if (!state.torn && file_write(line))
         return;
     if (state.lost++ == 0)
-        say("luaduct: the log file %s cannot be written: %s; the job goes on, its log lines are lost until there is room\n", state.path,
-            system_reason(errno));
+        say("luaduct: the log file %s cannot be written: %s; the job goes on, its log lines are lost until there is room\n",
+            state.path, system_reason(errno));
 }
 
 static void file_end(void)

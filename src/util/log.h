@@ -19,8 +19,8 @@ enum {
 
 struct log;
 
-/* Process-wide set-up; call before the first thread. path NULL: standard error. A file that takes no more lines (full disk) is told
- * once on standard error; the job goes on, and when the file takes lines again, one says how many are missing. */
+/* Process-wide set-up; call before the first thread. path NULL: standard error. A file that takes no more lines (full disk) is
+ * told once on standard error; the job goes on, and when the file takes lines again, one says how many are missing. */
 bool log_start(enum log_level level, const char *path, struct error *error) MUST_USE;
 void log_stop(void);
 /* A text (an access key) that is replaced by *** wherever a line would show it. Texts shorter than 4 bytes are ignored. */
