@@ -38,8 +38,7 @@ bool listener_open(struct listener **listener_out, const struct sockaddr_in *add
     listener->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener->socket >= 0 && setsockopt(listener->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
         bind(listener->socket, (const struct sockaddr *)address, sizeof(*address)) == 0 &&
-        listen(listener->socket, BACKLOG) == 0 &&
-        getsockname(listener->socket, (struct sockaddr *)&bound, &size) == 0) {
+        listen(listener->socket, BACKLOG) == 0 && getsockname(listener->socket, (struct sockaddr *)&bound, &size) == 0) {
         listener->port = ntohs(bound.sin_port);
         *listener_out = listener;
         return true;
