@@ -702,6 +702,7 @@ static inline void checked_free(struct sink *sink)
     sink_events_drop(sink, NULL);
     for (size_t i = 0; i < checked->held_count; i++)
         block_free(checked->held[i].block);
+    checked->held_count = 0;
     while (checked->sessions)
         checked_drop(sink, &checked->sessions->base);
     mc_schema_release(&sink->schema);
