@@ -6,16 +6,34 @@
 
 #include "cli/cli.h"
 #include "cli/engine.h"
+#include "cli/starts.h"
 #include "dirty/read.h"
 #include "route/route.h"
 #include "source/kafka.h"
 
 static bool check_source(struct engine *engine, unsigned *partitions_out, struct error *error)
 {
+    struct buffer text;
+    bool ok;
+
     if (!kafka_source_probe(engine->job, ENGINE_ASK_MS, partitions_out, error))
         return false;
     printf("source: topic %s is there, %u partitions\n", engine->job->source.topic, *partitions_out);
-    return true;
+    buffer_init(&text, 0);
+    ok = starts_ask(engine, &text, error);
+    fputs(buffer_text(&text), stdout);
+    buffer_release(&text);
+    return ok;
+}
+
+static void print_start(const struct engine *engine)
+{
+    struct buffer text;
+
+    buffer_init(&text, 0);
+    starts_print(engine, &text);
+    fputs(buffer_text(&text), stdout);
+    buffer_release(&text);
 }
 
 static void print_budget(const struct engine *engine)
@@ -162,7 +180,9 @@ int cli_check(int argc, char **argv)
     }
     status = EXIT_OK;
     /* Both ends, whatever the first one says: all mistakes at once. */
-    if (connect && !check_source(&engine, &partitions, &error))
+    if (!connect)
+        print_start(&engine);
+    else if (!check_source(&engine, &partitions, &error))
         status = report_end(&error);
     if (connect && !check_dirty(&engine, &error))
         status = (int)int64_max(status, report_end(&error));

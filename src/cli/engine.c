@@ -1,11 +1,13 @@
 /* engine.c */
 #include "cli/engine.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "batch/time.h"
 #include "cli/cli.h"
 #include "maxcompute/trust.h"
 #include "pipeline/worker.h"
@@ -235,6 +237,25 @@ int engine_report(struct engine *engine)
         buffer_release(&text);
     }
     return mistakes ? EXIT_CONFIG : EXIT_OK;
+}
+
+void engine_print_time(const struct engine *engine, int64_t ms, struct buffer *text)
+{
+    struct instant instant = {.seconds = ms / 1000};
+    struct zone_cache cache = {0};
+    struct zone *zone = NULL;
+    char shown[TIME_TEXT_MAX];
+    size_t size;
+
+    if (instant.seconds < 0 || instant.seconds > time_seconds_max - 86400) {
+        buffer_print(text, "%" PRId64 " ms since 1970", ms);
+        return;
+    }
+    if (engine->job->time_zone && zone_open(&zone, str_of(engine->job->time_zone), NULL))
+        instant.seconds = zone_to_local(zone, &cache, instant.seconds);
+    size = time_print(instant, shown);
+    buffer_print(text, "%.*s %s", (int)size, shown, zone ? zone_name(zone) : "UTC");
+    zone_free(zone);
 }
 
 void engine_free(struct engine *engine)

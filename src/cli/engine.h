@@ -57,6 +57,8 @@ void engine_no_answer(const struct engine *engine, struct error *error);
 bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_run *run, struct error *error) MUST_USE;
 /* Prints the report, if there is something in it; the exit status that fits it. */
 int engine_report(struct engine *engine);
+/* "2024-01-31 08:00:00 Asia/Shanghai" in the job's zone, else UTC. */
+void engine_print_time(const struct engine *engine, int64_t ms, struct buffer *text);
 void engine_free(struct engine *engine);
 
 #endif

@@ -102,7 +102,7 @@ void epoch_print(const struct ends *ends, const struct survey *survey, const str
     const struct position *position = epoch->position;
 
     buffer_print(text, "epoch %s: prepared by %s at ", position->epoch, position->by);
-    survey_print_time(ends, position->at_ms, text);
+    engine_print_time(ends->engine, position->at_ms, text);
     buffer_append_str(text, STR(", "));
     print_duration(now_ms - position->at_ms, text);
     buffer_append_str(text, STR(" ago\n"));

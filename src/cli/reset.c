@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "cli/grid.h"
 #include "cli/survey_command.h"
-#include "job/tables.h"
+#include "util/clock.h"
 
 struct reset {
     struct survey_command command;
@@ -17,70 +17,23 @@ struct reset {
 
 /* --- where to --- */
 
-static bool number_take(struct str text, int64_t max, int64_t *number_out)
+static bool offset_take(const struct start_offset *given, const struct survey *survey, int64_t *targets, struct error *error)
 {
-    *number_out = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || *number_out > (max - (text.data[i] - '0')) / 10)
-            return false;
-        *number_out = *number_out * 10 + (text.data[i] - '0');
-    }
-    return text.size > 0;
-}
+    const struct kafka_place *place;
+    int64_t offset = given->offset;
 
-/* "0:100,3:7". Times have colons too, but blanks or dashes as well. */
-static bool is_list(struct str text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        if (!strchr("0123456789:,", text.data[i]))
-            return false;
-    }
-    return memchr(text.data, ':', text.size);
-}
-
-static bool list_read(struct str text, const struct survey *survey, int64_t *targets, struct error *error)
-{
-    struct str word, name, value;
-    int64_t partition, offset;
-
-    while (text.data) {
-        const struct kafka_place *place;
-
-        str_cut(text, ',', &word, &text);
-        if (!str_cut(word, ':', &name, &value) || !number_take(name, INT32_MAX, &partition) ||
-            !number_take(value, INT64_MAX, &offset))
-            return error_set(error, ERROR_CONFIG, "--to: \"%.*s\" is no PARTITION:OFFSET, such as 0:1500", STR_ARG(word));
-        if (partition >= survey->count)
-            return error_set(error, ERROR_CONFIG, "--to: the topic has no partition %" PRId64 "; it has %" PRId32 ", from 0",
-                             partition, survey->count);
-        if (targets[partition] >= 0)
-            return error_set(error, ERROR_CONFIG, "--to: partition %" PRId64 " stands twice", partition);
-        place = &survey->places[partition];
-        if (offset < place->begin || offset > place->end)
-            return error_set(error, ERROR_CONFIG,
-                             "--to: partition %" PRId64 " has no offset %" PRId64 "; its log begins at %" PRId64
-                             " and ends at %" PRId64,
-                             partition, offset, place->begin, place->end);
-        targets[partition] = offset;
-    }
-    return true;
-}
-
-static bool time_read(const struct reset *reset, struct ends *ends, const struct survey *survey, int64_t *targets,
-                      struct error *error)
-{
-    int64_t ms;
-
-    if (!start_time_parse(str_of(reset->to), ends->engine->job->time_zone, &ms, error)) {
-        error->kind = ERROR_CONFIG;
-        return error_wrap(error, "--to: \"%s\"", reset->to);
-    }
-    if (!kafka_admin_offsets_at(ends->admin, ms, targets, error))
-        return false;
-    for (int32_t i = 0; i < survey->count; i++) {
-        if (targets[i] < 0) /* no record is that new */
-            targets[i] = survey->places[i].end;
-    }
+    if (given->partition >= survey->count)
+        return error_set(error, ERROR_CONFIG, "--to: the topic has no partition %" PRId32 "; it has %" PRId32 ", from 0",
+                         given->partition, survey->count);
+    place = &survey->places[given->partition];
+    if (offset < 0)
+        offset = offset == START_AT_EARLIEST ? place->begin : place->end;
+    if (offset < place->begin || offset > place->end)
+        return error_set(error, ERROR_CONFIG,
+                         "--to: partition %" PRId32 " has no offset %" PRId64 "; its log begins at %" PRId64
+                         " and ends at %" PRId64,
+                         given->partition, offset, place->begin, place->end);
+    targets[given->partition] = offset;
     return true;
 }
 
@@ -88,27 +41,26 @@ static bool time_read(const struct reset *reset, struct ends *ends, const struct
 static bool targets_read(const struct reset *reset, struct ends *ends, const struct survey *survey, int64_t *targets,
                          struct error *error)
 {
-    static const char *const words[] = {"earliest", "latest"};
-    struct str text = str_of(reset->to);
-    enum start_kind kind;
+    struct error wrong = {0};
+    struct start start;
+    bool ok = true;
 
     for (int32_t i = 0; i < survey->count; i++)
         targets[i] = -1;
-    if (is_list(text))
-        return list_read(text, survey, targets, error);
-    if (!start_parse(text, &kind) || kind == START_COMMITTED) {
-        const char *nearest = str_nearest(text, words, COUNT_OF(words));
-
-        return error_set(error, ERROR_CONFIG,
-                         "--to: \"%s\" is neither earliest, latest, a time such as \"2024-01-31 00:00:00 Asia/Shanghai\", nor "
-                         "PARTITION:OFFSET,...%s%s%s", reset->to, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                         nearest ? "\"?" : "");
+    if (!start_read(str_of(reset->to), ends->engine->job->time_zone, clock_wall_ms(), &start, &wrong))
+        return error_set(error, ERROR_CONFIG, "--to: \"%s\" %s", reset->to, wrong.text);
+    for (size_t i = 0; i < start.count && ok; i++)
+        ok = offset_take(&start.offsets[i], survey, targets, error);
+    if (start.kind == START_TIME)
+        ok = kafka_admin_offsets_at(ends->admin, start.ms, targets, error);
+    for (int32_t i = 0; i < survey->count && start.kind != START_OFFSETS; i++) {
+        if (start.kind == START_EARLIEST)
+            targets[i] = survey->places[i].begin;
+        else if (targets[i] < 0) /* latest, or no record is that new */
+            targets[i] = survey->places[i].end;
     }
-    if (kind == START_TIME)
-        return time_read(reset, ends, survey, targets, error);
-    for (int32_t i = 0; i < survey->count; i++)
-        targets[i] = kind == START_EARLIEST ? survey->places[i].begin : survey->places[i].end;
-    return true;
+    start_release(&start);
+    return ok;
 }
 
 /* --- what it means --- */
@@ -291,7 +243,8 @@ out:
 
 static const char usage[] =
     "usage: luaduct reset JOB.yaml --to WHERE [--force] [--yes] [--datasources FILE]\n"
-    "  --to earliest | latest | TIME | PARTITION:OFFSET,...   TIME such as \"2024-01-31 00:00:00 Asia/Shanghai\"\n"
+    "  --to earliest | latest | TIME | \"30m ago\" | PARTITION:OFFSET,...\n"
+    "           TIME such as \"2024-01-31 00:00:00 Asia/Shanghai\"; OFFSET a number, earliest or latest\n"
     "  --force  also where an epoch is prepared: its record is dropped\n"
     "  --yes    does not ask; without it a person has to type yes\n"
     "Moves the position of a stopped job: back, records are written again; forward, records are never read.\n";

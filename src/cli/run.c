@@ -258,8 +258,8 @@ static const char usage[] =
     "  --first       the job never ran: with exactly-once delivery a group without a committed position is taken for lost\n"
     "                positions otherwise, and the job does not start\n"
     "  --until WHERE ends when everything before WHERE is written: `end` (of the topic, now), a time as source.start takes\n"
-    "                it (not in the future), or PARTITION:OFFSET,PARTITION:OFFSET... (a partition that is not named has\n"
-    "                nothing to read). A restart after a failure looks for `end` anew\n"
+    "                it (not in the future), \"30m ago\", or PARTITION:OFFSET,... with a number or `latest` as OFFSET (a\n"
+    "                partition that is not named has nothing to read). A restart after a failure looks for `end` anew\n"
     "  --no-restart  without the parent that restarts a job after a failure that may heal; exit status 75 tells such a one\n"
     "  --records N   ends after N records; never restarted, since a new start would count from 0\n";
 

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <yyjson.h>
 
-#include "batch/time.h"
 #include "cli/cli.h"
 #include "maxcompute/service_error.h"
 #include "maxcompute/sign.h"
@@ -492,22 +491,3 @@ bool survey_store(struct ends *ends, const struct survey_move *moves, size_t cou
 }
 
 /* --- people --- */
-
-void survey_print_time(const struct ends *ends, int64_t ms, struct buffer *text)
-{
-    struct instant instant = {.seconds = ms / 1000};
-    struct zone_cache cache = {0};
-    struct zone *zone = NULL;
-    char shown[TIME_TEXT_MAX];
-    size_t size;
-
-    if (instant.seconds < 0 || instant.seconds > time_seconds_max - 86400) {
-        buffer_print(text, "%" PRId64 " ms since 1970", ms);
-        return;
-    }
-    if (ends->engine->job->time_zone && zone_open(&zone, str_of(ends->engine->job->time_zone), NULL))
-        instant.seconds = zone_to_local(zone, &cache, instant.seconds);
-    size = time_print(instant, shown);
-    buffer_print(text, "%.*s %s", (int)size, shown, zone ? zone_name(zone) : "UTC");
-    zone_free(zone);
-}

@@ -113,7 +113,5 @@ bool survey_store(struct ends *ends, const struct survey_move *moves, size_t cou
 
 /* "dt=2024,hh=01" to "dt='2024'SEPARATORhh='01'"; sql: the names are quoted too. */
 void survey_spec_quote(const char *spec, const char *separator, bool sql, struct buffer *text);
-/* "2024-01-31 08:00:00 Asia/Shanghai" in the job's zone, else UTC. */
-void survey_print_time(const struct ends *ends, int64_t ms, struct buffer *text);
 
 #endif

@@ -7,9 +7,9 @@
 
 #include "batch/batch.h"
 #include "job/report.h"
+#include "job/start.h"
 #include "util/tree.h"
 
-enum start_kind { START_COMMITTED, START_EARLIEST, START_LATEST, START_TIME };
 enum delivery { DELIVERY_AT_LEAST_ONCE, DELIVERY_EXACTLY_ONCE };
 enum create_table { CREATE_NEVER, CREATE_IF_MISSING };
 enum partition_kind { PARTITION_TIME, PARTITION_FIELD, PARTITION_LUA };
@@ -111,9 +111,13 @@ struct job {
         unsigned fields;   /* a bit per enum batch_builtin */
         int64_t prefetch;  /* bytes fetched ahead; 0: what memory_max has for it */
         enum start_kind start;
-        int64_t start_ms;  /* START_TIME */
-        enum start_kind otherwise; /* START_EARLIEST, _LATEST or _TIME: where a job begins that never ran */
+        int64_t start_ms;  /* START_TIME: since 1970; START_AGO: before the start of the process */
+        /* START_EARLIEST, _LATEST, _TIME or _AGO: where a job begins that never ran. With START_OFFSETS: where partitions begin
+         * that are not named; START_COMMITTED: that is a mistake. */
+        enum start_kind otherwise;
         int64_t otherwise_ms;
+        struct start_offset *offsets; /* START_OFFSETS */
+        size_t offset_count;
         enum { ON_GAP_FAIL, ON_GAP_EARLIEST, ON_GAP_LATEST } on_gap;
         struct job_property *properties; /* the cluster's and then the job's own */
         size_t property_count;

@@ -155,15 +155,16 @@ static void datasources_read(struct job *job, struct option_reader *reader)
     credentials_check(&job->target.maxcompute, maxcompute, reader->report);
 }
 
-static void start_time_read(struct job *job, const char *path, enum start_kind kind, int64_t *ms_out, struct report *report)
+static void start_ms_read(struct job *job, const char *path, enum start_kind kind, int64_t *ms_out, struct report *report)
 {
     const struct tree_node *node = tree_at(job->tree, path, false);
     struct error error = {0};
     char excerpt[OPTION_EXCERPT_MAX];
 
-    if (kind != START_TIME || !node || node->kind != TREE_SCALAR)
+    if ((kind != START_TIME && kind != START_AGO) || !node || node->kind != TREE_SCALAR)
         return;
-    if (!start_time_parse(node->text, job->time_zone, ms_out, &error))
+    if (kind == START_TIME ? !start_time_parse(node->text, job->time_zone, ms_out, &error)
+                           : !start_ago_parse(node->text, ms_out, &error))
         report_mistake(report, node->at, node->width, "%s: %s %s", path, option_excerpt(node, excerpt), error.text);
 }
 
@@ -172,9 +173,9 @@ static void starts_check(struct job *job, struct report *report)
     const struct tree_node *start = tree_at(job->tree, "source.start", false);
     bool map = start && start->kind == TREE_MAP;
 
-    start_time_read(job, map ? "source.start.at" : "source.start", job->source.start, &job->source.start_ms, report);
+    start_ms_read(job, map ? "source.start.at" : "source.start", job->source.start, &job->source.start_ms, report);
     if (map && tree_get(start, "otherwise"))
-        start_time_read(job, "source.start.otherwise", job->source.otherwise, &job->source.otherwise_ms, report);
+        start_ms_read(job, "source.start.otherwise", job->source.otherwise, &job->source.otherwise_ms, report);
     else
         job->source.otherwise_ms = job->source.start_ms;
 }

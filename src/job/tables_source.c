@@ -1,71 +1,5 @@
 /* tables_source.c: options of the source: where to begin, and what of a record is read. */
-#include "batch/time.h"
 #include "job/tables_internal.h"
-
-bool start_parse(struct str text, enum start_kind *kind_out)
-{
-    int index = choice_index("committed|earliest|latest", text);
-
-    *kind_out = index >= 0 ? (enum start_kind)index : START_TIME;
-    return index >= 0 || (text.size && is_digit(text.data[0]));
-}
-
-bool start_time_parse(struct str text, const char *zone, int64_t *ms_out, struct error *error)
-{
-    struct str when = text, zone_text = STR_NONE;
-    struct instant instant = {0};
-    struct zone_cache cache = {0};
-    struct zone *opened = NULL;
-    int32_t offset = 0, days;
-    bool has_offset = false;
-    size_t digits = 0;
-
-    while (digits < text.size && is_digit(text.data[digits]))
-        digits++;
-    if (digits && digits == text.size) {
-        if (digits != 13)
-            return error_set(error, ERROR_DATA, "has %zu digits; a time as a number is epoch milliseconds, which have 13",
-                             digits);
-        *ms_out = 0;
-        for (size_t i = 0; i < digits; i++)
-            *ms_out = *ms_out * 10 + (text.data[i] - '0');
-        return true;
-    }
-    for (size_t i = text.size; i > 0 && !zone_text.data; i--) { /* the last word, when it is a zone and no time of day */
-        if (text.data[i - 1] == ' ' && i < text.size && !is_digit(text.data[i])) {
-            zone_text = str_make(text.data + i, text.size - i);
-            when = str_trim(str_make(text.data, i - 1));
-        } else if (text.data[i - 1] == ' ') {
-            break;
-        }
-    }
-    if (!time_parse(when, &instant, &has_offset, &offset)) {
-        if (!time_parse_date(when, &days))
-            return error_set(error, ERROR_DATA, "is no time; write it as \"2024-01-31 00:00:00 Asia/Shanghai\", with +08:00 for "
-                             "the zone, or as epoch milliseconds of 13 digits");
-        instant = (struct instant){.seconds = (int64_t)days * 86400};
-        has_offset = false;
-    }
-    if (has_offset && zone_text.data)
-        return error_set(error, ERROR_DATA, "names both an offset and a zone; leave one of them out");
-    if (has_offset) {
-        instant.seconds -= offset;
-    } else {
-        if (!zone_text.data && zone)
-            zone_text = str_of(zone);
-        if (!zone_text.data)
-            return error_set(error, ERROR_DATA,
-                             "names no time zone; add one, such as Asia/Shanghai or +08:00, or set time_zone for the job");
-        if (!zone_open(&opened, zone_text, error))
-            return error_set(error, ERROR_DATA,
-                             "names an unknown time zone \"%.*s\"; use an IANA name such as Asia/Shanghai, or +08:00",
-                             STR_ARG(zone_text));
-        instant.seconds = zone_from_local(opened, &cache, instant.seconds);
-        zone_free(opened);
-    }
-    *ms_out = instant.seconds * 1000 + instant.nanos / 1000000;
-    return true;
-}
 
 /* A bare "time" is what people write who know the console: it is told what is missing. */
 static bool start_check(struct option_reader *reader, const struct tree_node *node, const char *choices,
@@ -73,7 +7,7 @@ static bool start_check(struct option_reader *reader, const struct tree_node *no
 {
     char excerpt[OPTION_EXCERPT_MAX], hint[OPTION_HINT_MAX];
 
-    if (!option_scalar(reader, node, "committed, earliest, latest or a time"))
+    if (!option_scalar(reader, node, "committed, earliest, latest, a time, or \"30m ago\""))
         return false;
     option_excerpt(node, excerpt);
     if (str_is(node->text, "time") || str_is(node->text, "timestamp")) {
@@ -82,9 +16,15 @@ static bool start_check(struct option_reader *reader, const struct tree_node *no
         return false;
     }
     if (!start_parse(node->text, kind_out)) {
-        option_mistake(reader, node, "%s is no start; it must be %s, or a time such as \"2024-01-31 00:00:00 Asia/Shanghai\"%s",
+        option_mistake(reader, node, "%s is no start; it must be %s, a time such as \"2024-01-31 00:00:00 Asia/Shanghai\", or "
+                       "\"30m ago\"%s",
                        excerpt, choice_index(choices, STR("committed")) >= 0 ? "committed, earliest, latest" : "earliest, latest",
                        choice_hint(choices, node->text, hint));
+        return false;
+    }
+    if (*kind_out == START_OFFSETS) {
+        option_mistake(reader, node, "offsets per partition are a map: start: {offsets: {0: 1500, 1: earliest, 2: latest}}");
+        *kind_out = START_EARLIEST;
         return false;
     }
     if (*kind_out == START_COMMITTED && choice_index(choices, node->text) < 0) {
@@ -95,7 +35,7 @@ static bool start_check(struct option_reader *reader, const struct tree_node *no
 }
 
 /* Times are read in load.c, when the zones are known. */
-static void start_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node)
+static void start_value_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node)
 {
     const char *choices = row->choices;
     enum start_kind kind;
@@ -116,6 +56,14 @@ static void start_map_read(struct option_reader *reader, const struct option *ro
     if (node->kind == TREE_MAP) {
         options_read(reader, row->rows, base, node, node->at, node->width);
         at = tree_get(node, "at");
+        if (tree_get(node, "offsets")) {
+            if (at)
+                option_mistake(reader, at, "offsets say where to begin as well; leave one of them out");
+            job->source.start = START_OFFSETS;
+            if (!tree_get(node, "otherwise"))
+                job->source.otherwise = START_COMMITTED;
+            return;
+        }
         if (at && job->source.start != START_COMMITTED && tree_get(node, "otherwise"))
             option_mistake(reader, tree_get(node, "otherwise"), "has a meaning only with at: committed");
         if (tree_get(node, "otherwise"))
@@ -126,10 +74,54 @@ static void start_map_read(struct option_reader *reader, const struct option *ro
     } else if (node->kind == TREE_SCALAR) {
         start_check(reader, node, "committed|earliest|latest", &job->source.start);
     } else {
-        option_mistake(reader, node, "must be committed, earliest, latest, a time, or a map of at and otherwise");
+        option_mistake(reader, node, "must be committed, earliest, latest, a time, or a map of at or offsets and otherwise");
     }
     if (job->source.start != START_COMMITTED)
         job->source.otherwise = job->source.start;
+}
+
+/* {0: 1500, 1: earliest, 2: latest} */
+static void offsets_read(struct option_reader *reader, const struct option *row UNUSED, void *base, struct tree_node *node)
+{
+    struct job *job = base;
+    struct start_offset *offsets;
+    size_t count = 0;
+
+    if (!node)
+        return;
+    if (node->kind != TREE_MAP || !node->count) {
+        option_mistake(reader, node, "must be a map of partitions and where to begin in each, such as {0: 1500, 1: earliest, "
+                       "2: latest}");
+        return;
+    }
+    if (node->count > START_OFFSETS_MAX) {
+        option_mistake(reader, node, "names more than %d partitions", START_OFFSETS_MAX);
+        return;
+    }
+    offsets = owned_keep(reader->owned, xcalloc(node->count, sizeof(*offsets)));
+    for (size_t i = 0; i < node->count; i++) {
+        const struct tree_entry *entry = &node->entries[i];
+        struct start_offset *offset = &offsets[count];
+        struct tree_node key = {.at = entry->at, .width = (unsigned)size_max(entry->key.size, 1)};
+        const char *wrong = start_partition_parse(entry->key, &offset->partition);
+        size_t mark = options_path_enter(reader, entry->key, 0);
+        char excerpt[OPTION_EXCERPT_MAX];
+
+        if (wrong) {
+            option_mistake(reader, &key, "%s", wrong);
+        } else if (start_offset_find(offsets, count, offset->partition)) {
+            option_mistake(reader, &key, "the partition stands twice");
+        } else if (option_scalar(reader, entry->value, "an offset, earliest or latest")) {
+            wrong = start_offset_parse(entry->value->text, &offset->offset);
+            if (wrong)
+                option_mistake(reader, entry->value, "%s %s", option_excerpt(entry->value, excerpt), wrong);
+            offset->at = entry->value->at;
+            count += !wrong;
+        }
+        options_path_leave(reader, mark);
+    }
+    job->source.offsets = offsets;
+    job->source.offset_count = count;
 }
 
 static void fields_read(struct option_reader *reader, const struct option *row UNUSED, void *base, struct tree_node *node)
@@ -173,15 +165,18 @@ static void fields_read(struct option_reader *reader, const struct option *row U
 }
 
 static const struct option start_rows[] = {
-    {.name = "at", .type = OPTION_CUSTOM, .fallback = "committed", .form = "committed, earliest, latest or a time",
-     OPTION_FIELD(struct job, source.start), .choices = "committed|earliest|latest", .read = start_read,
+    {.name = "at", .type = OPTION_CUSTOM, .fallback = "committed", .form = "committed, earliest, latest, a time or \"30m ago\"",
+     OPTION_FIELD(struct job, source.start), .choices = "committed|earliest|latest", .read = start_value_read,
      .sentence = "Where to begin; the same as start: VALUE."},
-    {.name = "otherwise", .type = OPTION_CUSTOM, .fallback = "earliest", .form = "earliest, latest or a time",
-     .choices = "earliest|latest", OPTION_FIELD(struct job, source.otherwise), .read = start_read,
-     .sentence = "Where a job begins that has no committed position, because it never ran."},
+    {.name = "otherwise", .type = OPTION_CUSTOM, .fallback = "earliest", .form = "earliest, latest, a time or \"30m ago\"",
+     .choices = "earliest|latest", OPTION_FIELD(struct job, source.otherwise), .read = start_value_read,
+     .sentence = "Where a job begins that has no committed position, because it never ran; with offsets: where the partitions "
+                 "begin that they do not name."},
+    {.name = "offsets", .type = OPTION_CUSTOM, .form = "map of partitions: an offset, earliest or latest", .read = offsets_read,
+     .sentence = "Where a job begins that never ran, partition by partition: {0: 1500, 1: earliest, 2: latest}. An offset that "
+                 "is not in the log, and a partition that is not named without otherwise, are mistakes."},
     FOREIGN("time", "write the time under \"at\": at: \"2024-01-31 00:00:00 Asia/Shanghai\""),
     FOREIGN("timestamp", "write the time under \"at\": at: \"2024-01-31 00:00:00 Asia/Shanghai\""),
-    LATER("offsets", "until then start from a time"),
     END,
 };
 
@@ -197,9 +192,10 @@ const struct option source_rows[] = {
      .sentence = "The fields of a record that enter the pipeline: __key__, __value__, __partition__, __headers__, __offset__, "
                  "__timestamp__."},
     {.name = "start", .type = OPTION_CUSTOM, .read = start_map_read, .rows = start_rows, .fallback = "committed",
-     .form = "committed, earliest, latest, a time, or a map",
+     .form = "committed, earliest, latest, a time, \"30m ago\", or a map",
      .sentence = "Where to begin. A time is written as \"2024-01-31 00:00:00 Asia/Shanghai\", with an offset as +08:00, or as "
-                 "epoch milliseconds of 13 digits; without a zone it is a time of the job's time_zone."},
+                 "epoch milliseconds of 13 digits; without a zone it is a time of the job's time_zone. \"30m ago\" (with s, m, h "
+                 "or d) is before the start of the process."},
     {.name = "on_gap", .type = OPTION_CHOICE, .choices = "fail|earliest|latest", .fallback = "fail",
      OPTION_FIELD(struct job, source.on_gap),
      .sentence = "What to do when the position is no longer in the topic: stop and name the lost range, or go on at the earliest "

@@ -486,6 +486,7 @@ static bool kafka_start(struct source *source, struct error *error)
     char text[512];
 
     assert(!kafka->rk);
+    kafka->began_ms = clock_wall_ms();
     conf = kafka_conf_make(kafka->job, kafka->log, error);
     if (!conf)
         return false;

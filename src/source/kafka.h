@@ -2,7 +2,8 @@
  * cooperative-sticky, no auto commit, no offset store, batch consumption from the consumer queue, no fetch stall
  * (fetch.queue.backoff.ms, queued.min.messages, queued.max.messages.kbytes). Everything asynchronous: committed offsets and
  * offsets for times by admin calls on the source's own queue, commits by rd_kafka_commit_queue.
- * The start position of a partition is resolved here: the committed offset; for a group that has none, `otherwise` (or `start`);
+ * The start position of a partition is resolved here: the committed offset; for a group that has none, `otherwise` (or `start`,
+ * whose offsets are refused when one of them is not in the log: kafka_start_check);
  * a partition that appears later in a group that already has committed offsets starts at its earliest offset (rule 1).
  * max.poll.interval: the hub calls fetch at least every third of it. */
 #ifndef LUADUCT_SOURCE_KAFKA_H
@@ -31,19 +32,15 @@ enum kafka_until_kind {
     KAFKA_UNTIL_OFFSETS, /* limits; a partition that is not named has nothing to read */
 };
 
-enum { KAFKA_LIMITS_MAX = 1024 };
-
 struct kafka_until {
     enum kafka_until_kind kind;
     int64_t time_ms;
-    struct kafka_limit {
-        int32_t partition;
-        int64_t offset; /* the first that is not read */
-    } limits[KAFKA_LIMITS_MAX];
+    struct start_offset limits[START_OFFSETS_MAX]; /* the first offsets that are not read; START_AT_LATEST: as KAFKA_UNTIL_END */
     size_t count;
 };
 
-/* "end", a time as source.start takes it (not in the future), or "PARTITION:OFFSET,..."; the error is the end of a sentence. */
+/* "end", a time as source.start takes it (not in the future), "30m ago", or "PARTITION:OFFSET,..." with `latest` for an end; the
+ * error is the end of a sentence. */
 bool kafka_until_parse(struct str text, const char *zone, int64_t now_ms, struct kafka_until *until_out,
                        struct error *error) MUST_USE;
 
@@ -61,6 +58,11 @@ struct kafka_reached {
     int64_t from, to;
 };
 size_t kafka_source_reached(const struct source *source, struct kafka_reached *list_out, size_t max); /* count of entries */
+
+/* Whether source.start.offsets fit to a topic with so many partitions, whose logs begin and end there (by partition number).
+ * The error (CONFIG) tells all that is wrong. */
+bool kafka_start_check(const struct job *job, int32_t partitions, const int64_t *begins, const int64_t *ends,
+                       struct error *error) MUST_USE;
 
 /* For `check --connect`: reaches the brokers, checks that the topic exists and says how many partitions it has. Blocks up to
  * timeout_ms. */

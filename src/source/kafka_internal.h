@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 enum {
-    KAFKA_PARTITIONS_MAX = 200000, /* a broker allows about as many in a whole cluster */
+    KAFKA_PARTITIONS_MAX = START_PARTITIONS_MAX,
     KAFKA_CALL_TIMEOUT_MS = 10000,
     KAFKA_CALL_WAIT_MS_FIRST = 100,
     KAFKA_TOPIC_NEW_MS = 3000,
@@ -24,6 +24,7 @@ enum kafka_partition_state {
     KAFKA_PARTITION_NONE,      /* not ours */
     KAFKA_PARTITION_BOUNDING,  /* dealt to us; the limit of a bounded run is being asked */
     KAFKA_PARTITION_COMMITTED, /* dealt to us; its committed offset is being asked */
+    KAFKA_PARTITION_BOUNDS,    /* it has none; the log's bounds are being asked, within which source.start.offsets must be */
     KAFKA_PARTITION_LISTING,   /* it has none; the offset of the start rule is being asked */
     KAFKA_PARTITION_OFFERED,   /* SOURCE_ASSIGN has been told */
     KAFKA_PARTITION_ASSIGNED,  /* messages are fetched */
@@ -47,7 +48,7 @@ struct kafka_partition {
     bool wait_said; /* that the limit lies beyond the log's end */
     int64_t query; /* KAFKA_PARTITION_LISTING: an rd_kafka_OffsetSpec_t or a time */
     int64_t low;
-    int64_t end;   /* as last listed for a gap; -1 unknown */
+    int64_t end;   /* as last listed for a gap or for source.start.offsets; -1 unknown */
 };
 
 #define KAFKA_LIMIT_NONE INT64_MAX
@@ -63,6 +64,8 @@ enum kafka_call {
     KAFKA_CALL_DESCRIBE,  /* does the topic exist, its id and partition count; later also: are the brokers back */
     KAFKA_CALL_UNTIL,     /* limits of a bounded run */
     KAFKA_CALL_COMMITTED, /* committed offsets of the whole topic */
+    KAFKA_CALL_START_LOW, /* the bounds of all partitions, for source.start.offsets */
+    KAFKA_CALL_START_HIGH,
     KAFKA_CALL_OFFSETS,   /* offsets of the start rule */
     KAFKA_CALL_READ_BACK, /* committed offsets after a commit whose result is in doubt */
     KAFKA_CALL_GAP_LOW,
@@ -113,6 +116,7 @@ struct kafka_source {
     int64_t missing_ms;  /* before the topic was ever seen: since when brokers say that it is not there; 0: they do not */
     bool end_check;      /* all may have got to their limits */
     bool end_told;
+    int64_t began_ms;    /* by the wall clock: what "30m ago" counts from */
     bool job_known;      /* the group has, or has had, some committed offset: it is not the job's first run */
 
     bool committing;
@@ -173,6 +177,11 @@ void kafka_call_want(struct kafka_source *kafka, enum kafka_call call);
 bool kafka_call_waits(const struct kafka_source *kafka, enum kafka_call call); /* it must not be sent now */
 void kafka_calls_send(struct kafka_source *kafka);
 void kafka_call_answer(struct kafka_source *kafka, rd_kafka_event_t *event);
+
+/* kafka_offsets.c */
+bool kafka_offsets_needed(const struct kafka_source *kafka); /* the job never ran, and begins at given offsets */
+/* ends: of KAFKA_CALL_START_HIGH. */
+void kafka_offsets_answer(struct kafka_source *kafka, bool ends, const rd_kafka_ListOffsetsResultInfo_t **infos, size_t count);
 
 /* kafka_first.c. Whether the committed offsets of the whole topic may be gone on with; false: told. */
 bool kafka_first_check(struct kafka_source *kafka, const rd_kafka_topic_partition_list_t *list) MUST_USE;

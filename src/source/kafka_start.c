@@ -100,6 +100,14 @@ static void list_make(struct kafka_source *kafka, enum kafka_call call, rd_kafka
             if (!kafka_until_known(kafka, i) && (i < kafka->topic_partitions || partition->state == KAFKA_PARTITION_BOUNDING))
                 rd_kafka_topic_partition_list_add(list, topic, i)->offset = kafka_until_query(kafka, i);
             break;
+        case KAFKA_CALL_START_LOW:
+        case KAFKA_CALL_START_HIGH:
+            if (call == KAFKA_CALL_START_LOW && resolving(partition, KAFKA_PARTITION_BOUNDS))
+                partition->asked = true;
+            if (i < kafka->topic_partitions || partition->state == KAFKA_PARTITION_BOUNDS)
+                rd_kafka_topic_partition_list_add(list, topic, i)->offset =
+                    call == KAFKA_CALL_START_LOW ? RD_KAFKA_OFFSET_SPEC_EARLIEST : RD_KAFKA_OFFSET_SPEC_LATEST;
+            break;
         case KAFKA_CALL_OFFSETS:
             if (resolving(partition, KAFKA_PARTITION_LISTING)) {
                 partition->asked = true;
@@ -173,7 +181,8 @@ void kafka_calls_send(struct kafka_source *kafka)
 static void call_failed(struct kafka_source *kafka, enum kafka_call call, rd_kafka_resp_err_t code, const char *text)
 {
     static const char *const doings[KAFKA_CALL_COUNT] = {
-        "asking for the topic", "listing offsets to end at", "listing committed offsets", "listing offsets to start at",
+        "asking for the topic", "listing offsets to end at", "listing committed offsets",
+        "listing the log's first offset", "listing the log's end", "listing offsets to start at",
         "reading committed offsets back", "listing the log's first offset", "listing the log's end",
         "asking a broker for its settings",
     };
@@ -288,8 +297,9 @@ static void describe_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
 static int64_t start_query(const struct kafka_source *kafka)
 {
     const struct job *job = kafka->job;
-    enum start_kind kind = job->source.start == START_COMMITTED ? job->source.otherwise : job->source.start;
-    int64_t time_ms = job->source.start == START_COMMITTED ? job->source.otherwise_ms : job->source.start_ms;
+    bool otherwise = job->source.start == START_COMMITTED || job->source.start == START_OFFSETS;
+    enum start_kind kind = otherwise ? job->source.otherwise : job->source.start;
+    int64_t ms = otherwise ? job->source.otherwise_ms : job->source.start_ms;
 
     /* Rule 1: it appeared later in a job that runs already, so all of its records are new. */
     if (kafka->job_known)
@@ -298,7 +308,9 @@ static int64_t start_query(const struct kafka_source *kafka)
     case START_LATEST:
         return RD_KAFKA_OFFSET_SPEC_LATEST;
     case START_TIME:
-        return int64_max(time_ms, 0);
+        return int64_max(ms, 0);
+    case START_AGO:
+        return int64_max(kafka->began_ms - ms, 0);
     default:
         return RD_KAFKA_OFFSET_SPEC_EARLIEST;
     }
@@ -372,7 +384,7 @@ static void committed_answer(struct kafka_source *kafka, rd_kafka_event_t *event
         }
         partition->asked = false;
         if (stored->offset < 0) {
-            partition->state = KAFKA_PARTITION_LISTING;
+            partition->state = kafka_offsets_needed(kafka) ? KAFKA_PARTITION_BOUNDS : KAFKA_PARTITION_LISTING;
             partition->query = start_query(kafka);
             listing++;
             continue;
@@ -386,7 +398,7 @@ static void committed_answer(struct kafka_source *kafka, rd_kafka_event_t *event
     }
     free(offers);
     if (listing)
-        kafka_call_want(kafka, KAFKA_CALL_OFFSETS);
+        kafka_call_want(kafka, kafka_offsets_needed(kafka) ? KAFKA_CALL_START_LOW : KAFKA_CALL_OFFSETS);
     /* Some were dealt to us after the question had left. */
     for (int32_t i = 0; i < kafka->partition_capacity; i++)
         waiting = waiting || resolving(&kafka->partitions[i], KAFKA_PARTITION_COMMITTED);
@@ -551,6 +563,8 @@ void kafka_call_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
     kafka_up(kafka);
     if (call == KAFKA_CALL_UNTIL)
         kafka_until_answer(kafka, infos, count);
+    else if (call == KAFKA_CALL_START_LOW || call == KAFKA_CALL_START_HIGH)
+        kafka_offsets_answer(kafka, call == KAFKA_CALL_START_HIGH, infos, count);
     else if (call == KAFKA_CALL_OFFSETS)
         offsets_answer(kafka, infos, count);
     else

@@ -7,14 +7,12 @@
  * behind it, or by librdkafka's news that the partition's end is reached. */
 #include "source/kafka_internal.h"
 
-#include "job/tables.h"
-
 bool kafka_bounded(const struct kafka_source *kafka)
 {
     return kafka->run.until.kind != KAFKA_UNTIL_NEVER;
 }
 
-/* OFFSETS need no question. */
+/* Given offsets need no question. */
 bool kafka_until_known(const struct kafka_source *kafka, int32_t number)
 {
     return !kafka_bounded(kafka) || kafka->partitions[number].limit != KAFKA_LIMIT_NONE;
@@ -27,10 +25,8 @@ bool kafka_until_start(struct kafka_source *kafka)
 
     if (!kafka_bounded(kafka))
         return true;
-    if (until->kind != KAFKA_UNTIL_OFFSETS) {
+    if (until->kind != KAFKA_UNTIL_OFFSETS)
         kafka_call_want(kafka, KAFKA_CALL_UNTIL);
-        return true;
-    }
     for (size_t i = 0; i < until->count; i++) {
         if (until->limits[i].partition >= kafka->topic_partitions) {
             error_set(&error, ERROR_CONFIG, "--until names partition %d, but topic %s has %d partitions, numbered from 0",
@@ -38,6 +34,8 @@ bool kafka_until_start(struct kafka_source *kafka)
             kafka_fail(kafka, &error);
             return false;
         }
+        if (until->limits[i].offset == START_AT_LATEST)
+            kafka_call_want(kafka, KAFKA_CALL_UNTIL);
     }
     return true;
 }
@@ -46,14 +44,12 @@ bool kafka_until_start(struct kafka_source *kafka)
 int64_t kafka_until_given(const struct kafka_source *kafka, int32_t number)
 {
     const struct kafka_until *until = &kafka->run.until;
+    const struct start_offset *given;
 
     if (until->kind != KAFKA_UNTIL_OFFSETS)
         return KAFKA_LIMIT_NONE;
-    for (size_t i = 0; i < until->count; i++) {
-        if (until->limits[i].partition == number)
-            return until->limits[i].offset;
-    }
-    return 0;
+    given = start_offset_find(until->limits, until->count, number);
+    return !given ? 0 : given->offset == START_AT_LATEST ? KAFKA_LIMIT_NONE : given->offset;
 }
 
 int64_t kafka_until_query(const struct kafka_source *kafka, int32_t number)
@@ -160,55 +156,36 @@ size_t kafka_source_reached(const struct source *source, struct kafka_reached *l
     return count;
 }
 
-/* "0:100,1:250" */
-static bool offsets_parse(struct str text, struct kafka_until *until, struct error *error)
-{
-    size_t at = 0;
-
-    while (at < text.size) {
-        int64_t numbers[2] = {0};
-
-        for (int i = 0; i < 2; i++) {
-            size_t digits = 0;
-
-            for (; at < text.size && text.data[at] >= '0' && text.data[at] <= '9' && digits < 18; at++, digits++)
-                numbers[i] = numbers[i] * 10 + (text.data[at] - '0');
-            if (!digits || (i == 0 && (at >= text.size || text.data[at++] != ':')))
-                return error_set(error, ERROR_CONFIG, "is no list of PARTITION:OFFSET,PARTITION:OFFSET...");
-        }
-        if (at < text.size && (text.data[at++] != ',' || at == text.size))
-            return error_set(error, ERROR_CONFIG, "is no list of PARTITION:OFFSET,PARTITION:OFFSET...");
-        if (numbers[0] >= KAFKA_PARTITIONS_MAX || until->count == KAFKA_LIMITS_MAX)
-            return error_set(error, ERROR_CONFIG, "names a partition that no topic has, or more than %d", KAFKA_LIMITS_MAX);
-        for (size_t i = 0; i < until->count; i++) {
-            if (until->limits[i].partition == numbers[0])
-                return error_set(error, ERROR_CONFIG, "names partition %d twice", (int)numbers[0]);
-        }
-        until->limits[until->count++] = (struct kafka_limit){.partition = (int32_t)numbers[0], .offset = numbers[1]};
-    }
-    return true;
-}
-
 bool kafka_until_parse(struct str text, const char *zone, int64_t now_ms, struct kafka_until *until_out, struct error *error)
 {
-    bool offsets = text.size > 0;
+    enum start_kind kind;
+    struct start start;
 
     memset(until_out, 0, sizeof(*until_out));
-    if (str_equal(text, STR("end"))) {
+    if (str_is(text, "end") || str_is(text, "latest")) {
         until_out->kind = KAFKA_UNTIL_END;
         return true;
     }
-    for (size_t i = 0; i < text.size; i++)
-        offsets = offsets && strchr("0123456789:,", text.data[i]);
-    if (offsets && memchr(text.data, ':', text.size)) {
-        until_out->kind = KAFKA_UNTIL_OFFSETS;
-        return offsets_parse(text, until_out, error);
-    }
-    until_out->kind = KAFKA_UNTIL_TIME;
-    if (!start_time_parse(text, zone, &until_out->time_ms, error)) {
-        error->kind = ERROR_CONFIG;
+    if (str_is(text, "earliest"))
+        return error_set(error, ERROR_CONFIG, "would read nothing; it must be end, a time, \"30m ago\" or PARTITION:OFFSET,...");
+    if (!start_parse(text, &kind) || kind == START_COMMITTED)
+        return error_set(error, ERROR_CONFIG, "is neither end, a time such as \"2024-01-31 00:00:00 Asia/Shanghai\" or "
+                         "\"30m ago\", nor PARTITION:OFFSET,...");
+    if (!start_read(text, zone, now_ms, &start, error))
         return false;
+    until_out->kind = start.kind == START_OFFSETS ? KAFKA_UNTIL_OFFSETS : KAFKA_UNTIL_TIME;
+    until_out->time_ms = start.ms;
+    until_out->count = start.count;
+    for (size_t i = 0; i < start.count; i++) {
+        until_out->limits[i] = start.offsets[i];
+        if (start.offsets[i].offset == START_AT_EARLIEST) {
+            error_set(error, ERROR_CONFIG, "would read nothing of partition %d; a partition that is to be left out is not named",
+                      (int)start.offsets[i].partition);
+            start_release(&start);
+            return false;
+        }
     }
+    start_release(&start);
     if (until_out->time_ms > now_ms)
         return error_set(error, ERROR_CONFIG, "is in the future; a run until then would end too early or never: records may come "
                          "later than their time. Start it after that time");

@@ -228,6 +228,31 @@ def test_check_connect(broker, endpoint, tmp_path, name):
     assert status == 1 and "127.0.0.1:9" in stderr
 
 
+def test_check_tells_where_a_job_begins(broker, endpoint, tmp_path, name):
+    broker.create_topic(name, 3)
+    broker.produce(name, [b'{"n": 1}'] * 30, partitions=3)
+    given = "start: {at: committed, otherwise: earliest}"
+
+    def check(start, *more):
+        job = jobs.numbers(name, name).replace(given, "start: " + start)
+        return command(tmp_path, "check", write_job(tmp_path, broker.address, endpoint.url, job), *more)
+
+    for start, said in (("committed", "begins with the earliest record\n"), ("2024-01-31 00:00:00 Asia/Shanghai", "at 2024-01-31 00:00:00 Asia/Shanghai"), ("90m ago", "90 min before its start (now that is 2"),
+                        ("{offsets: {0: 7}, otherwise: 2h ago}", "at the given offsets of 1 partition, in the others 2 h before its start")):
+        status, out, stderr = check(start)
+        assert status == 0 and said in out, out + stderr
+    for start, offsets in (("1d ago", "0:0,1:0,2:0; 30 offsets before"),
+                           ("{offsets: {0: 7, 1: latest, 2: earliest}}", "0:7,1:10,2:0; 13 offsets before the end")):
+        status, out, stderr = check(start, "--connect")
+        assert status == 0 and "has no position, so the job begins" in out and "at offsets " + offsets in out, out + stderr
+    status, out, stderr = check("{offsets: {0: 7, 2: 11}}", "--connect")
+    assert status == 2 and re.search(r"job\.yaml:\d+:\d+: source\.start\.offsets: partition 2 has no offset 11; its log begins at 0 and ends at 10; "
+                                     r"source\.start\.offsets does not name 1 of the 3 partitions", stderr), stderr
+    broker.commit("luaduct-" + name, name, {0: (4, ""), 1: (4, "")})
+    status, out, stderr = check("{offsets: {0: 7, 2: 11}}", "--connect")
+    assert status == 0 and "has positions of 2 of 3 partitions and goes on there; the other is read" in out and "at offsets 0:4,1:4,2:0; 22" in out, out + stderr
+
+
 def test_check_says_what_the_service_and_the_record_bear(tmp_path):
     job = jobs.numbers("j", "t", flush="1s").replace("quota_share: unlimited", "quota_share: 50\n  partitions_open_max: 200")
     path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", job)

@@ -428,6 +428,9 @@ def test_reset_back_and_forward(case):
     ("2023-11-15 06:13:29", [5, 5]),  # 1700000009 in Asia/Shanghai, the job's zone: record 9 is the fifth of partition 1
     ("2023-11-14 22:13:30 UTC", [5, 5]),
     ("1700000011500", [6, 6]),
+    ("0:3,1:latest", [3, 10]),
+    ("1h ago", [10, 10]),
+    ("36500d ago", [0, 0]),
     ("2030-01-01 00:00:00", [10, 10]),
 ])
 def test_reset_to_a_time(case, to, offsets):
@@ -440,7 +443,9 @@ def test_reset_to_a_time(case, to, offsets):
 @pytest.mark.parametrize("to, said", [
     ("0:11", "its log begins at 0 and ends at 10"),
     ("7:0", "no partition 7; it has 2"),
-    ("0:1,0:2", "stands twice"),
+    ("0:1,0:2", "names partition 0 twice"),
+    ("0:-1", "is negative"),
+    ("30 minutes ago", '"30m ago"'),
     ("0:1,", "PARTITION:OFFSET"),
     ("0:99999999999999999999", "PARTITION:OFFSET"),
     ("earlist", 'did you mean "earliest"?'),

@@ -296,12 +296,48 @@ def transactions(broker, topic):
         end(30)
 
 
+def test_start_offsets(broker, driver, name):
+    """Each process resolves its own partitions and refuses all of the offsets when one is wrong; nothing is anchored then."""
+    broker.create_topic(name)
+    produce(broker, name, 0, 40)
+    for wrong, said in (("0:3,1:11,2:latest,3:0", "partition 1 has no offset 11; its log begins at 0 and ends at 10"),
+                        ("0:3", "does not name 3 of the 4 partitions"), ("0:3,1:earliest,2:1,3:2,4:0", "names partition 4")):
+        one = driver("exactly_once", "yes", ["start=" + wrong])
+        error = one.error()
+        assert error.startswith("error config source.start.offsets") and said in error, error
+        assert not one.lines("assign")
+        one.quit()
+    assert {offset for offset, _ in broker.committed("g-" + name, name).values()} == {-1}
+    one = driver("exactly_once", "yes", ["start=0:3,1:earliest,2:latest,3:10"])
+    assert {p: offset for p, offset, _, _ in one.assigned()} == {0: 3, 1: 0, 2: 10, 3: 10}
+    one.wait_for(lambda: len(one.lines("record")) == 17, "the records")
+    assert one.commit("there") == "stored"
+    two = driver("exactly_once", "no", ["start=0:1000"])  # the group has positions: what start says is not looked at
+    two.assigned(2)
+    assert all(stored for _, _, stored, _ in two.partitions("assign")) and not two.lines("error")
+    two.quit()
+    one.quit()
+
+
+def test_start_some_time_ago(broker, driver, name):
+    """Records of two hours, one hour and no time ago; one partition has none that is new enough."""
+    broker.create_topic(name)
+    now = int(time.time() * 1000)
+    broker.produce(name, [b"old"] * 4 + [b"hour"] * 4 + [b"new"] * 3, timestamps=[now - 7200000] * 4 + [now - 3600000] * 4 + [now] * 3)
+    for extra, starts in ((["otherwise=30m ago"], [2, 2, 2, 2]), (["otherwise=90m ago"], [1] * 4), (["otherwise=1d ago"], [0] * 4),
+                          (["start=0:0,3:1", "otherwise=90m ago"], [0, 1, 1, 1]), (["start=0:0,3:1", "otherwise=10s ago"], [0, 2, 2, 1])):
+        one = driver("exactly_once", "yes", extra, group="g-%s-%s" % (name, extra[-1].split("=")[1].replace(" ", "") + str(len(extra))))
+        assert {p: offset for p, offset, _, _ in one.assigned()} == dict(enumerate(starts)), extra
+        one.quit()
+
+
 def test_until(broker, driver, name):
     """The ends of transactions and what was taken back are offsets without records: the end is reached all the same."""
     broker.create_topic(name)
     transactions(broker, name)
-    for until, counts in (["end", [10] * 4], ["1700000000500", [5] * 4], ["1700000009000", [10] * 4], ["0:7,1:17,3:12", [7, 10, 0, 10]]):
-        one = driver("exactly_once", "yes", [until], group="g-%s-%s" % (name, until.replace(":", ".").replace(",", "-")))
+    for until, counts in (["end", [10] * 4], ["1700000000500", [5] * 4], ["1700000009000", [10] * 4], ["0:7,1:17,3:12", [7, 10, 0, 10]],
+                          ["1d ago", [10] * 4], ["0:7,2:latest", [7, 0, 10, 0]]):
+        one = driver("exactly_once", "yes", [until], group="g-%s-%s" % (name, until.replace(":", ".").replace(",", "-").replace(" ", ".")))
         one.wait_for(lambda: one.lines("end"), "the end for " + until)
         records = [int(line.split(" ")[1]) for line in one.lines("record")]
         assert [records.count(p) for p in range(4)] == counts, until

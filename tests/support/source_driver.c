@@ -1,6 +1,7 @@
 /* source_driver.c: the Kafka source alone against a real broker, told what to do line by line on standard input by
  * tests/scenario/test_group.py, and telling every event as a line on standard output.
  * usage: source_driver BROKERS TOPIC GROUP at_least_once|exactly_once no|yes|allowed [UNTIL] [PROPERTY=VALUE...]
+ *        start=OFFSETS and otherwise=WHERE, in the forms of `reset --to`, stand for source.start
  * commands: "commit NOTE" (all assigned partitions at the next offset), "force NOTE" (all that were ever assigned, which the hub never
  * does), "rejoin", "quit" */
 #include "job/job.h"
@@ -97,6 +98,30 @@ static void turn(struct source *source, struct pollfd *descriptors)
         tell(source, &event);
 }
 
+static bool start_set(struct job *job, bool offsets, struct str text)
+{
+    static struct start start; /* job borrows its offsets */
+    enum start_kind kind;
+
+    if (!start_parse(text, &kind))
+        return false;
+    if (!offsets && kind == START_AGO) {
+        job->source.otherwise = START_AGO;
+        return start_ago_parse(text, &job->source.otherwise_ms, NULL);
+    }
+    if (!offsets) {
+        job->source.otherwise = kind;
+        return kind != START_TIME || start_time_parse(text, "UTC", &job->source.otherwise_ms, NULL);
+    }
+    if (!start_read(text, "UTC", clock_wall_ms(), &start, NULL) || start.kind != START_OFFSETS)
+        return false;
+    job->source.start = START_OFFSETS;
+    job->source.otherwise = START_COMMITTED;
+    job->source.offsets = start.offsets;
+    job->source.offset_count = start.count;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static struct job job;
@@ -124,7 +149,10 @@ int main(int argc, char **argv)
     for (int i = 6; i < argc; i++) {
         char *equals = strchr(argv[i], '=');
 
-        if (equals) {
+        if (strncmp(argv[i], "start=", 6) == 0 || strncmp(argv[i], "otherwise=", 10) == 0) {
+            if (!start_set(&job, *argv[i] == 's', str_of(equals + 1)))
+                return 2;
+        } else if (equals) {
             *equals = '\0';
             properties[job.source.property_count++] = (struct job_property){.name = argv[i], .value = equals + 1};
         } else if (!kafka_until_parse(str_of(argv[i]), "UTC", clock_wall_ms(), &run.until, &error)) {

@@ -164,6 +164,28 @@ static const struct mistake_case mistakes[] = {
     {"an unknown zone", HEAD TARGET "source: {kafka: main, topic: t, start: 2024-01-31 00:00:00 Asia/Nowhere}\n",
      "unknown time zone \"Asia/Nowhere\""},
     {"a day that is none", HEAD TARGET "source: {kafka: main, topic: t, start: 2024-02-31 00:00:00 UTC}\n", "is no time"},
+    {"minutes back", HEAD TARGET "source: {kafka: main, topic: t, start: 30m ago}\n", NULL},
+    {"minutes back without a word", HEAD TARGET "source: {kafka: main, topic: t, start: 30m}\n", "or as \"30m ago\""},
+    {"minutes back with words", HEAD TARGET "source: {kafka: main, topic: t, start: 30 minutes ago}\n",
+     "source.start: \"30 minutes ago\" is no time span; write it as \"30m ago\""},
+    {"weeks back", HEAD TARGET "source: {kafka: main, topic: t, start: {otherwise: 2w ago}}\n", "source.start.otherwise: \"2w ago\""},
+    {"nothing back", HEAD TARGET "source: {kafka: main, topic: t, start: 0h ago}\n", "is out of range"},
+    {"ages back", HEAD TARGET "source: {kafka: main, topic: t, start: 36501d ago}\n", "is out of range"},
+    {"offsets", HEAD TARGET "source: {kafka: main, topic: t, start: {offsets: {0: 1500, 1: earliest, 12: latest}}}\n", NULL},
+    {"offsets and otherwise", HEAD TARGET "source: {kafka: main, topic: t, start: {offsets: {0: 7}, otherwise: 1h ago}}\n", NULL},
+    {"offsets as text", HEAD TARGET "source: {kafka: main, topic: t, start: \"0:7,1:8\"}\n", "start: {offsets: {0: 1500"},
+    {"offsets as a list", HEAD TARGET "source: {kafka: main, topic: t, start: {offsets: [7, 8]}}\n", "must be a map of partitions"},
+    {"no offsets", HEAD TARGET "source: {kafka: main, topic: t, start: {offsets: {}}}\n", "must be a map of partitions"},
+    {"offsets and at", HEAD TARGET "source: {kafka: main, topic: t, start: {at: latest, offsets: {0: 7}}}\n", "leave one of them out"},
+    {"a negative offset", HEAD TARGET "source: {kafka: main, topic: t, start: {offsets: {0: 7, 1: -1}}}\n",
+     "job.yaml:3:60: source.start.offsets.1: \"-1\" is negative"},
+    {"an offset that is none", HEAD TARGET "source: {kafka: main, topic: t, start: {offsets: {0: erliest}}}\n",
+     "\"erliest\" is no offset"},
+    {"an offset beyond all", HEAD TARGET "source: {kafka: main, topic: t, start: {offsets: {0: 9223372036854775807}}}\n",
+     "larger than any offset"},
+    {"a partition that is none", HEAD TARGET "source: {kafka: main, topic: t, start: {offsets: {x: 1}}}\n", "x: is no partition"},
+    {"a partition twice", HEAD TARGET "source: {kafka: main, topic: t, start: {offsets: {1: 1, 01: 2}}}\n", "stands twice"},
+    {"an offset without a value", HEAD TARGET "source: {kafka: main, topic: t, start: {offsets: {1: }}}\n", "has no value"},
     {"otherwise: committed", HEAD TARGET "source: {kafka: main, topic: t, start: {otherwise: committed}}\n",
      "source.start.otherwise: "},
     {"a property of the agent's", HEAD TARGET "source: {kafka: main, topic: t, properties: {group.id: x}}\n",
@@ -444,6 +466,46 @@ static void secrets_are_told_to_the_log(void **state)
     buffer_release(&printed);
 }
 
+static void start_offsets(void **state)
+{
+    static const char text[] = HEAD TARGET "source: {kafka: main, topic: t, start: {offsets: {0: 1500, 7: earliest, 2: latest}%s}}\n";
+    static const struct {
+        const char *more;
+        enum start_kind otherwise;
+        int64_t ms;
+    } cases[] = {
+        {"", START_COMMITTED, 0},
+        {", otherwise: latest", START_LATEST, 0},
+        {", otherwise: 90s ago", START_AGO, 90 * 1000},
+        {", otherwise: 2d ago", START_AGO, 2 * 24 * 3600 * 1000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct report *report = report_new();
+        struct buffer printed;
+        char file[512];
+        struct job *job;
+
+        snprintf(file, sizeof(file), text, cases[i].more);
+        buffer_init(&printed, 0);
+        if (!load(file, &job, report, &printed))
+            fail_msg("%s: %s", cases[i].more, buffer_text(&printed));
+        assert_int_equal(job->source.start, START_OFFSETS);
+        assert_int_equal(job->source.otherwise, cases[i].otherwise);
+        assert_int_equal(job->source.otherwise_ms, cases[i].ms);
+        assert_int_equal(job->source.offset_count, 3);
+        assert_int_equal(start_offset_find(job->source.offsets, 3, 0)->offset, 1500);
+        assert_int_equal(start_offset_find(job->source.offsets, 3, 7)->offset, START_AT_EARLIEST);
+        assert_int_equal(start_offset_find(job->source.offsets, 3, 2)->offset, START_AT_LATEST);
+        assert_null(start_offset_find(job->source.offsets, 3, 1));
+        assert_int_equal(job->source.offsets[0].at.line, 3);
+        job_free(job);
+        report_free(report);
+        buffer_release(&printed);
+    }
+}
+
 static void start_times(void **state)
 {
     static const struct {
@@ -547,6 +609,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_told), cmocka_unit_test(a_login_without_a_mechanism_is_warned_of),
         cmocka_unit_test(all_mistakes_come_at_once), cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(values_arrive),     cmocka_unit_test(secrets_are_told_to_the_log), cmocka_unit_test(start_times),
+        cmocka_unit_test(start_offsets),
         cmocka_unit_test(the_cluster_of_dirty_rows_is_the_sources_or_its_own),
         cmocka_unit_test(property_names),    cmocka_unit_test(reference_is_current),        cmocka_unit_test(demo_job_loads),
     };

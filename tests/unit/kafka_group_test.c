@@ -244,9 +244,17 @@ static void test_until_parse(void **state)
         {"0:1,0:2", KAFKA_UNTIL_NEVER, "twice", 0, 0},
         {"0:1:2", KAFKA_UNTIL_NEVER, "list", 0, 0},
         {"999999999:1", KAFKA_UNTIL_NEVER, "no topic has", 0, 0},
-        {"0:1234567890123456789", KAFKA_UNTIL_NEVER, "list", 0, 0},
-        {"", KAFKA_UNTIL_NEVER, "no time", 0, 0},
-        {"soon", KAFKA_UNTIL_NEVER, "no time", 0, 0},
+        {"0:1234567890123456789", KAFKA_UNTIL_OFFSETS, NULL, 1, 1234567890123456789},
+        {"0:9223372036854775807", KAFKA_UNTIL_NEVER, "larger than any offset", 0, 0},
+        {"0:-1", KAFKA_UNTIL_NEVER, "negative", 0, 0},
+        {"0:7, 1:latest", KAFKA_UNTIL_OFFSETS, NULL, 2, START_AT_LATEST},
+        {"0:7,1:earliest", KAFKA_UNTIL_NEVER, "would read nothing of partition 1", 0, 0},
+        {"latest", KAFKA_UNTIL_END, NULL, 0, 0},
+        {"earliest", KAFKA_UNTIL_NEVER, "would read nothing", 0, 0},
+        {"90m ago", KAFKA_UNTIL_TIME, NULL, 0, 1800000000000 - 5400000},
+        {"90 minutes ago", KAFKA_UNTIL_NEVER, "30m ago", 0, 0},
+        {"", KAFKA_UNTIL_NEVER, "neither end", 0, 0},
+        {"soon", KAFKA_UNTIL_NEVER, "neither end", 0, 0},
     };
 
     (void)state;

@@ -115,6 +115,90 @@ static void test_latest(void **state)
     cluster_leave(&cluster, client);
 }
 
+/* source.start.offsets: what is offered, or the mistake. The log of partition 2 begins at 60, all end at 100. */
+static void test_start_offsets(void **state)
+{
+    static const struct {
+        struct start_offset offsets[PARTITIONS + 1];
+        size_t count;
+        enum start_kind otherwise;
+        const char *mistake; /* NULL: none */
+        int64_t expected[PARTITIONS];
+    } cases[] = {
+        {{{.partition = 0, .offset = 7}, {.partition = 1, .offset = START_AT_EARLIEST}, {.partition = 2, .offset = START_AT_EARLIEST},
+          {.partition = 3, .offset = START_AT_LATEST}}, 4, START_COMMITTED, NULL, {7, 0, 60, 100}},
+        {{{.partition = 2, .offset = 60}, {.partition = 3, .offset = 100}}, 2, START_EARLIEST, NULL, {0, 0, 60, 100}},
+        {{{.partition = 0, .offset = 1}}, 1, START_LATEST, NULL, {1, 100, 100, 100}},
+        {{{.partition = 0, .offset = 1}}, 1, START_COMMITTED, "does not name 3 of the 4 partitions of topic orders (partition 1,", {0}},
+        {{{.partition = 0, .offset = 101}}, 1, START_LATEST, "partition 0 has no offset 101; its log begins at 0 and ends at 100", {0}},
+        {{{.partition = 2, .offset = 59}}, 1, START_LATEST, "partition 2 has no offset 59; its log begins at 60", {0}},
+        {{{.partition = 4, .offset = START_AT_LATEST}}, 1, START_LATEST, "names partition 4, but topic orders has 4", {0}},
+        {{{.partition = 0, .offset = 101}, {.partition = 1, .offset = 102}, {.partition = 2, .offset = 1}, {.partition = 3, .offset = 103},
+          {.partition = 9, .offset = 1}}, 5, START_LATEST, "; and 2 more", {0}},
+    };
+    struct cluster cluster;
+
+    (void)state;
+    cluster_start(&cluster);
+    produce(&cluster, 0, 400);
+    assert_int_equal(rd_kafka_mock_partition_delete_records(cluster.mock, "orders", 2, 60), 0);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct client *client = client_make(&cluster, cases[i].otherwise);
+        char group[32];
+
+        snprintf(group, sizeof(group), "offsets-%zu", i);
+        client->job.source.group = group;
+        client->job.source.start = START_OFFSETS;
+        client->job.source.offsets = (struct start_offset *)cases[i].offsets;
+        client->job.source.offset_count = cases[i].count;
+        client->assign_at_once = false;
+        client_start(client);
+        if (cases[i].mistake) {
+            WAIT_FOR(client, client->errors > 0);
+            if (client->error.kind != ERROR_CONFIG || !strstr(client->error.text, cases[i].mistake))
+                fail_msg("case %zu: %s", i, client->error.text);
+            assert_int_equal(offered_count(client), 0);
+        } else {
+            WAIT_FOR(client, offered_count(client) == PARTITIONS);
+            for (int p = 0; p < PARTITIONS; p++) {
+                if (client->offered[p].offset != cases[i].expected[p] || client->offered[p].committed)
+                    fail_msg("case %zu: partition %d is offered at %lld", i, p, (long long)client->offered[p].offset);
+            }
+        }
+        client_close(client, true);
+    }
+    cluster_stop(&cluster);
+}
+
+/* Once the group has positions the offsets say nothing any more, even if they are no longer there. */
+static void test_start_offsets_are_for_the_first_run(void **state)
+{
+    static struct start_offset offsets[] = {{.partition = 0, .offset = 10}};
+    struct cluster cluster;
+    struct client *client;
+
+    (void)state;
+    cluster_start(&cluster);
+    produce(&cluster, 0, 400);
+    for (int run = 0; run < 2; run++) {
+        client = client_make(&cluster, START_EARLIEST);
+        client->job.source.start = START_OFFSETS;
+        client->job.source.offsets = offsets;
+        client->job.source.offset_count = 1;
+        client_start(client);
+        WAIT_FOR(client, offered_count(client) == PARTITIONS);
+        assert_int_equal(client->offered[0].offset, run ? 100 : 10);
+        assert_int_equal(client->offered[0].committed, run);
+        if (!run) {
+            WAIT_FOR(client, client->total >= 390);
+            commit_all(client, "there");
+        }
+        client_close(client, true);
+        offsets[0].offset = 1000;
+    }
+    cluster_stop(&cluster);
+}
+
 static void test_pause_and_seek(void **state)
 {
     struct cluster cluster;
@@ -368,6 +452,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_properties),     cmocka_unit_test(test_life),          cmocka_unit_test(test_latest),
+        cmocka_unit_test(test_start_offsets),  cmocka_unit_test(test_start_offsets_are_for_the_first_run),
         cmocka_unit_test(test_pause_and_seek), cmocka_unit_test(test_rebalance),     cmocka_unit_test(test_missing_topic),
         cmocka_unit_test(test_gap),            cmocka_unit_test(test_headers),       cmocka_unit_test(test_commit_refused),
         cmocka_unit_test(test_broker_down),    cmocka_unit_test(test_step_empties_the_descriptor),
