@@ -6,6 +6,8 @@
  *
  * Messages that the caller has not released keep the client alive: release all handles before freeing the source. */
 #include "source/kafka_internal.h"
+
+#include "batch/headers.h"
 #include "util/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,7 +225,6 @@ static void messages_destroy(void **handles, uint32_t count)
         rd_kafka_message_destroy(handles[i]);
 }
 
-/* [[name, value], ...]: a value as text when it is UTF-8, else in base64; null when it has none. */
 static void print_headers(void *handle, struct buffer *text)
 {
     rd_kafka_headers_t *headers;
@@ -233,25 +234,9 @@ static void print_headers(void *handle, struct buffer *text)
 
     if (rd_kafka_message_headers(handle, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
-    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
-        struct str bytes = str_make(value, size);
-
-        buffer_append_str(text, i ? STR(",[") : STR("[["));
-        buffer_append_json(text, str_of(name));
-        buffer_append_char(text, ',');
-        if (!value) {
-            buffer_append_str(text, STR("null"));
-        } else if (str_is_utf8(bytes)) {
-            buffer_append_json(text, bytes);
-        } else {
-            buffer_append_char(text, '"');
-            buffer_append_base64(text, bytes);
-            buffer_append_char(text, '"');
-        }
-        buffer_append_char(text, ']');
-    }
-    if (text->size)
-        buffer_append_char(text, ']');
+    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        headers_append(text, str_of(name), str_make(value, value ? size : 0));
+    headers_end(text);
 }
 
 static void message_error(struct kafka_source *kafka, const rd_kafka_message_t *message)
