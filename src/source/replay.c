@@ -12,6 +12,9 @@ struct replay_partition {
     int64_t count; /* records of one round */
     int64_t next;
     int64_t end;
+    size_t *own; /* with partition_of: its records, by index */
+    size_t own_count;
+    size_t own_next;
     int64_t commit_offset;
     char *commit_metadata;
     size_t commit_metadata_size;
@@ -21,6 +24,7 @@ struct replay {
     struct source source;
     const struct message *records;
     struct replay_partition *partitions;
+    size_t *own; /* of all partitions, one behind the other; NULL: places are arithmetic */
     unsigned partition_count;
     unsigned current; /* the partition whose run goes on */
     unsigned run;
@@ -68,6 +72,37 @@ static void end_check(struct replay *replay)
     replay->end_due = replay->end_told = true;
 }
 
+/* Records that have places of their own, up to the end of the run. */
+static uint32_t own_fetch(struct replay *replay, struct message *messages, int32_t *partitions, void **handles, uint32_t room)
+{
+    struct replay_partition *partition = &replay->partitions[replay->current];
+    uint32_t filled = 0;
+
+    while (partition->assigned && partition->own_next < partition->own_count && filled < room && replay->run < RUN_RECORDS) {
+        messages[filled] = replay->records[partition->own[partition->own_next++]];
+        partition->next = messages[filled].offset + 1;
+        partitions[filled] = (int32_t)replay->current;
+        handles[filled++] = NULL;
+        replay->run++;
+    }
+    return filled;
+}
+
+static void own_seek(struct replay *replay, struct replay_partition *partition)
+{
+    size_t low = 0, high = partition->own_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (replay->records[partition->own[middle]].offset < partition->next)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    partition->own_next = low;
+}
+
 static uint32_t replay_fetch(struct source *source, struct message *messages, int32_t *partitions, void **handles, uint32_t room)
 {
     struct replay *replay = replay_of(source);
@@ -78,7 +113,10 @@ static uint32_t replay_fetch(struct source *source, struct message *messages, in
         struct replay_partition *partition = &replay->partitions[replay->current];
         uint32_t before = filled;
 
-        while (partition->assigned && partition->next < partition->end && filled < room && replay->run < RUN_RECORDS) {
+        if (replay->own)
+            filled += own_fetch(replay, messages + filled, partitions + filled, handles + filled, room - filled);
+        while (!replay->own && partition->assigned && partition->next < partition->end && filled < room &&
+               replay->run < RUN_RECORDS) {
             size_t index = (size_t)(partition->next % partition->count) * replay->partition_count + replay->current;
 
             messages[filled] = replay->records[index];
@@ -145,6 +183,7 @@ static void replay_assign(struct source *source, const struct source_partition *
         assert(partitions[i].offset >= 0);
         partition->assigned = true;
         partition->next = partitions[i].offset;
+        own_seek(replay, partition);
     }
     end_check(replay);
 }
@@ -171,6 +210,7 @@ static void replay_seek(struct source *source, int32_t partition, int64_t offset
 
     assert(offset >= 0);
     partition_at(replay, partition)->next = offset;
+    own_seek(replay, partition_at(replay, partition));
     replay->end_due = replay->end_told = false;
     end_check(replay);
 }
@@ -253,6 +293,7 @@ static void replay_free(struct source *source)
     replay = replay_of(source);
     for (unsigned i = 0; i < replay->partition_count; i++)
         free(replay->partitions[i].commit_metadata);
+    free(replay->own);
     free(replay->partitions);
     free(replay->told);
     free(replay->answer);
@@ -279,6 +320,28 @@ static const struct source_ops replay_ops = {
     .free = replay_free,
 };
 
+static void own_make(struct replay *replay, const struct replay_options *options)
+{
+    size_t *place = replay->own = xcalloc(options->count + 1, sizeof(*place));
+
+    for (size_t i = 0; i < options->count; i++)
+        partition_at(replay, options->partition_of[i])->own_count++;
+    for (unsigned i = 0; i < replay->partition_count; i++) {
+        replay->partitions[i].own = place;
+        place += replay->partitions[i].own_count;
+        replay->partitions[i].own_count = 0;
+    }
+    for (size_t i = 0; i < options->count; i++) {
+        struct replay_partition *partition = &replay->partitions[options->partition_of[i]];
+
+        partition->own[partition->own_count++] = i;
+        assert(options->records[i].offset >= partition->end); /* ascending */
+        if (partition->own_count == 1)
+            replay->told[options->partition_of[i]].offset = options->records[i].offset;
+        partition->end = options->records[i].offset + 1;
+    }
+}
+
 struct source *replay_source_new(const struct replay_options *options)
 {
     struct replay *replay = xcalloc(1, sizeof(*replay));
@@ -295,9 +358,15 @@ struct source *replay_source_new(const struct replay_options *options)
     for (unsigned i = 0; i < partitions; i++) {
         struct replay_partition *partition = &replay->partitions[i];
 
+        replay->told[i].partition = (int32_t)i;
+        if (options->partition_of)
+            continue;
         partition->count = (int64_t)(options->count / partitions + (i < options->count % partitions));
         partition->end = partition->count * rounds;
-        replay->told[i].partition = (int32_t)i;
+    }
+    if (options->partition_of) {
+        assert(rounds == 1);
+        own_make(replay, options);
     }
     for (size_t i = 0; i < options->committed_count; i++) {
         const struct source_partition *committed = &options->committed[i];

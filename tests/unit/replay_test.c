@@ -119,6 +119,47 @@ static void test_pause_seek_commit(void **state)
     source->ops->free(source);
 }
 
+/* Records of a sample: partitions and offsets of their own, with holes, an empty partition, and a rewind into a hole. */
+static void test_own_places(void **state)
+{
+    static const struct message records[] = {{.offset = 12}, {.offset = 5}, {.offset = 13}, {.offset = 40}, {.offset = 7}};
+    static const int32_t partition_of[] = {2, 0, 2, 2, 0};
+    static const int64_t expected[3][3] = {{5, 7}, {0}, {12, 13, 40}};
+    struct replay_options options = {.records = records, .count = COUNT_OF(records), .partitions = 3, .partition_of = partition_of};
+    struct source *source = replay_source_new(&options);
+    size_t counts[3] = {0};
+    struct message messages[ROOM];
+    int32_t partitions[ROOM];
+    void *handles[ROOM];
+    struct source_event event;
+
+    (void)state;
+    assert_true(source->ops->start(source, NULL));
+    assert_true(source->ops->next(source, &event));
+    assert_true(source->ops->next(source, &event));
+    assert_int_equal(event.count, 3);
+    assert_int_equal(event.partitions[0].offset, 5);
+    assert_int_equal(event.partitions[1].offset, 0);
+    assert_int_equal(event.partitions[2].offset, 12);
+    source->ops->assign(source, event.partitions, event.count);
+    assert_int_equal(source->ops->fetch(source, messages, partitions, handles, 3), 3); /* no room for all */
+    assert_int_equal(source->ops->deadline(source), 0);
+    assert_int_equal(source->ops->fetch(source, messages + 3, partitions + 3, handles, ROOM - 3), 2);
+    for (size_t i = 0; i < COUNT_OF(records); i++) {
+        assert_int_equal(messages[i].offset, expected[partitions[i]][counts[partitions[i]]]);
+        counts[partitions[i]]++;
+    }
+    assert_true(source->ops->next(source, &event));
+    assert_int_equal(event.kind, SOURCE_END);
+    assert_true(source->ops->deadline(source) == INT64_MAX);
+    source->ops->seek(source, 2, 14);
+    assert_int_equal(source->ops->fetch(source, messages, partitions, handles, ROOM), 1);
+    assert_int_equal(messages[0].offset, 40);
+    assert_true(source->ops->next(source, &event));
+    assert_int_equal(event.kind, SOURCE_END);
+    source->ops->free(source);
+}
+
 static void test_resume(void **state)
 {
     struct message records[10] = {{.offset = 0}};
@@ -148,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_all_records),
         cmocka_unit_test(test_pause_seek_commit),
         cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_own_places),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
