@@ -1,4 +1,4 @@
-/* help.c: `luaduct help [config [markdown] | lua | types]`. */
+/* help.c: `luaduct help [config [markdown] | lua | sample | types]`. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +12,7 @@ static const char usage[] =
     "  luaduct run JOB.yaml                 run it in the foreground; Ctrl-C flushes and commits what was read;\n"
     "                                       failures that may heal restart it (--no-restart: they do not);\n"
     "                                       --first: it never ran; --until end | TIME | PARTITION:OFFSET,...: ends there\n"
+    "  luaduct sample JOB.yaml              takes some records out of the topic into a file; --from WHERE --records N\n"
     "  luaduct epoch show JOB.yaml          where it stands: positions, ledger, and what is prepared with exactly_once\n"
     "  luaduct epoch resolve JOB.yaml       decide about prepared rows of which the service does not know the outcome\n"
     "  luaduct reset JOB.yaml --to WHERE    move the position of a stopped job\n"
@@ -21,6 +22,7 @@ static const char usage[] =
     "  luaduct help config                  every key of the job file and of the data sources file\n"
     "  luaduct help lua                     what a Lua stage can say\n"
     "  luaduct help types                   what becomes of a value of each type in a column of each type\n"
+    "  luaduct help sample                  what a sample file looks like, and how to write one by hand\n"
     "  luaduct version                      this release and the libraries in it\n"
     "\n"
     "Commands that take a job take --datasources FILE too; the default is datasources.yaml beside the job file.\n"
@@ -63,6 +65,34 @@ static const char lua_page[] =
 /* config/conversion.md, whose rows tests/unit/conversion_test.c runs. */
 extern const char embedded_conversion[];
 
+static const char sample_page[] =
+    "A sample file holds records of a topic, one a line of JSON. `luaduct sample JOB.yaml` takes one out of the job's topic,\n"
+    "and a text editor writes one by hand. The first line tells where it comes from:\n"
+    "\n"
+    "  {\"luaduct_sample\":1,\"job\":\"orders\",\"topic\":\"orders\",\"cluster_id\":\"...\",\"topic_id\":\"...\","
+    "\"taken\":\"2024-01-31T00:00:00Z\"}\n"
+    "  {\"partition\":0,\"offset\":12,\"timestamp\":1700000000000,\"key\":\"k\",\"value\":\"{\\\"id\\\": 1}\","
+    "\"headers\":[[\"n\",\"v\"]]}\n"
+    "\n"
+    "  luaduct_sample  the version of the format, 1. The first line may be left out, and all else in it; a sample whose\n"
+    "                  topic is not the job's is refused\n"
+    "  value           the record's value; null for a tombstone, which differs from \"\". The only key that must be there\n"
+    "  key             null when left out\n"
+    "  partition       0 when left out\n"
+    "  offset          counts up within a partition; when left out, one more than the record before, from 0\n"
+    "  timestamp       milliseconds since 1970, -1 for a record without; 0 when left out\n"
+    "  headers         a list of [name, value], in order; names may repeat, a value may be null\n"
+    "\n"
+    "Keys, values and headers are JSON strings, or {\"base64\": \"...\"} for bytes that are not UTF-8. A JSON document is a\n"
+    "string too, with its quotes escaped. By hand, this is enough:\n"
+    "\n"
+    "  {\"value\": \"{\\\"id\\\": 1, \\\"amount\\\": \\\"9.50\\\"}\"}\n"
+    "  {\"key\": \"2\", \"value\": null}\n"
+    "\n"
+    "Empty lines are passed over. Other keys are mistakes, told with line and column. A line is never wrapped; a file has\n"
+    "1 GiB at most. Files that `luaduct sample` writes can be read by their owner alone, for they may hold personal data:\n"
+    "keep them out of version control, and delete them when they are no longer needed.\n";
+
 int cli_help(int argc, char **argv)
 {
     struct buffer text;
@@ -75,9 +105,13 @@ int cli_help(int argc, char **argv)
         fputs(embedded_conversion, stdout);
         return EXIT_OK;
     }
+    if (argc >= 2 && strcmp(argv[1], "sample") == 0) {
+        fputs(sample_page, stdout);
+        return EXIT_OK;
+    }
     if (argc < 2 || strcmp(argv[1], "config") != 0) {
         if (argc >= 2) {
-            fprintf(stderr, "luaduct help: there is no page \"%s\"; the pages are: config, lua, types; "
+            fprintf(stderr, "luaduct help: there is no page \"%s\"; the pages are: config, lua, sample, types; "
                     "`luaduct COMMAND --help` tells the options of a command\n", argv[1]);
             return EXIT_CONFIG;
         }

@@ -373,6 +373,12 @@ bool kafka_admin_offsets_at(struct kafka_admin *admin, int64_t time_ms, int64_t 
     return offsets_list(admin, int64_max(time_ms, 0), offsets_out, error);
 }
 
+bool kafka_admin_bounds(struct kafka_admin *admin, int64_t *begins_out, int64_t *ends_out, struct error *error)
+{
+    return offsets_list(admin, RD_KAFKA_OFFSET_SPEC_EARLIEST, begins_out, error) &&
+           offsets_list(admin, RD_KAFKA_OFFSET_SPEC_LATEST, ends_out, error);
+}
+
 static bool committed_read(struct kafka_admin *admin, rd_kafka_event_t *event, struct kafka_place *places,
                            rd_kafka_resp_err_t *code)
 {
@@ -437,8 +443,7 @@ bool kafka_admin_places(struct kafka_admin *admin, struct kafka_place **places_o
     *places_out = NULL;
     for (size_t i = 0; i < count; i++)
         places[i] = (struct kafka_place){.offset = -1, .metadata = xstrdup("")};
-    ok = committed_list(admin, places, error) && offsets_list(admin, RD_KAFKA_OFFSET_SPEC_EARLIEST, begins, error) &&
-         offsets_list(admin, RD_KAFKA_OFFSET_SPEC_LATEST, ends, error);
+    ok = committed_list(admin, places, error) && kafka_admin_bounds(admin, begins, ends, error);
     for (size_t i = 0; i < count; i++) {
         places[i].begin = begins[i];
         places[i].end = ends[i];

@@ -45,6 +45,9 @@ void kafka_places_free(struct kafka_place *places, int32_t count);
  * kafka_admin_partitions(). */
 bool kafka_admin_offsets_at(struct kafka_admin *admin, int64_t time_ms, int64_t *offsets_out, struct error *error) MUST_USE;
 
+/* Where the logs begin and end, in arrays as above. Asks nothing of the group. */
+bool kafka_admin_bounds(struct kafka_admin *admin, int64_t *begins_out, int64_t *ends_out, struct error *error) MUST_USE;
+
 struct kafka_position {
     int32_t partition;
     int64_t offset;
