@@ -24,8 +24,8 @@ static bool first_look(struct kafka_source *kafka, bool any)
     }
     if (any) {
         if (job->source.start != START_COMMITTED)
-            log_warn(kafka->log, "source.start is not used, because the group has committed positions; to start over, delete the "
-                     "group's offsets group=%s topic=%s", job->source.group, job->source.topic);
+            log_warn(kafka->log, "source.start is not used, because the group has committed positions; `luaduct reset` moves "
+                     "them group=%s topic=%s", job->source.group, job->source.topic);
         return true;
     }
     if (kafka->run.first == KAFKA_FIRST_NO && strict) {

@@ -29,14 +29,23 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 
 static bool client_make(struct kafka_reader *reader, struct error *error)
 {
+    /* A sample is small: what is fetched ahead of it is thrown away. */
+    static const char *const settings[][2] = {
+        {"enable.partition.eof", "true"},
+        {"queued.min.messages", "1000"},
+        {"queued.max.messages.kbytes", "4096"},
+    };
     rd_kafka_conf_t *conf = kafka_conf_make(&reader->job, NULL, error);
-    char text[512];
+    char text[512] = "";
+    bool ok = true;
 
     if (!conf)
         return false;
     rd_kafka_conf_set_opaque(conf, &reader->kafka.source);
     rd_kafka_conf_set_error_cb(conf, on_error);
-    if (rd_kafka_conf_set(conf, "enable.partition.eof", "true", text, sizeof(text)) == RD_KAFKA_CONF_OK)
+    for (size_t i = 0; ok && i < COUNT_OF(settings); i++)
+        ok = rd_kafka_conf_set(conf, settings[i][0], settings[i][1], text, sizeof(text)) == RD_KAFKA_CONF_OK;
+    if (ok)
         reader->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
     if (!reader->rk) {
         rd_kafka_conf_destroy(conf);
