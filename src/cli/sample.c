@@ -275,8 +275,9 @@ static void report(const struct sample_command *command)
     grid_release(&grid);
     if (more)
         buffer_print(&text, "and %zu more partitions\n", more);
-    if (take->end == TAKE_STOPPED)
-        buffer_print(&text, "stopped: %" PRId64 " of %" PRId64 " records\n", take->count, take->records_max);
+    if (take->end == TAKE_STOPPED || take->end == TAKE_FAILED)
+        buffer_print(&text, "%s: %" PRId64 " of %" PRId64 " records\n", take->end == TAKE_STOPPED ? "stopped" : "until then",
+                     take->count, take->records_max);
     else if (take->end == TAKE_IDLE && take->timeout_ms)
         buffer_print(&text, "no new record came for %.3g s, so these %" PRId64 " of %" PRId64 " are all\n",
                      (double)take->timeout_ms / 1000, take->count, take->records_max);
@@ -319,8 +320,10 @@ static bool take_open(struct sample_command *command, struct error *error)
     if (!ok)
         return false;
     taken_print(taken);
-    origin.cluster_id = str_of(kafka_admin_cluster_id(command->admin));
-    origin.topic_id = str_of(kafka_admin_topic_id(command->admin));
+    if (*kafka_admin_cluster_id(command->admin))
+        origin.cluster_id = str_of(kafka_admin_cluster_id(command->admin));
+    if (*kafka_admin_topic_id(command->admin))
+        origin.topic_id = str_of(kafka_admin_topic_id(command->admin));
     origin.taken = str_of(taken);
     return sample_writer_open(&command->take.writer, command->path, command->force, &origin, error);
 }

@@ -215,6 +215,9 @@ bool sample_take(struct take *take, struct error *error)
         end(take, &take->partitions[i]);
     if (take->progress)
         fputs("\r\033[K", stderr);
-    take->end = take->count == take->records_max ? TAKE_FULL : atomic_load(&take->stop) ? TAKE_STOPPED : TAKE_IDLE;
+    take->end = !ok                                ? TAKE_FAILED
+                : take->count == take->records_max ? TAKE_FULL
+                : atomic_load(&take->stop)         ? TAKE_STOPPED
+                                                   : TAKE_IDLE;
     return ok;
 }

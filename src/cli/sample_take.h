@@ -18,7 +18,7 @@ struct take_partition {
     bool reading, at_end;
 };
 
-enum take_end { TAKE_FULL, TAKE_IDLE, TAKE_STOPPED };
+enum take_end { TAKE_FULL, TAKE_IDLE, TAKE_STOPPED, TAKE_FAILED };
 
 struct take {
     struct kafka_reader *reader;
