@@ -57,6 +57,25 @@ struct job_maxcompute {
     char *proxy;           /* NULL */
 };
 
+enum decode_rule { DECODE_DIRTY, DECODE_DROP, DECODE_STOP };
+
+struct job_decode_column {
+    char *name;
+    char *type;            /* a pipeline type's text */
+};
+
+struct job_decode {        /* source.decode; a kind looks at its own options alone */
+    char *kind;            /* "raw", "text", "json_lines", "csv" */
+    enum decode_rule when_error;
+    char *charset;         /* NULL: none named */
+    bool key;              /* text: the key as well */
+    unsigned rows_max;     /* of one record */
+    struct str delimiter, quote, escape, null; /* csv; empty: none. null is absent when nothing stands for NULL */
+    bool header, trim;
+    struct job_decode_column *columns;
+    size_t column_count;
+};
+
 struct job_stage {
     char *name;
     char *kind;            /* "json", "lua" (mask, replace, filter, assign follow) */
@@ -119,6 +138,7 @@ struct job {
         struct start_offset *offsets; /* START_OFFSETS */
         size_t offset_count;
         enum { ON_GAP_FAIL, ON_GAP_EARLIEST, ON_GAP_LATEST } on_gap;
+        struct job_decode decode;
         struct job_property *properties; /* the cluster's and then the job's own */
         size_t property_count;
     } source;

@@ -164,6 +164,97 @@ static void fields_read(struct option_reader *reader, const struct option *row U
         job->source.fields = fields;
 }
 
+/* Bytes that stand in the file as they are, between row->minimum and row->maximum of them; also none. */
+static void bytes_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node)
+{
+    struct str bytes = row->fallback ? str_of(row->fallback) : STR_NONE;
+    char excerpt[OPTION_EXCERPT_MAX];
+
+    if (node && option_scalar(reader, node, "a text in quotes")) {
+        if (!node->quoted && node->text.size > 1 && node->text.data[0] == '\\' && strchr("tux0", node->text.data[1]))
+            option_mistake(reader, node, "%s is plain text, backslash and all; in double quotes YAML makes the character of it: "
+                           "\"\\t\", \"\\u0001\"", option_excerpt(node, excerpt));
+        else if (node->text.size < (size_t)row->minimum || node->text.size > (size_t)row->maximum)
+            option_mistake(reader, node, "%s has %zu bytes; %lld to %lld are possible", option_excerpt(node, excerpt),
+                           node->text.size, (long long)row->minimum, (long long)row->maximum);
+        else
+            bytes = str_make(owned_keep(reader->owned, str_dup(node->text)), node->text.size);
+    }
+    memcpy((char *)base + row->offset, &bytes, sizeof(bytes));
+}
+
+#define LINES_ONLY .only = "json_lines|csv"
+#define CSV_ONLY .only = "csv"
+
+static const struct option decode_column_rows[] = {
+    {.name = "name", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_UNIQUE, .check = column_check,
+     OPTION_FIELD(struct job_decode_column, name), .sentence = "The field that the value goes to."},
+    {.name = "type", .type = OPTION_TEXT, .check = pipeline_type_check, .form = "type", .fallback = "string",
+     OPTION_FIELD(struct job_decode_column, type),
+     .sentence = "boolean, bigint, double, decimal(p,s), string, binary, date, datetime, timestamp, timestamp_ntz or json. A "
+                 "text that is not exactly a value of it is an error of the row."},
+    END,
+};
+
+static const struct option decode_rows[] = {
+    {.name = "kind", .type = OPTION_WORD, .flags = OPTION_REQUIRED, .choices = "raw|text|json_lines|csv", .fallback = "raw",
+     .later = "avro|protobuf", .later_answer = "until then let the producer write JSON",
+     OPTION_FIELD(struct job, source.decode.kind),
+     .sentence = "What the bytes of a value are: raw leaves them to the stages; text is text of a character set; json_lines is a "
+                 "JSON text on each line, and each becomes a row; csv is rows of fields with a delimiter between them. A NULL "
+                 "value stays one row of NULL."},
+    {.name = "when_error", .type = OPTION_CHOICE, .only = "text|json_lines|csv", .choices = "dirty|drop|stop",
+     .fallback = "dirty", OPTION_FIELD(struct job, source.decode.when_error),
+     .sentence = "What becomes of a row that cannot be decoded: kept aside with its reason, left out, or the job stops."},
+    {.name = "charset", .type = OPTION_TEXT, .only = "text|json_lines|csv", OPTION_FIELD(struct job, source.decode.charset),
+     .form = "character set, for text by default utf-8",
+     .sentence = "The character set that values come in and are turned into UTF-8 from: utf-8 (which is checked), gbk, gb18030, "
+                 "gb2312, big5, big5-hkscs, shift_jis, cp932, euc-jp, euc-kr, cp949, utf-16le, utf-16be, utf-32le, utf-32be, "
+                 "ascii, latin1, iso-8859-1, iso-8859-15, windows-1251, windows-1252 or koi8-r. A byte order mark is left out. "
+                 "Without it json_lines and csv take the bytes as they are."},
+    {.name = "key", .type = OPTION_BOOLEAN, .only = "text", .fallback = "false", OPTION_FIELD(struct job, source.decode.key),
+     .sentence = "Whether __key__ is text of that character set as well."},
+    {.name = "rows_max", .type = OPTION_INTEGER, LINES_ONLY, .fallback = "10000", .minimum = 1, .maximum = 1000000,
+     OPTION_FIELD(struct job, source.decode.rows_max),
+     .sentence = "Rows that one record may make; one with more cannot be decoded. One with none counts as filtered."},
+    {.name = "columns", .type = OPTION_LIST, .flags = OPTION_REQUIRED, CSV_ONLY, .rows = decode_column_rows,
+     OPTION_FIELD(struct job, source.decode.columns), .count_offset = offsetof(struct job, source.decode.column_count),
+     .element_size = sizeof(struct job_decode_column),
+     .sentence = "The fields of a row, in order; a row with more or fewer cannot be decoded. __value__ stays what it was."},
+    {.name = "delimiter", .type = OPTION_CUSTOM, CSV_ONLY, .fallback = ",", .minimum = 1, .maximum = 8, .read = bytes_read,
+     OPTION_FIELD(struct job, source.decode.delimiter), .form = "text of 1 to 8 bytes",
+     .sentence = "What parts the fields: \";\", \"|@|\", or in double quotes \"\\t\" and \"\\u0001\"."},
+    {.name = "quote", .type = OPTION_CUSTOM, CSV_ONLY, .fallback = "\"", .minimum = 0, .maximum = 1, .read = bytes_read,
+     OPTION_FIELD(struct job, source.decode.quote), .form = "one byte, or \"\"",
+     .sentence = "What a field begins and ends with that may hold delimiters and line breaks; doubled inside, it stands for "
+                 "itself. \"\": there is none."},
+    {.name = "escape", .type = OPTION_CUSTOM, CSV_ONLY, .minimum = 0, .maximum = 1, .read = bytes_read,
+     OPTION_FIELD(struct job, source.decode.escape), .form = "one byte, by default none",
+     .sentence = "What makes the byte after it stand for itself, within quotes and without."},
+    {.name = "null", .type = OPTION_CUSTOM, CSV_ONLY, .fallback = "\\N", .minimum = 0, .maximum = 64, .read = bytes_read,
+     OPTION_FIELD(struct job, source.decode.null), .form = "text",
+     .sentence = "The text without quotes that stands for NULL; \"\" makes NULL of every empty field."},
+    {.name = "header", .type = OPTION_BOOLEAN, CSV_ONLY, .fallback = "false", OPTION_FIELD(struct job, source.decode.header),
+     .sentence = "Whether the first row of each value holds the names of the columns; it is left out, and others than those "
+                 "declared are an error."},
+    {.name = "trim", .type = OPTION_BOOLEAN, CSV_ONLY, .fallback = "false", OPTION_FIELD(struct job, source.decode.trim),
+     .sentence = "Whether blanks and tabs around fields are left out."},
+    FOREIGN("type", "use \"kind\""),
+    FOREIGN("format", "use \"kind\""),
+    FOREIGN("encoding", "use \"charset\""),
+    FOREIGN("separator", "use \"delimiter\""),
+    FOREIGN("sep", "use \"delimiter\""),
+    FOREIGN("fieldDelimiter", "use \"delimiter\""),
+    FOREIGN("field_delimiter", "use \"delimiter\""),
+    FOREIGN("fields", "use \"columns\""),
+    FOREIGN("schema", "use \"columns\""),
+    FOREIGN("skip_header", "use \"header\""),
+    FOREIGN("nullFormat", "use \"null\""),
+    FOREIGN("null_format", "use \"null\""),
+    FOREIGN("on_error", "use \"when_error\""),
+    END,
+};
+
 static const struct option start_rows[] = {
     {.name = "at", .type = OPTION_CUSTOM, .fallback = "committed", .form = "committed, earliest, latest, a time or \"30m ago\"",
      OPTION_FIELD(struct job, source.start), .choices = "committed|earliest|latest", .read = start_value_read,
@@ -179,6 +270,9 @@ static const struct option start_rows[] = {
     FOREIGN("timestamp", "write the time under \"at\": at: \"2024-01-31 00:00:00 Asia/Shanghai\""),
     END,
 };
+
+#define FORMAT_ANSWER \
+    "records of one JSON text each need a stage of kind json alone; else use \"decode\" with kind json_lines, csv or text"
 
 const struct option source_rows[] = {
     {.name = "kafka", .type = OPTION_TEXT, .flags = OPTION_REQUIRED, OPTION_FIELD(struct job, source.kafka.name),
@@ -203,6 +297,8 @@ const struct option source_rows[] = {
     {.name = "prefetch", .type = OPTION_SIZE, .minimum = MIB(1), .maximum = GIB(1), OPTION_FIELD(struct job, source.prefetch),
      .form = "size (B, KiB, MiB, GiB, kB, MB, GB), 1MiB to 1GiB, by default an eighth of runtime.memory_max, 4MiB to 64MiB",
      .sentence = "How much is fetched ahead of the stages, and the most that one fetch may bring. More helps over slow links."},
+    {.name = "decode", .type = OPTION_MAP, .rows = decode_rows,
+     .sentence = "How the bytes of a record become rows, before the first stage; without it each record is a row as it is."},
     {.name = "properties", .type = OPTION_CUSTOM, .read = properties_read, OPTION_FIELD(struct job, source.properties),
      .count_offset = offsetof(struct job, source.property_count), .form = "map of librdkafka properties",
      .sentence = "Consumer properties of this job, on top of those of the cluster."},
@@ -213,6 +309,15 @@ const struct option source_rows[] = {
     FOREIGN("group.id", "use \"group\""),
     FOREIGN("group_id", "use \"group\""),
     FOREIGN("groupId", "use \"group\""),
+    FOREIGN("format", FORMAT_ANSWER),
+    FOREIGN("value_format", FORMAT_ANSWER),
+    FOREIGN("value.deserializer", FORMAT_ANSWER),
+    FOREIGN("codec", FORMAT_ANSWER),
+    FOREIGN("encoding", "use decode: {kind: text, charset: gbk}"),
+    FOREIGN("charset", "use decode: {kind: text, charset: gbk}"),
+    FOREIGN("delimiter", "it belongs under \"decode\", with kind: csv"),
+    FOREIGN("fieldDelimiter", "use decode: {kind: csv, delimiter: \",\", columns: [...]}"),
+    FOREIGN("columns", "they belong under \"decode\", with kind: csv, or under a stage of kind json"),
     FOREIGN("offset", "use \"start\""),
     FOREIGN("startFrom", "use \"start\""),
     FOREIGN("auto.offset.reset", "use \"start\" for where to begin and \"on_gap\" for lost offsets"),

@@ -1,7 +1,10 @@
-/* chain.c: a list of modules, run one after another. Which module a stage is, is decided in open_stage alone. */
+/* chain.c: the decoder, if there is one, and a list of modules, run one after another. Which module a stage is, is decided in
+ * open_stage alone. */
 #include "stages/chain.h"
 
 #include <stdlib.h>
+
+#include "decode/decode.h"
 
 struct chain_stage {
     const struct job_stage *spec;
@@ -11,6 +14,7 @@ struct chain_stage {
 struct chain {
     struct script_state *state;
     struct zone *zone; /* of local date-times; NULL when the job names none */
+    struct decoder *decoder; /* NULL: records are rows as they are */
     struct chain_stage *stages;
     size_t count;
 };
@@ -79,14 +83,13 @@ bool chain_open(struct chain **chain_out, const struct job *job, struct report *
         goto out;
     }
     chain->state = script_state_new(&limits, log);
-    for (size_t i = 0; i < job->stage_count; i++) {
+    ok = decoder_open(&chain->decoder, job, chain->zone, report, error);
+    for (size_t i = 0; (ok || report) && i < job->stage_count; i++) {
         if (open_stage(chain, &job->stages[i], report, &mistake))
             continue;
         if (ok)
             *error = mistake; /* the first one; the report gets all */
         ok = false;
-        if (!report)
-            break;
     }
     if (!ok)
         goto out;
@@ -102,6 +105,7 @@ void chain_free(struct chain *chain)
     if (!chain)
         return;
     script_state_free(chain->state);
+    decoder_free(chain->decoder);
     zone_free(chain->zone);
     free(chain->stages);
     free(chain);
@@ -121,7 +125,7 @@ static bool run_stage(struct chain *chain, size_t index, struct batch *batch, st
 
 bool chain_process_some(struct chain *chain, struct batch *batch, size_t stages, struct error *error)
 {
-    bool ok = true;
+    bool ok = !chain->decoder || decoder_run(chain->decoder, batch, error);
 
     for (size_t i = 0; ok && i < chain->count && i < stages; i++)
         ok = run_stage(chain, i, batch, error);
@@ -155,6 +159,8 @@ bool chain_probe(struct chain *chain, const struct job *job, struct batch *batch
     batch_clear(batch);
     if (!batch_begin(batch, job->source.fields))
         return error_set(error, ERROR_FATAL, "no memory for an empty batch");
+    if (chain->decoder && !decoder_run(chain->decoder, batch, error))
+        return false;
     for (size_t i = 0; ok && i < chain->count; i++) {
         const struct job_stage *spec = chain->stages[i].spec;
 

@@ -1,4 +1,4 @@
-/* chain.h: the stages of a job, in order, as one worker runs them.
+/* chain.h: the decoder and the stages of a job, in order, as one worker runs them.
  * A stage kind is a Lua module: built-in ones are embedded (lua/json.lua), `lua` ones are a person's file. A new kind is a new
  * module in lua/ and a row in the option table; the chain needs no change.
  * Ownership: the chain owns its script state. Threads: the worker's. */
@@ -15,7 +15,8 @@ struct chain;
 bool chain_open(struct chain **chain_out, const struct job *job, struct report *report, struct log *log,
                 struct error *error) MUST_USE;
 void chain_free(struct chain *chain);
-/* All stages over one batch. False: the batch cannot go on (a stage stopped it); error names stage and row. */
+/* Decoder and all stages over one batch that has just begun. False: the batch cannot go on (a stage stopped it); error names
+ * stage and row. */
 bool chain_process(struct chain *chain, struct batch *batch, struct error *error) MUST_USE;
 /* Only the first `stages` stages (preview). */
 bool chain_process_some(struct chain *chain, struct batch *batch, size_t stages, struct error *error) MUST_USE;

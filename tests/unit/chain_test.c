@@ -326,10 +326,60 @@ static void test_who_knows_texts(void **test_state)
     }
 }
 
+/* The decoder runs before the first stage, in the probe too, and in front of part of the chain. */
+static void test_decode(void **test_state)
+{
+    struct job_decode_column columns[] = {{(char *)"id", (char *)"bigint"}, {(char *)"flag", (char *)"boolean"}, {(char *)"amount", (char *)"decimal(10,2)"}};
+    struct message message = {.value = STR("1,true,100.01\n2,true,x\n3,false,500.00"), .offset = 7};
+    struct batch *batch = batch_new(1 << 20);
+    struct chain_bed bed;
+
+    (void)test_state;
+    chain_bed_init(&bed);
+    bed.job.source.decode = (struct job_decode){.kind = (char *)"csv", .rows_max = 9, .delimiter = STR(","), .columns = columns,
+                                                .column_count = COUNT_OF(columns)};
+    add_stage(&bed, "level", "lua", TEST_SOURCE_DIR "/scripts/examples/level_by_amount.lua", NULL);
+    open_or_fail(&bed);
+    assert_true(chain_probe(bed.chain, &bed.job, batch, bed.report, &bed.error));
+    assert_int_equal(batch_field(batch, STR("amount"))->column->type.kind, TYPE_DECIMAL);
+    for (size_t stages = 0; stages < 2; stages++) {
+        batch_clear(batch);
+        batch_add_message(batch, &message, NULL);
+        assert_true(batch_begin(batch, bed.job.source.fields));
+        assert_true(chain_process_some(bed.chain, batch, stages, &bed.error));
+        assert_int_equal(batch->selected, stages ? 1 : 2);
+        assert_int_equal(batch->filtered_count, stages);
+        assert_int_equal(batch->dirty_count, 1);
+        assert_string_equal(batch->dirty->stage, "decode");
+    }
+    batch_free(batch);
+    chain_bed_release(&bed);
+}
+
+/* Mistakes of the decoder and of a stage come together. */
+static void test_mistakes_of_both(void **test_state)
+{
+    struct chain_bed bed;
+    struct buffer text;
+
+    (void)test_state;
+    chain_bed_init(&bed);
+    bed.job.source.decode = (struct job_decode){.kind = (char *)"text", .charset = (char *)"gkb"};
+    add_stage(&bed, "parse", "json", NULL, order_options("decimul(10,2)"));
+    assert_false(chain_open(&bed.chain, &bed.job, bed.report, bed.log, &bed.error));
+    assert_non_null(strstr(report_text(&bed, &text), "source.decode.charset: \"gkb\" is not known; did you mean \"gbk\"?"));
+    assert_non_null(strstr(buffer_text(&text), "stage parse: columns[2].type"));
+    assert_non_null(strstr(bed.error.text, "gkb"));
+    buffer_release(&text);
+    chain_bed_release(&bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_knows_texts),
+        cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_mistakes_of_both),
         cmocka_unit_test(test_orders),
         cmocka_unit_test(test_wrong_options_have_their_places),
         cmocka_unit_test(test_probe),
