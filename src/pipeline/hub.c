@@ -13,6 +13,7 @@
 
 #include "pipeline/budget.h"
 #include "pipeline/epoch.h"
+#include "pipeline/steps.h"
 #include "pipeline/worker.h"
 #include "route/route.h"
 
@@ -658,12 +659,14 @@ static bool take_results(struct hub *hub, bool *moved, int64_t now_ms, struct er
             if (!take_result(hub, work, now_ms, error))
                 return false;
         }
-        if (worker_load(hub->workers[i]) && now_ms - hub->worker_progress_ms[i] > STUCK_MS) {
+        if (worker_load(hub->workers[i]) && now_ms - hub->worker_progress_ms[i] > steps_stuck_ms(STUCK_MS)) {
+            const char *stage = worker_stage_now(hub->workers[i]);
+
             hub->stuck = true;
             return error_set(error, ERROR_SCRIPT,
-                             "a stage has not come back for %d s and cannot be stopped from outside (a C function called from "
+                             "stage %s has not come back for %d s and cannot be stopped from outside (a C function called from "
                              "Lua, for instance a bad pattern); the process ends, nothing of its epoch was committed",
-                             STUCK_MS / 1000);
+                             stage ? stage : "?", (int)(steps_stuck_ms(STUCK_MS) / 1000));
         }
     }
     return true;

@@ -46,4 +46,11 @@ void step_reached(enum step step)
             kill(getpid(), number);
     }
 }
+
+int64_t steps_stuck_ms(int64_t usual_ms)
+{
+    const char *text = getenv("LUADUCT_STUCK_MS");
+
+    return text ? strtoll(text, NULL, 10) : usual_ms;
+}
 #endif

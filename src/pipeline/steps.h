@@ -7,6 +7,8 @@
 #ifndef LUADUCT_PIPELINE_STEPS_H
 #define LUADUCT_PIPELINE_STEPS_H
 
+#include <stdint.h>
+
 /* X(name, what has just happened) */
 #define STEP_LIST(X)                                                                                                        \
     X(anchor_sent, "the OffsetCommit that anchors new partitions was handed to the client")                                 \
@@ -39,7 +41,13 @@ extern const char *const step_names[STEP_COUNT];
 
 #ifdef LUADUCT_STEPS
 void step_reached(enum step step);
+/* How long a worker may take: what the environment variable LUADUCT_STUCK_MS says, else what is usual. */
+int64_t steps_stuck_ms(int64_t usual_ms);
 #else
+static inline int64_t steps_stuck_ms(int64_t usual_ms)
+{
+    return usual_ms;
+}
 static inline void step_reached(enum step step)
 {
     (void)step;

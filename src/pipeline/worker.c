@@ -355,6 +355,11 @@ bool worker_keeps_state(const struct worker *worker)
     return chain_keeps_state(worker->chain);
 }
 
+const char *worker_stage_now(const struct worker *worker)
+{
+    return chain_stage_now(worker->chain);
+}
+
 size_t worker_lua_memory(const struct worker *worker)
 {
     return atomic_load_explicit(&worker->lua_memory, memory_order_relaxed);

@@ -26,6 +26,7 @@ void worker_free(struct worker *worker); /* stops its thread first */
 /* Does the work; work->ok and work->error say how it went. */
 void worker_run(struct worker *worker, struct work *work);
 bool worker_keeps_state(const struct worker *worker);
+const char *worker_stage_now(const struct worker *worker); /* that runs in it, or NULL; any thread */
 size_t worker_lua_memory(const struct worker *worker);
 /* How this job's blocks are compressed. */
 enum compression worker_compression(const struct job *job);

@@ -22,6 +22,8 @@ bool chain_process(struct chain *chain, struct batch *batch, struct error *error
 bool chain_process_some(struct chain *chain, struct batch *batch, size_t stages, struct error *error) MUST_USE;
 /* Whether all batches of a Kafka partition must come to the same worker. */
 bool chain_keeps_state(const struct chain *chain);
+/* The stage that is running, or NULL; any thread. The name lives as long as the job. */
+const char *chain_stage_now(const struct chain *chain);
 struct script_state *chain_state(struct chain *chain);
 /* Runs the chain over a batch of no rows with the job's source fields; afterwards the batch has the fields and types that come
  * out. An unknown field in any stage is an error here, with the stage's place in the file. */
