@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { REASON_BYTES_MAX = 1000 };
+
 const char *const batch_builtin_names[BUILTIN_COUNT] = {
     "__key__", "__value__", "__partition__", "__headers__", "__offset__", "__timestamp__",
 };
@@ -211,6 +213,16 @@ static bool mark_gone(struct batch *batch, uint32_t row)
     return true;
 }
 
+/* A script may say more than anybody reads. */
+static struct str reason_cut(struct str reason)
+{
+    size_t size = size_min(reason.size, REASON_BYTES_MAX);
+
+    while (size && size < reason.size && ((unsigned char)reason.data[size] & 0xC0) == 0x80)
+        size--;
+    return str_make(reason.data, size);
+}
+
 void batch_dirty(struct batch *batch, uint32_t row, struct str column, struct str reason)
 {
     struct dirty_row *dirty;
@@ -229,8 +241,10 @@ void batch_dirty(struct batch *batch, uint32_t row, struct str column, struct st
         .index = batch->row_index ? batch->row_index[row] : 0,
         .stage = batch->stage,
         .column = arena_try_copy(&batch->arena, column),
-        .reason = arena_try_copy(&batch->arena, reason),
+        .reason = arena_try_copy(&batch->arena, reason_cut(reason)),
     };
+    if (!dirty->reason.data)
+        dirty->reason = STR("there is no memory left for its reason");
     *batch->dirty_tail = dirty;
     batch->dirty_tail = &dirty->next;
     batch->dirty_count++;

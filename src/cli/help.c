@@ -59,7 +59,8 @@ static const char lua_page[] =
     "  A decimal with more digits than its column holds is a dirty row: round it. Times compare, and have :epoch_ms().\n"
     "\n"
     "Also there: string, table, math, utf8, coroutine, os.time, os.date, os.clock, print and luaduct.log (to the log),\n"
-    "require of Lua files beside the stage's, and require \"cjson\". No files, processes or network.\n"
+    "require of Lua files beside the stage's, and require \"cjson\" (without its depth settings). No files, processes or\n"
+    "network. load takes text of up to 64 KiB; functions of table take no table with __len.\n"
     "What fails in a row is that row's when_error; what fails outside of a row fails all rows of the batch.\n";
 
 /* config/conversion.md, whose rows tests/unit/conversion_test.c runs. */

@@ -27,6 +27,7 @@ static struct batch *check_batch(lua_State *L)
         luaL_typeerror(L, 1, "batch");
     if (!run->batch || box->generation != run->generation)
         luaL_error(L, "this batch is over: a batch can be used only while process(batch) runs on it");
+    run_charge_rows_throws(L);
     return run->batch;
 }
 

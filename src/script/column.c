@@ -111,7 +111,7 @@ static struct str describe(lua_State *L, const char *word)
 static int push_result(lua_State *L, bool ok, struct column *column, struct str name, const struct error *error)
 {
     if (!ok)
-        return luaL_error(L, "%s", error->text);
+        return throw_kernel_error(L, error);
     check_stopped_throws(L);
     column_push_throws(L, column, name);
     return 1;
@@ -232,10 +232,10 @@ static int column_is_in(lua_State *L)
             return luaL_argerror(L, 2, "the list holds constants, not columns");
         constant_make_throws(L, 3, &constant);
         if (!kernel_compare(batch, COMPARE_EQ, a, (struct operand){&constant.column, true}, &equal, &error))
-            return luaL_error(L, "%s", error.text);
+            return throw_kernel_error(L, &error);
         if (result.column) {
             if (!kernel_logic(batch, LOGIC_OR, result, (struct operand){equal, false}, &both, &error))
-                return luaL_error(L, "%s", error.text);
+                return throw_kernel_error(L, &error);
             equal = both;
         }
         result.column = equal;

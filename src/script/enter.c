@@ -56,6 +56,10 @@ void script_budget_arm(struct script_state *state, lua_State *L, int count)
 void script_budget_charge(struct script_state *state, int64_t instructions)
 {
     state->instructions_left -= instructions;
+    /* What was charged is far more than what the next instructions are: the hook comes at the next one. lua_sethook may be called
+     * at any time, while memory is being had too. */
+    if (UNLIKELY(state->instructions_left <= 0) && state->lua && lua_gethookcount(state->lua) > 1)
+        lua_sethook(state->lua, budget_hook, LUA_MASKCOUNT, 1);
 }
 
 void script_budget_check_throws(lua_State *L)

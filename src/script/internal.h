@@ -41,6 +41,7 @@ struct script_state {
 
     size_t memory; /* handed to Lua, rounded to the size classes */
     size_t slab_bytes;
+    size_t cjson_lost; /* bytes: see guard.c */
     struct slab *slabs;
     void *free_pieces[SIZE_CLASSES];
 
@@ -97,14 +98,22 @@ void script_place_note(struct script_state *state, lua_State *L);
 /* state.c */
 void *script_alloc(void *arg, void *pointer, size_t old_size, size_t new_size);
 
+/* guard.c: the libraries' tables are at `libraries`. */
+void guard_libraries_throws(lua_State *L, int libraries);
+void guard_cjson_throws(lua_State *L);
+
 /* sandbox.c: pushes a fresh environment for the module. */
 void sandbox_install_throws(lua_State *L);
 void sandbox_push_throws(lua_State *L, struct script_module *module);
 
 /* module.c */
 struct batch *run_batch_throws(lua_State *L);
+/* Charges the budget for an operation on all rows. */
+void run_charge_rows_throws(lua_State *L);
 void run_complain(struct script_module *module, const char *option_path, const char *text);
 int throw_arena_full(lua_State *L);
+/* Of kind DATA: the batch is too large for its memory, and cannot go on. */
+int throw_kernel_error(lua_State *L, const struct error *error);
 int throw_unknown_field(lua_State *L, struct str name);
 /* Throws when a loop over rows is under way. */
 void check_no_loop_throws(lua_State *L, const char *what);

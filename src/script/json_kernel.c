@@ -202,7 +202,7 @@ static int json_run(lua_State *L)
         return luaL_typeerror(L, 2, "batch");
     check_no_loop_throws(L, "json:run");
     if (!json_extract(box->extractor, run_batch_throws(L), &error))
-        return luaL_error(L, "%s", error.text);
+        return throw_kernel_error(L, &error);
     run->layout++;
     check_stopped_throws(L);
     return 0;

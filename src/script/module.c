@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FILE_BYTES_MAX = 4 << 20, LIMIT_HITS_MAX = 2 };
+/* Restarts of a batch whose rows fail one by one may take as many times the budget of one run. */
+enum { FILE_BYTES_MAX = 4 << 20, LIMIT_HITS_MAX = 2, RESTART_BUDGETS = 10 };
 
 static const char *const function_names[] = {"process", "partition", "alert", "open", "save", "close", "check"};
 
@@ -21,10 +22,27 @@ struct batch *run_batch_throws(lua_State *L)
     return batch;
 }
 
+/* A column is worked on by the thousand rows in the time of some instructions. */
+void run_charge_rows_throws(lua_State *L)
+{
+    script_budget_charge(script_of(L), run_batch_throws(L)->selected / 16);
+    script_budget_check_throws(L);
+}
+
 int throw_arena_full(lua_State *L)
 {
-    script_of(L)->run.arena_full = true;
-    return luaL_error(L, "the batch needs more memory than a batch may use");
+    struct script_state *state = script_of(L);
+
+    state->run.arena_full = true;
+    script_place_note(state, L); /* the Lua function may be far above */
+    lua_pushfstring(L, "%sthe batch needs more memory than a batch may use", state->place);
+    return lua_error(L);
+}
+
+int throw_kernel_error(lua_State *L, const struct error *error)
+{
+    script_of(L)->run.arena_full |= error->kind == ERROR_DATA;
+    return luaL_error(L, "%s", error->text);
 }
 
 void check_no_loop_throws(lua_State *L, const char *what)
@@ -411,6 +429,7 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
     struct error failure;
     unsigned limit_hits = 0;
     uint32_t limit_rows = 0; /* that failed alone, by memory or budget */
+    int64_t instructions = 0; /* of all runs */
 
     batch_sweep(batch);
     if (!snapshot_init(&snapshot, batch))
@@ -445,6 +464,15 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
         snapshot_restore(&snapshot, batch);
         limit_hit = state->budget_hit || state->memory_hit;
         limit_hits += limit_hit;
+        instructions += state->limits.instructions_max - int64_max(state->instructions_left, 0);
+        if (!limit_hit && instructions / RESTART_BUDGETS > state->limits.instructions_max) {
+            limit_hit = true;
+            limit_hits = LIMIT_HITS_MAX;
+            snprintf(state->text, sizeof(state->text),
+                     "the runs of the stage over this batch, one for each row that failed, took more than %d times "
+                     "runtime.lua.instructions_max together", RESTART_BUDGETS);
+            error_set(&failure, ERROR_SCRIPT, "%s", state->text);
+        }
         if (in_hand && limit_hits < LIMIT_HITS_MAX) {
             log_debug(state->log, "stage %s: a row failed: %s", module->stage, failure.text);
             fail_in_hand(batch, row, whole_record, message, state->text);

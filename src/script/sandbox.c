@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REQUIRED_BYTES_MAX = 1 << 20, COROUTINE_STEP = 1000 };
+enum { REQUIRED_BYTES_MAX = 1 << 20, LOADED_BYTES_MAX = 64 << 10, COROUTINE_STEP = 1000 };
 
 static const char libraries_key;     /* registry: table of the opened libraries */
 static const char package_key;       /* registry: the package library's require */
@@ -84,6 +84,7 @@ void sandbox_install_throws(lua_State *L)
         luaL_requiref(L, libraries[i].name, libraries[i].func, 0);
         lua_setfield(L, -2, libraries[i].name);
     }
+    guard_libraries_throws(L, lua_gettop(L));
     lua_rawsetp(L, LUA_REGISTRYINDEX, &libraries_key);
     open_package(L);
 
@@ -181,6 +182,41 @@ static int safe_xpcall(lua_State *L)
     return finish_xpcall(L, lua_pcallk(L, arguments, LUA_MULTRET, 2, 2, finish_xpcall), 2);
 }
 
+/* The text at index 1, or what the function there gives piece by piece, as one text on top. The compiler is not interrupted and
+ * may take a time that grows with the square of the text's length: so it has a bound, and each byte counts as an instruction. */
+static void push_text(lua_State *L)
+{
+    size_t size = 0;
+
+    if (lua_type(L, 1) == LUA_TSTRING) {
+        lua_pushvalue(L, 1);
+        size = lua_rawlen(L, 1);
+    } else {
+        luaL_Buffer buffer;
+
+        luaL_checktype(L, 1, LUA_TFUNCTION);
+        luaL_buffinit(L, &buffer);
+        for (;;) {
+            lua_pushvalue(L, 1);
+            lua_call(L, 0, 1);
+            if (lua_isnil(L, -1) || (lua_type(L, -1) == LUA_TSTRING && lua_rawlen(L, -1) == 0))
+                break;
+            if (lua_type(L, -1) != LUA_TSTRING)
+                luaL_error(L, "load: the function must return texts, not a %s", luaL_typename(L, -1));
+            size += lua_rawlen(L, -1);
+            if (size > LOADED_BYTES_MAX)
+                break;
+            luaL_addvalue(&buffer);
+        }
+        lua_pop(L, 1);
+        luaL_pushresult(&buffer);
+    }
+    if (size > LOADED_BYTES_MAX)
+        luaL_error(L, "load: a text has at most %d KiB in stages", LOADED_BYTES_MAX >> 10);
+    script_budget_charge(script_of(L), (int64_t)size);
+    script_budget_check_throws(L);
+}
+
 /* load(chunk, name, mode, env): text only. Upvalues: the library's load, the module's environment. */
 static int safe_load(lua_State *L)
 {
@@ -188,7 +224,7 @@ static int safe_load(lua_State *L)
 
     lua_settop(L, 4);
     lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushvalue(L, 1);
+    push_text(L);
     if (lua_isnil(L, 2))
         lua_pushliteral(L, "=(load)");
     else
@@ -238,9 +274,14 @@ static int coroutine_step(lua_State *L)
     script_budget_check_throws(L);
     if (lua_toboolean(L, 1))
         return lua_gettop(L) - 1;
-    if (lua_status(thread) != LUA_OK && lua_status(thread) != LUA_YIELD)
+    lua_settop(L, 2); /* false error */
+    if (lua_status(thread) != LUA_OK && lua_status(thread) != LUA_YIELD) {
+        /* The error goes back to where resume took it from: closing may replace it, and nothing must stay that looks like a
+         * function to be resumed. */
+        lua_xmove(L, thread, 1);
         lua_resetthread(thread);
-    lua_settop(L, 2);
+        lua_xmove(thread, L, 1);
+    }
     return lua_error(L);
 }
 
@@ -309,7 +350,7 @@ static int safe_require(lua_State *L)
         lua_rawgetp(L, LUA_REGISTRYINDEX, &package_key);
         lua_pushvalue(L, 1);
         lua_call(L, 1, 1);
-        copy_table(L, NULL);
+        guard_cjson_throws(L);
     } else {
         if (!module->folder)
             return luaL_error(L, "require: no module \"%s\": only \"luaduct\" and \"cjson\" are there", name);

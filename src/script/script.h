@@ -46,9 +46,9 @@ bool script_module_keeps_state(const struct script_module *module);
 /* process(batch), once. A Lua error while a row is in hand (in batch:rows() or batch:map) makes that row fail by batch_fail, with
  * the stage's when_error, and process runs again on the batch as it was without that row; an error with no row in hand fails all
  * selected rows.
- * WHEN_ERROR_STOP stops at the first. The second time that memory or budget run out in one batch, all rows left fail. For a batch
- * without messages (chain_probe) a Lua error is the error. False otherwise only when the batch cannot go on (stopped, arena
- * full); the error says why. */
+ * WHEN_ERROR_STOP stops at the first. The second time that memory or budget run out in one batch, or when its runs together took
+ * ten budgets, all rows left fail. For a batch without messages (chain_probe) a Lua error is the error. False otherwise only when
+ * the batch cannot go on (stopped, arena full); the error says why. */
 bool script_process(struct script_module *module, struct batch *batch, struct error *error) MUST_USE;
 /* partition(batch): one column or a list of columns, converted to text columns; count_out of them into columns_out[max]. Errors
  * as above. */

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { SLAB_BYTES = 32 * 1024 };
+enum { SLAB_BYTES = 32 * 1024, BYTES_PER_INSTRUCTION = 64 };
 
 struct slab {
     struct slab *next;
@@ -73,6 +73,8 @@ static void give_piece(struct script_state *state, void *pointer, size_t rounded
 static void *refuse(struct script_state *state, const void *pointer)
 {
     state->memory_hit = true;
+    /* The collection is work as well: a script that catches the error and asks again must not do so for ever. */
+    script_budget_charge(state, (int64_t)(state->memory / BYTES_PER_INSTRUCTION));
     if (state->lua && (!pointer || LUA_VERSION_RELEASE_NUM < 50406))
         script_place_note(state, state->lua);
     return NULL;
@@ -109,6 +111,9 @@ void *script_alloc(void *arg, void *pointer, size_t old_size, size_t new_size)
     room = state->limits.memory_max - size_min(state->memory, state->limits.memory_max);
     if (new_rounded > old_rounded && new_rounded - old_rounded > room)
         return refuse(state, pointer);
+    /* Who asks for much is about to fill it: copying counts as work. */
+    if (new_rounded > SIZE_CLASSES * SIZE_CLASS_BYTES)
+        script_budget_charge(state, (int64_t)(new_rounded / BYTES_PER_INSTRUCTION));
     if (pointer && old_rounded > SIZE_CLASSES * SIZE_CLASS_BYTES && new_rounded > SIZE_CLASSES * SIZE_CLASS_BYTES) {
         moved = realloc(pointer, new_rounded);
         if (!moved && new_rounded < old_rounded)
