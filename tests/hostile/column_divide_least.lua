@@ -1,0 +1,10 @@
+-- The one division that overflows.
+-- run: dirty beyond 64 bits
+local stage = {}
+
+function stage.process(batch)
+  if batch:count() == 0 then return end
+  batch:set('x', (batch.__offset__ * 0 + math.mininteger) // -1)
+end
+
+return stage

@@ -1,0 +1,10 @@
+-- Errors of all kinds in batch:map.
+-- run: dirty table: |error|function
+local stage = {}
+
+function stage.process(batch)
+  if batch:count() == 0 then return end
+  batch:map({'__offset__'}, {'x'}, function(i) if i % 2 == 0 then error({}) else error(print) end end)
+end
+
+return stage

@@ -1,0 +1,11 @@
+-- A table of texts as keys.
+-- run: dirty out of its memory limit of 8 MiB
+local stage = {}
+
+function stage.process(batch)
+  if batch:count() == 0 then return end
+  local t = {}
+  for i = 1, 1e9 do t['key' .. i] = true end
+end
+
+return stage

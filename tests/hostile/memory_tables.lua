@@ -1,0 +1,11 @@
+-- Tables in a table.
+-- run: dirty out of its memory limit of 8 MiB
+local stage = {}
+
+function stage.process(batch)
+  if batch:count() == 0 then return end
+  local t = {}
+  for i = 1, 1e9 do t[i] = {} end
+end
+
+return stage
