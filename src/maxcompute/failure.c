@@ -84,7 +84,7 @@ static void secret_tell(const char *proxy)
     char *password = NULL;
 
     for (unsigned flags = 0; url && flags <= CURLU_URLDECODE; flags += CURLU_URLDECODE) {
-        if (curl_url_set(url, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+        if (curl_url_set(url, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) == CURLUE_OK &&
             curl_url_get(url, CURLUPART_PASSWORD, &password, flags) == CURLUE_OK)
             log_secret(password);
         curl_free(password);
