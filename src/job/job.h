@@ -17,8 +17,16 @@ enum job_compression { JOB_COMPRESSION_DEFLATE, JOB_COMPRESSION_ZSTD, JOB_COMPRE
 
 struct job_property { /* a librdkafka property, checked against the list of those the agent controls itself */
     char *name;
-    char *value; /* secrets resolved */
+    char *value; /* secrets resolved; a path is made openable from the working directory */
     struct location at;
+    const struct tree_node *node; /* what is written, for reading it anew (kafka/login.h); NULL: not from a file */
+    const char *directory;        /* that paths in it are relative to */
+};
+
+/* Where tokens for OAUTHBEARER come from; one of them is set, or none. */
+struct job_token {
+    char *file;     /* openable from the working directory */
+    char **command; /* a program and its arguments, ends with NULL */
 };
 
 /* A Kafka cluster of the data sources file. */
@@ -27,6 +35,8 @@ struct job_kafka {
     char *brokers;
     struct job_property *properties;
     size_t property_count;
+    struct job_token token;
+    struct location token_at;
 };
 
 /* Where a key comes from that is not written down: one of file and command. */

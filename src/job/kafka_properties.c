@@ -36,6 +36,15 @@ static const struct {
     {"enable.sasl.oauthbearer.unsecure.jwt", "unsigned tokens are for tests of the library"},
     {"plugin.library.paths", "a job file is data and loads no code"},
     {"interceptors", "a job file is data and loads no code"},
+    {"ssl.engine.location", "a job file is data and loads no code"},
+    {"ssl.truststore.", "it is a name of the Java client; ssl.ca.location names a file of trusted certificates (PEM)"},
+    {"ssl.keystore.type", "it is a name of the Java client; ssl.keystore.location takes PKCS#12, ssl.certificate.location and "
+     "ssl.key.location take PEM"},
+    {"ssl.keystore.certificate.chain", "it is a name of the Java client; use ssl.certificate.pem"},
+    {"ssl.keystore.key", "it is a name of the Java client; use ssl.key.pem"},
+    {"sasl.jaas.config", "it is a name of the Java client; use sasl.username and sasl.password, or the sasl.kerberos properties"},
+    {"sasl.login.", "it is a name of the Java client; for tokens use oauth_token of the cluster, or sasl.oauthbearer.method"},
+    {"sasl.client.callback.handler.class", "it is a name of the Java client"},
 };
 
 const char *kafka_property_refusal(const char *name)
@@ -99,11 +108,31 @@ bool kafka_property_is_fetch_size(const char *name)
     return is_one_of(str_of(name), names, COUNT_OF(names));
 }
 
+bool kafka_property_is_path(const char *name)
+{
+    static const char *const others[] = {
+        "sasl.kerberos.keytab", "sasl.oauthbearer.assertion.file", "sasl.oauthbearer.assertion.private.key.file",
+        "sasl.oauthbearer.assertion.jwt.template.file",
+    };
+    struct str text = str_of(name);
+
+    return ends_with(text, ".location") || is_one_of(text, others, COUNT_OF(others));
+}
+
+bool kafka_property_is_password(const char *name)
+{
+    static const char *const names[] = {"sasl.username", "sasl.password"};
+
+    return is_one_of(str_of(name), names, COUNT_OF(names));
+}
+
 bool name_is_secret(struct str name)
 {
-    static const struct str words[] = {{"password", 8}, {"secret", 6}, {"key", 3}, {"token", 5}, {"jaas", 4}};
+    static const struct str words[] = {{"password", 8}, {"secret", 6}, {"key", 3}, {"token", 5}, {"jaas", 4},
+                                       {"passphrase", 10}, {"oauthbearer.config", 18}};
 
-    if (ends_with(name, ".location") || ends_with(name, ".url")) /* where a secret is, is none */
+    /* Where a secret is, is none. */
+    if (ends_with(name, ".location") || ends_with(name, ".url") || ends_with(name, ".file") || ends_with(name, ".keytab"))
         return false;
     for (size_t i = 0; i < COUNT_OF(words); i++)
         for (size_t at = 0; at + words[i].size <= name.size; at++)

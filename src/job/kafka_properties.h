@@ -12,6 +12,10 @@ bool kafka_property_refusal_at(size_t index, const char **name_out, const char *
 bool kafka_property_is_number(const char *name);
 /* Whether the property bounds the bytes of one fetch, which must fit the memory ceiling. */
 bool kafka_property_is_fetch_size(const char *name);
+/* Whether its value is a path of a file or folder that the client reads. */
+bool kafka_property_is_path(const char *name);
+/* Whether the client takes a new value while it runs (rd_kafka_sasl_set_credentials). */
+bool kafka_property_is_password(const char *name);
 /* Whether a value under that name (a property or any other key) has to be kept out of messages. */
 bool name_is_secret(struct str name);
 

@@ -290,23 +290,40 @@ static void properties_join(struct job *job, struct owned *owned, struct report 
                            all[i].value);
 }
 
-/* Without a mechanism librdkafka takes Kerberos, and then complains of a key table nobody spoke of. */
-static void login_check(const struct job *job, struct report *report)
+/* How the log-in is written; librdkafka itself would take much of this, and fail later with another story. */
+static void login_check(const struct job_kafka *cluster, const struct job_property *properties, size_t count,
+                        struct report *report)
 {
-    const struct job_property *protocol = NULL;
-    bool mechanism = false;
+    const struct job_property *protocol = NULL, *mechanism = NULL;
+    const struct job_token *token = &cluster->token;
+    bool oidc = false, bearer;
 
-    for (size_t i = 0; i < job->source.property_count; i++) {
-        const struct job_property *property = &job->source.properties[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct job_property *property = &properties[i];
 
         if (strcmp(property->name, "security.protocol") == 0)
             protocol = property;
-        mechanism = mechanism || strcmp(property->name, "sasl.mechanism") == 0 || strcmp(property->name, "sasl.mechanisms") == 0;
+        if (strcmp(property->name, "sasl.mechanism") == 0 || strcmp(property->name, "sasl.mechanisms") == 0)
+            mechanism = property;
+        if (strcmp(property->name, "sasl.oauthbearer.method") == 0)
+            oidc = strcasecmp(property->value, "oidc") == 0;
     }
+    bearer = mechanism && strcmp(mechanism->value, "OAUTHBEARER") == 0;
     if (protocol && strncasecmp(protocol->value, "sasl_", 5) == 0 && !mechanism)
         report_warning(report, protocol->at, (unsigned)strlen(protocol->value),
                        "security.protocol: the log-in is by Kerberos (GSSAPI), because sasl.mechanism is not set; "
-                       "others are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512");
+                       "others are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER");
+    if (mechanism && (!protocol || strncasecmp(protocol->value, "sasl_", 5) != 0))
+        report_warning(report, mechanism->at, (unsigned)size_max(strlen(mechanism->value), 1),
+                       "sasl.mechanism has no effect, because security.protocol is not sasl_ssl (or sasl_plaintext)");
+    if (bearer && !oidc && !token->file && !token->command)
+        report_mistake(report, mechanism->at, (unsigned)strlen(mechanism->value), "sasl.mechanism: OAUTHBEARER needs tokens: set "
+                       "oauth_token of the cluster, or sasl.oauthbearer.method: oidc");
+    if (cluster->token_at.line && (!bearer || oidc))
+        report_mistake(report, cluster->token_at, 1, "oauth_token: is used with sasl.mechanism: OAUTHBEARER, without "
+                       "sasl.oauthbearer.method: oidc; correct one of them");
+    else if (cluster->token_at.line && !token->file == !token->command)
+        report_mistake(report, cluster->token_at, 1, "oauth_token: needs either \"file\" or \"command\"");
 }
 
 static void dirty_check(struct job *job, struct report *report)
@@ -403,8 +420,10 @@ bool job_load(struct job **job_out, const char *path, const char *datasources_pa
     stages_check(job, report);
     partitions_check(job, &memory->owned, report);
     properties_join(job, &memory->owned, report);
-    login_check(job, report);
+    login_check(&job->source.kafka, job->source.properties, job->source.property_count, report);
     dirty_check(job, report);
+    if (job->dirty.topic && job->dirty.kafka.properties != job->source.properties)
+        login_check(&job->dirty.kafka, job->dirty.kafka.properties, job->dirty.kafka.property_count, report);
     runtime_check(job, report);
 
     buffer_release(&reader.path);

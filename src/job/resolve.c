@@ -64,38 +64,70 @@ static bool reference_append(struct buffer *text, struct str reference, const ch
     return ok;
 }
 
+/* Cuts what comes next: *reference gets the inside of ${...}, or is absent, and *plain gets what stands for itself. */
+static bool piece_cut(struct str *rest, struct str *plain, struct str *reference, struct error *error)
+{
+    size_t taken = 1;
+
+    *reference = STR_NONE;
+    *plain = str_make(rest->data, 1);
+    if (str_starts_with(*rest, STR("$${"))) {
+        *plain = STR("${");
+        taken = 3;
+    } else if (str_starts_with(*rest, STR("${"))) {
+        const char *end = memchr(rest->data, '}', rest->size);
+
+        if (!end)
+            return error_set(error, ERROR_CONFIG, "\"${\" has no closing \"}\"");
+        taken = (size_t)(end - rest->data) + 1;
+        *reference = str_make(rest->data + 2, taken - 3);
+    }
+    rest->data += taken;
+    rest->size -= taken;
+    return true;
+}
+
+bool resolve_text(struct str written, const char *directory, struct buffer *text, struct error *error)
+{
+    struct str plain, reference;
+
+    while (written.size) {
+        if (!piece_cut(&written, &plain, &reference, error))
+            return false;
+        if (!reference.data)
+            buffer_append_str(text, plain);
+        else if (!reference_append(text, reference, directory, error))
+            return false;
+    }
+    return true;
+}
+
+void resolve_files(struct str written, const char *directory, void (*found)(void *arg, const char *path), void *arg)
+{
+    struct str plain, reference;
+    struct error error;
+
+    while (written.size && piece_cut(&written, &plain, &reference, &error)) {
+        char *path;
+
+        if (!str_starts_with(reference, STR("file:")))
+            continue;
+        path = path_join(directory, str_make(reference.data + 5, reference.size - 5));
+        found(arg, path);
+        free(path);
+    }
+}
+
 static void scalar_resolve(struct tree_node *node, const char *directory, struct report *report)
 {
     struct str rest = node->text;
     struct error error = {0};
     struct buffer text;
-    bool ok = true;
 
     if (!rest.size || !memmem(rest.data, rest.size, "${", 2))
         return;
     buffer_init(&text, 0);
-    while (rest.size && ok) {
-        size_t taken = 1;
-
-        if (str_starts_with(rest, STR("$${"))) {
-            buffer_append_str(&text, STR("${"));
-            taken = 3;
-        } else if (str_starts_with(rest, STR("${"))) {
-            const char *end = memchr(rest.data, '}', rest.size);
-
-            if (end) {
-                taken = (size_t)(end - rest.data) + 1;
-                ok = reference_append(&text, str_make(rest.data + 2, taken - 3), directory, &error);
-            } else {
-                ok = error_set(&error, ERROR_CONFIG, "\"${\" has no closing \"}\"");
-            }
-        } else {
-            buffer_append_char(&text, rest.data[0]);
-        }
-        rest.data += taken;
-        rest.size -= taken;
-    }
-    if (ok) {
+    if (resolve_text(rest, directory, &text, &error)) {
         node->written = node->text;
         node->text.data = buffer_take(&text, &node->text.size);
     } else {

@@ -9,6 +9,10 @@
 /* Replaces them in every scalar below node, which keeps what was written there. Paths are relative to directory. Unset variables,
  * unreadable files and other kinds are mistakes; such a scalar stays as written. */
 void resolve_tree(struct tree_node *node, const char *directory, struct report *report);
+/* The same for one text, as it is written; for reading it anew when the files have changed. */
+bool resolve_text(struct str written, const char *directory, struct buffer *text, struct error *error) MUST_USE;
+/* Calls `found` with the path, as seen from directory, of each file that the text names. */
+void resolve_files(struct str written, const char *directory, void (*found)(void *arg, const char *path), void *arg);
 /* Whether the scalar is one that could not be resolved: it was told already, and its text says nothing about the value. */
 static inline bool resolve_failed(const struct tree_node *node)
 {

@@ -1,4 +1,7 @@
 /* tables_datasources.c: options of the file of data sources. */
+#include <errno.h>
+#include <unistd.h>
+
 #include "job/kafka_properties.h"
 #include "job/resolve.h"
 #include "job/tables_internal.h"
@@ -35,6 +38,20 @@ static bool property_check(struct option_reader *reader, const struct tree_entry
     return true;
 }
 
+/* A path is relative to the file that it stands in; "probe" is a word of librdkafka's for the system's certificates. */
+static char *property_value(struct option_reader *reader, const struct tree_entry *entry, const char *name)
+{
+    struct str text = entry->value->text;
+    char *path;
+
+    if (!kafka_property_is_path(name) || !text.size || str_is(text, "probe"))
+        return str_dup(text);
+    path = path_join(reader->directory, text);
+    if (access(path, R_OK) != 0)
+        option_mistake(reader, entry->value, "the file %s cannot be read: %s", path, strerror(errno));
+    return path;
+}
+
 void properties_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node)
 {
     struct job_property *properties;
@@ -53,13 +70,44 @@ void properties_read(struct option_reader *reader, const struct option *row, voi
         size_t mark = options_path_enter(reader, entry->key, 0);
 
         if (property_check(reader, entry, name))
-            properties[count++] = (struct job_property){name, owned_keep(reader->owned, str_dup(entry->value->text)),
-                                                        entry->value->at};
+            properties[count++] = (struct job_property){name, owned_keep(reader->owned, property_value(reader, entry, name)),
+                                                        entry->value->at, entry->value, reader->directory};
         options_path_leave(reader, mark);
     }
     memcpy((char *)base + row->offset, &properties, sizeof(properties));
     memcpy((char *)base + row->count_offset, &count, sizeof(count));
 }
+
+static void token_command_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node)
+{
+    char **arguments;
+
+    if (!node || tree_is_null(node))
+        return;
+    if (node->kind != TREE_LIST || !node->count) {
+        option_mistake(reader, node, "must be a list: the program, and then its arguments");
+        return;
+    }
+    arguments = owned_keep(reader->owned, xcalloc(node->count + 1, sizeof(*arguments)));
+    for (size_t i = 0; i < node->count; i++) {
+        if (!option_scalar(reader, node->items[i], "a text"))
+            return;
+        arguments[i] = owned_keep(reader->owned, i == 0 && memchr(node->items[0]->text.data, '/', node->items[0]->text.size)
+                                                     ? path_join(reader->directory, node->items[0]->text)
+                                                     : str_dup(node->items[i]->text));
+    }
+    memcpy((char *)base + row->offset, &arguments, sizeof(arguments));
+}
+
+static const struct option token_options[] = {
+    {.name = "file", .type = OPTION_TEXT, .flags = OPTION_PATH | OPTION_READABLE, OPTION_FIELD(struct job_kafka, token.file),
+     .at_offset = offsetof(struct job_kafka, token_at), .form = "path",
+     .sentence = "A file with the token, relative to this one; it is read again when it changes and before the token expires."},
+    {.name = "command", .type = OPTION_CUSTOM, .read = token_command_read, OPTION_FIELD(struct job_kafka, token.command),
+     .form = "list of texts", .sentence = "A program and its arguments; it prints a token, within 30 s, and is run again before "
+     "that expires."},
+    END,
+};
 
 const struct option kafka_options[] = {
     {.name = "brokers", .type = OPTION_TEXT, .flags = OPTION_REQUIRED, OPTION_FIELD(struct job_kafka, brokers),
@@ -67,7 +115,11 @@ const struct option kafka_options[] = {
      .sentence = "Brokers to begin with; the others are found through them."},
     {.name = "properties", .type = OPTION_CUSTOM, .read = properties_read, OPTION_FIELD(struct job_kafka, properties),
      .count_offset = offsetof(struct job_kafka, property_count), .form = "map of librdkafka properties",
-     .sentence = "Properties of librdkafka, such as security.protocol and sasl.password."},
+     .sentence = "Properties of librdkafka, such as security.protocol, sasl.password and ssl.ca.location. Paths are relative to "
+     "this file. What comes from ${file:PATH}, and certificates and keys, are read again when the files change."},
+    {.name = "oauth_token", .type = OPTION_MAP, .rows = token_options, .at_offset = offsetof(struct job_kafka, token_at),
+     .sentence = "For sasl.mechanism OAUTHBEARER: signed tokens (JWT), whose claim \"exp\" says how long they live. "
+     "sasl.oauthbearer.method: oidc fetches them without this."},
     FOREIGN("bootstrap.servers", "use \"brokers\""),
     FOREIGN("bootstrap_servers", "use \"brokers\""),
     FOREIGN("bootstrapServers", "use \"brokers\""),

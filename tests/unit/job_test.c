@@ -45,6 +45,9 @@ static bool load(const char *text, struct job **job, struct report *report, stru
     "kafka:\n  main: {brokers: 'a:9092, b:9093', properties: {sasl.password: kafka-secret-1, fetch.max.bytes: 1000}}\n" \
     "  other: {brokers: 'c:9092', properties: {sasl.password: other-secret-5}}\n"                                       \
     "  broken: {}\n"                                                                                                  \
+    "  tokens: {brokers: 'd:1', oauth_token: {file: key.txt}}\n"                                                          \
+    "  two: {brokers: 'd:1', oauth_token: {file: key.txt, command: [cat, key.txt]}}\n"                                    \
+    "  text: {brokers: 'd:1', oauth_token: {command: cat key.txt}}\n"                                                     \
     "maxcompute:\n"                                                                                                   \
     "  main: {endpoint: 'https://service.example/api', project: p, access_id: id, access_key: '${env:JOB_TEST_KEY}'}\n" \
     "  zoned: {endpoint: 'http://127.0.0.1:80', project: p, access_id: id, access_key: '${file:key.txt}',\n"           \
@@ -192,6 +195,24 @@ static const struct mistake_case mistakes[] = {
      "use the key source.group of the job"},
     {"a property with a tail", HEAD TARGET "source: {kafka: main, topic: t, properties: {fetch.wait.max.ms: 1000xyz}}\n",
      "source.properties.fetch.wait.max.ms: \"1000xyz\" is not a whole number"},
+    {"a certificate that is not there", HEAD TARGET "source: {kafka: main, topic: t, properties: {ssl.ca.location: no/ca.pem}}\n",
+     "job.yaml:3:63: source.properties.ssl.ca.location: the file "},
+    {"the system's certificates", HEAD TARGET "source: {kafka: main, topic: t, properties: {ssl.ca.location: probe}}\n", NULL},
+    {"a key table that is not there", HEAD TARGET
+     "source: {kafka: main, topic: t, properties: {sasl.kerberos.keytab: k}}\n", "/k cannot be read: No such file"},
+    {"a name of the Java client", HEAD TARGET "source: {kafka: main, topic: t, properties: {ssl.truststore.location: x}}\n",
+     "ssl.ca.location names a file of trusted certificates"},
+    {"tokens without a place", HEAD TARGET "source: {kafka: main, topic: t, properties: {security.protocol: sasl_ssl, "
+     "sasl.mechanism: OAUTHBEARER}}\n", "OAUTHBEARER needs tokens: set oauth_token of the cluster"},
+    {"tokens by OIDC", HEAD TARGET "source: {kafka: main, topic: t, properties: {security.protocol: sasl_ssl, "
+     "sasl.mechanism: OAUTHBEARER, sasl.oauthbearer.method: OIDC}}\n", NULL},
+    {"a token nobody asks for", HEAD TARGET "source: {kafka: tokens, topic: t}\n", "oauth_token: is used with sasl.mechanism"},
+    {"a token", HEAD TARGET "source: {kafka: tokens, topic: t, properties: {security.protocol: sasl_ssl, "
+     "sasl.mechanism: OAUTHBEARER}}\n", NULL},
+    {"two places of tokens", HEAD TARGET "source: {kafka: two, topic: t, properties: {security.protocol: sasl_ssl, "
+     "sasl.mechanism: OAUTHBEARER}}\n", "oauth_token: needs either \"file\" or \"command\""},
+    {"a command in one text", HEAD TARGET "source: {kafka: text, topic: t, properties: {security.protocol: sasl_ssl, "
+     "sasl.mechanism: OAUTHBEARER}}\n", "must be a list: the program, and then its arguments"},
     {"fetches beyond the ceiling", HEAD TARGET "source: {kafka: main, topic: t, properties: {fetch.max.bytes: 999999999}}\n",
      "more than half of runtime.memory_max"},
     {"a kind that comes later", JOB "stages: [{name: a, kind: mask, rules: []}]\n",
@@ -550,6 +571,13 @@ static void property_names(void **state)
     assert_true(name_is_secret(STR("sasl.password")));
     assert_true(name_is_secret(STR("ssl.key.pem")));
     assert_false(name_is_secret(STR("ssl.key.location")));
+    assert_false(name_is_secret(STR("sasl.kerberos.keytab")));
+    assert_false(name_is_secret(STR("sasl.oauthbearer.assertion.private.key.file")));
+    assert_true(name_is_secret(STR("sasl.oauthbearer.config")));
+    assert_true(name_is_secret(STR("sasl.oauthbearer.client.secret")));
+    assert_true(kafka_property_is_path("ssl.keystore.location"));
+    assert_false(kafka_property_is_path("ssl.key.pem"));
+    assert_true(kafka_property_is_password("sasl.username"));
 }
 
 /* The page in the repository is the one that the tables make: after a change of a table, write it anew from `luaduct help
