@@ -9,6 +9,7 @@
 #include "admin/admin.h"
 #include "batch/time.h"
 #include "cli/cli.h"
+#include "kafka/login.h"
 #include "maxcompute/trust.h"
 #include "pipeline/worker.h"
 #include "route/route.h"
@@ -32,6 +33,8 @@ static void properties_check(const struct job_property *properties, size_t count
     for (size_t i = 0; i < count; i++)
         if (!kafka_property_check(properties[i].name, properties[i].value, &error))
             report_mistake(report, properties[i].at, (unsigned)strlen(properties[i].name), "%s", error.text);
+    if (!report_mistakes(report))
+        kafka_login_check(properties, count, report);
 }
 
 /* Files that are read again while the job runs are tried once here, where a mistake in them has a place. */

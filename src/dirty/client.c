@@ -1,48 +1,17 @@
 /* client.c: a data source is written for consumers, so it may hold properties that a producer does not know: librdkafka takes
- * them and complains at each start. Which are for all clients it tells in the table that it prints for its documentation, and
- * nowhere else; that table is read here, so that it is right for whichever version is linked. */
+ * them and complains at each start, so those that are not for all clients are left out. */
 #include "dirty/client.h"
 
 #include "job/kafka_properties.h"
+#include "kafka/names.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-/* One line a property: "name | C/P | range | default | ...", where C/P is C, P or * for both. */
-static bool table_has_shared(struct str table, struct str name)
-{
-    struct str line, column, rest = table;
-
-    while (rest.data) {
-        str_cut(rest, '\n', &line, &rest);
-        str_cut(line, '|', &column, &line);
-        if (!str_equal(str_trim(column), name))
-            continue;
-        str_cut(line, '|', &column, &line);
-        return str_is(str_trim(column), "*");
-    }
-    return false;
-}
-
-static char *property_table(size_t *size_out)
-{
-    char *text = NULL;
-    FILE *stream = open_memstream(&text, size_out);
-
-    if (!stream)
-        return NULL;
-    rd_kafka_conf_properties_show(stream);
-    if (fclose(stream) == 0)
-        return text;
-    free(text);
-    return NULL;
-}
 
 bool dirty_property_is_shared(const char *name)
 {
     size_t size = 0;
-    char *table = property_table(&size);
-    bool shared = table && table_has_shared(str_make(table, size), str_of(name));
+    char *table = kafka_names_table(&size);
+    bool shared = table && kafka_name_is_shared(str_make(table, size), str_of(name));
 
     free(table);
     return shared;
@@ -58,20 +27,22 @@ static bool conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                      name_is_secret(str_of(name)) ? "the value is not shown, since it may be a secret" : text);
 }
 
-rd_kafka_conf_t *dirty_conf_make(const struct dirty_options *options, const struct dirty_setting *settings, size_t count,
-                                 struct error *error)
+rd_kafka_conf_t *dirty_conf_make(const struct dirty_options *options, struct kafka_login *login,
+                                 const struct dirty_setting *settings, size_t count, struct error *error)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     const struct job_kafka *cluster = options->cluster;
-    size_t size = 0;
-    char *table = property_table(&size);
+    size_t size = 0, property_count;
+    const struct job_property *properties = kafka_login_properties(login, &property_count);
+    char *table = kafka_names_table(&size);
     char *client = xasprintf("luaduct-%s-dirty", options->job ? options->job : "");
     bool ok = false;
 
-    for (size_t i = 0; i < cluster->property_count; i++) {
-        const struct job_property *property = &cluster->properties[i];
+    for (size_t i = 0; i < property_count; i++) {
+        const struct job_property *property = &properties[i];
 
-        if (table && !kafka_property_refusal(property->name) && table_has_shared(str_make(table, size), str_of(property->name)) &&
+        if (table && !kafka_property_refusal(property->name) &&
+            kafka_name_is_shared(str_make(table, size), str_of(property->name)) &&
             !conf_set(conf, property->name, property->value, error))
             goto out;
     }
@@ -81,6 +52,7 @@ rd_kafka_conf_t *dirty_conf_make(const struct dirty_options *options, const stru
     if (!conf_set(conf, "client.id", client, error) || !conf_set(conf, "bootstrap.servers", cluster->brokers, error) ||
         !conf_set(conf, "allow.auto.create.topics", "false", error) || !conf_set(conf, "log.connection.close", "false", error))
         goto out;
+    kafka_login_conf(login, conf);
     ok = true;
 out:
     free(client);
@@ -105,13 +77,6 @@ void dirty_kafka_error(const struct dirty_options *options, rd_kafka_resp_err_t 
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
         error_set(error, ERROR_FATAL, "the topic %s of dirty rows does not exist on cluster %s (%s); create it or correct "
                   "dirty.kafka.topic", options->topic, cluster, brokers);
-        return;
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
-    case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
-        error_set(error, ERROR_FATAL, "the Kafka brokers %s refuse the log-in: %s; correct the sasl properties of the data "
-                  "source %s", brokers, text, cluster);
         return;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         error_set(error, ERROR_FATAL, "no right to %s the topic %s of dirty rows; grant %s and DESCRIBE on it", right,

@@ -31,7 +31,9 @@ struct dirty_reader {
     size_t count, capacity;
     rd_kafka_t *rk; /* NULL: files */
     rd_kafka_topic_t *topic;
+    struct kafka_login *login;
     rd_kafka_resp_err_t code; /* the newest reason why brokers are not reached */
+    bool refused;
     char reason[512];
 };
 
@@ -95,13 +97,15 @@ static bool file_walk(const struct unit *unit, uint32_t number, dirty_row row, v
 /* On the thread that polls. */
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 {
-    struct dirty_reader *reader = opaque;
+    struct dirty_reader *reader = kafka_login_owner(opaque);
+    struct error error;
 
     (void)rk;
     /* "All brokers are down" says less than the reason before it. */
-    if (reader->code && code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+    if (reader->refused || (reader->code && code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN))
         return;
     reader->code = (rd_kafka_resp_err_t)code;
+    reader->refused = kafka_login_refusal(reader->login, reader->code, text, &error) && error.kind == ERROR_FATAL;
     snprintf(reader->reason, sizeof(reader->reason), "%s", text);
 }
 
@@ -113,6 +117,9 @@ static bool kafka_failed(struct dirty_reader *reader, rd_kafka_resp_err_t code, 
 {
     bool silent = code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;
 
+    if ((silent || reader->refused) && reader->code &&
+        kafka_login_refusal(reader->login, reader->code, reader->reason, error))
+        return false;
     if (silent && reader->code)
         dirty_kafka_error(&reader->options, reader->code, reader->reason, "READ", 0, error);
     else
@@ -131,7 +138,7 @@ static bool topic_list(struct dirty_reader *reader, struct error *error)
         code = rd_kafka_metadata(reader->rk, 0, reader->topic, &metadata, 500);
         rd_kafka_poll(reader->rk, 0);
     } while ((code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT) &&
-             reader->code != RD_KAFKA_RESP_ERR__AUTHENTICATION && clock_monotonic_ms() < end_ms);
+             !reader->refused && clock_monotonic_ms() < end_ms);
     if (!code && metadata->topic_cnt == 1)
         code = metadata->topics[0].err;
     for (int i = 0; !code && i < metadata->topics[0].partition_cnt; i++) {
@@ -195,12 +202,14 @@ static bool topic_open(struct dirty_reader *reader, struct error *error)
     static const struct dirty_setting settings[] = {
         {"enable.partition.eof", "true"}, {"auto.offset.reset", "error"}, {"queued.max.messages.kbytes", "16384"},
     };
-    rd_kafka_conf_t *conf = dirty_conf_make(&reader->options, settings, COUNT_OF(settings), error);
+    rd_kafka_conf_t *conf;
     char text[512];
 
+    reader->login = kafka_login_new(reader->options.cluster, reader->options.cluster->properties,
+                                    reader->options.cluster->property_count, reader, NULL);
+    conf = dirty_conf_make(&reader->options, reader->login, settings, COUNT_OF(settings), error);
     if (!conf)
         return false;
-    rd_kafka_conf_set_opaque(conf, reader);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_log_cb(conf, on_log);
     reader->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
@@ -208,6 +217,7 @@ static bool topic_open(struct dirty_reader *reader, struct error *error)
         rd_kafka_conf_destroy(conf);
         return error_set(error, ERROR_CONFIG, "the Kafka client does not start with these settings: %s", text);
     }
+    kafka_login_begin(reader->login, reader->rk);
     reader->topic = rd_kafka_topic_new(reader->rk, reader->options.topic, NULL);
     if (!reader->topic)
         return error_set(error, ERROR_CONFIG, "\"%s\" cannot be a topic's name; correct dirty.kafka.topic",
@@ -234,8 +244,11 @@ void dirty_reader_close(struct dirty_reader *reader)
         return;
     if (reader->topic)
         rd_kafka_topic_destroy(reader->topic);
+    if (reader->login)
+        kafka_login_stop(reader->login);
     if (reader->rk)
         rd_kafka_destroy(reader->rk);
+    kafka_login_free(reader->login);
     for (size_t i = 0; i < reader->count; i++)
         free(reader->units[i].path);
     free(reader->units);

@@ -118,8 +118,8 @@ void kafka_down(struct kafka_source *kafka, const char *reason)
     if (kafka->down || kafka->failed || kafka->stopping)
         return;
     kafka->down = true;
-    error_set(&kafka_event_push(kafka, SOURCE_ERROR, NULL, 0)->event.error, ERROR_RETRY, "%s; trying again until it works",
-              reason);
+    error_set(&kafka_event_push(kafka, SOURCE_ERROR, NULL, 0)->event.error, ERROR_RETRY, "%s; trying again until it works%s",
+              reason, kafka->ready ? "" : " (are `brokers` and security.protocol of the data source right?)");
 }
 
 void kafka_up(struct kafka_source *kafka)
@@ -138,6 +138,10 @@ void kafka_error_set(const struct kafka_source *kafka, struct error *error, rd_k
 
     if (!text)
         text = rd_kafka_err2str(code);
+    if (kafka_login_error(kafka->login, code, text, kafka->now_ms, error)) {
+        error_wrap(error, "source");
+        return;
+    }
     switch (code) {
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
@@ -145,14 +149,6 @@ void kafka_error_set(const struct kafka_source *kafka, struct error *error, rd_k
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
         error_set(error, ERROR_FATAL, "source: topic %s does not exist on cluster %s (%s); create it or correct source.topic",
                   job->source.topic, job->source.kafka.name ? job->source.kafka.name : "", job->source.kafka.brokers);
-        break;
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
-    case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
-        error_set(error, ERROR_FATAL,
-                  "source: the Kafka brokers %s refuse the log-in: %s; correct the sasl properties of the data source",
-                  job->source.kafka.brokers, text);
         break;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         error_set(error, ERROR_FATAL, "source: %s: no right to read topic %s; grant READ and DESCRIBE on it", doing,
@@ -197,24 +193,6 @@ void kafka_error_set(const struct kafka_source *kafka, struct error *error, rd_k
     default:
         error_set(error, ERROR_RETRY, "source: %s: %s (brokers %s)", doing, text, job->source.kafka.brokers);
     }
-}
-
-/* Runs inside fetch and stop, on the hub's thread. */
-static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
-{
-    struct kafka_source *kafka = kafka_of(opaque);
-    struct error error;
-    char fatal[512];
-
-    if (code == RD_KAFKA_RESP_ERR__FATAL && rd_kafka_fatal_error(rk, fatal, sizeof(fatal)))
-        text = fatal;
-    kafka_error_set(kafka, &error, (rd_kafka_resp_err_t)code, text, "consuming");
-    if (error.kind != ERROR_RETRY)
-        kafka_fail(kafka, &error);
-    else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        kafka_down(kafka, error.text);
-    else
-        log_debug(kafka->log, "%s", error.text);
 }
 
 /* Messages. */
@@ -419,6 +397,7 @@ static void kafka_step(struct source *source, int64_t now_ms)
     }
     kafka_group_lost(kafka);
     kafka_rejoin_step(kafka);
+    kafka_client_step(kafka);
     kafka_until_check(kafka);
     kafka_calls_send(kafka);
 }
@@ -430,10 +409,11 @@ static int64_t kafka_deadline(const struct source *source)
 
     if (kafka->events || kafka->signalled)
         return 0;
-    if (kafka->failed || kafka->stopping)
+    if (kafka->failed || kafka->stopping || !kafka->login)
         return deadline;
+    deadline = kafka_client_deadline(kafka);
     if (kafka->leaving && !kafka->commit_abandoned)
-        deadline = kafka->leave_look_ms;
+        deadline = int64_min(deadline, kafka->leave_look_ms);
     for (enum kafka_call call = 0; call < KAFKA_CALL_COUNT; call++) {
         const struct kafka_call_state *state = &kafka->calls[call];
 
@@ -466,42 +446,17 @@ void kafka_subscribe(struct kafka_source *kafka)
 static bool kafka_start(struct source *source, struct error *error)
 {
     struct kafka_source *kafka = kafka_of(source);
-    static const uint64_t one = 1;
-    rd_kafka_conf_t *conf;
-    char text[512];
 
     assert(!kafka->rk);
     kafka->began_ms = clock_wall_ms();
-    conf = kafka_conf_make(kafka->job, kafka->log, error);
-    if (!conf)
-        return false;
-    if (kafka_bounded(kafka) && rd_kafka_conf_set(conf, "enable.partition.eof", "true", text, sizeof(text)) != RD_KAFKA_CONF_OK) {
-        rd_kafka_conf_destroy(conf);
-        return error_set(error, ERROR_FATAL, "source: %s", text);
-    }
-    rd_kafka_conf_set_opaque(conf, &kafka->source);
-    rd_kafka_conf_set_rebalance_cb(conf, kafka_on_rebalance);
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    if (!kafka_commit_watch(kafka, conf)) {
-        rd_kafka_conf_destroy(conf);
-        return error_set(error, ERROR_FATAL, "source: the Kafka client does not let its commits be watched");
-    }
     kafka->descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (kafka->descriptor < 0) {
-        rd_kafka_conf_destroy(conf);
+    if (kafka->descriptor < 0)
         return error_set(error, ERROR_FATAL,
                          "source: no file descriptor left for the Kafka client; raise the limit of open files");
-    }
-    kafka->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
-    if (!kafka->rk) {
-        rd_kafka_conf_destroy(conf);
-        return error_set(error, ERROR_CONFIG, "source: the Kafka client does not start with these settings: %s", text);
-    }
-    rd_kafka_poll_set_consumer(kafka->rk);
-    kafka->consumer = rd_kafka_queue_get_consumer(kafka->rk);
-    kafka->answers = rd_kafka_queue_new(kafka->rk);
-    rd_kafka_queue_io_event_enable(kafka->consumer, kafka->descriptor, &one, sizeof(one));
-    rd_kafka_queue_io_event_enable(kafka->answers, kafka->descriptor, &one, sizeof(one));
+    kafka->login = kafka_login_new(&kafka->job->source.kafka, kafka->job->source.properties, kafka->job->source.property_count,
+                                   &kafka->source, kafka->log);
+    if (!kafka_client_start(kafka, error))
+        return false;
     kafka_call_want(kafka, KAFKA_CALL_DESCRIBE);
     kafka_calls_send(kafka);
     return true;
@@ -548,14 +503,7 @@ static void kafka_free(struct source *source)
         return;
     kafka = kafka_of(source);
     kafka->stopping = true;
-    if (kafka->rk) {
-        rd_kafka_queue_io_event_enable(kafka->consumer, -1, NULL, 0);
-        rd_kafka_queue_io_event_enable(kafka->answers, -1, NULL, 0);
-        rd_kafka_queue_destroy(kafka->consumer);
-        rd_kafka_queue_destroy(kafka->answers);
-        /* Leaving the group is stop's business; here it could block. */
-        rd_kafka_destroy_flags(kafka->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    }
+    kafka_client_end(kafka); /* without leaving the group: that is stop's business */
     if (kafka->descriptor >= 0)
         close(kafka->descriptor);
     while (kafka_next(source, &event))

@@ -11,7 +11,7 @@
 enum { SLICE_MS = 200, AGAIN_MS = 200 };
 
 struct kafka_admin {
-    struct kafka_source kafka; /* only .job and .source are used: the log callback finds no log */
+    struct kafka_source kafka; /* only .job, .login and .source are used: the log callback finds no log */
     rd_kafka_t *rk;
     rd_kafka_queue_t *answers;
     int timeout_ms;
@@ -19,18 +19,21 @@ struct kafka_admin {
     int32_t partitions;
     /* The newest reason why the brokers could not be reached: a call only says "timed out". */
     rd_kafka_resp_err_t code;
+    bool refused;
     char text[512];
 };
 
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 {
-    struct kafka_admin *admin = (struct kafka_admin *)CONTAINER_OF((struct source *)opaque, struct kafka_source, source);
+    struct kafka_admin *admin = (struct kafka_admin *)kafka_of(kafka_login_owner(opaque));
+    struct error error;
 
     (void)rk;
     /* "All brokers are down" says less than the reason before it. */
-    if (admin->code && code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+    if (admin->refused || (admin->code && code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN))
         return;
     admin->code = code;
+    admin->refused = kafka_login_refusal(admin->kafka.login, admin->code, text, &error) && error.kind == ERROR_FATAL;
     snprintf(admin->text, sizeof(admin->text), "%s", text);
 }
 
@@ -48,6 +51,7 @@ static void call_begin(struct kafka_admin *admin)
 {
     admin->until_ms = clock_monotonic_ms() + admin->timeout_ms;
     admin->code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    admin->refused = false;
 }
 
 static int left_ms(const struct kafka_admin *admin)
@@ -99,7 +103,7 @@ static rd_kafka_event_t *answer_wait(struct kafka_admin *admin, const char *doin
     do {
         event = rd_kafka_queue_poll(admin->answers, (int)int64_min(left_ms(admin), SLICE_MS));
         (void)rd_kafka_poll(admin->rk, 0);
-    } while (!event && admin->code != RD_KAFKA_RESP_ERR__AUTHENTICATION && clock_monotonic_ms() < admin->until_ms);
+    } while (!event && !admin->refused && clock_monotonic_ms() < admin->until_ms);
     if (!event) {
         /* The answer of a call that was given up must not be taken for that of the next one. */
         rd_kafka_queue_destroy(admin->answers);
@@ -176,16 +180,18 @@ static bool topic_ask(struct kafka_admin *admin, struct error *error)
 bool kafka_admin_open(struct kafka_admin **admin_out, const struct job *job, int timeout_ms, struct error *error)
 {
     struct kafka_admin *admin = xcalloc(1, sizeof(*admin));
-    rd_kafka_conf_t *conf = kafka_conf_make(job, NULL, error);
+    rd_kafka_conf_t *conf;
     char text[512];
     bool ok = false;
 
     *admin_out = NULL;
     admin->kafka.job = job;
+    admin->kafka.login = kafka_login_new(&job->source.kafka, job->source.properties, job->source.property_count,
+                                         &admin->kafka.source, NULL);
     admin->timeout_ms = timeout_ms;
+    conf = kafka_conf_make(admin->kafka.login, job, NULL, error);
     if (!conf)
         goto out;
-    rd_kafka_conf_set_opaque(conf, &admin->kafka.source);
     rd_kafka_conf_set_error_cb(conf, on_error);
     admin->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
     if (!admin->rk) {
@@ -193,6 +199,7 @@ bool kafka_admin_open(struct kafka_admin **admin_out, const struct job *job, int
         error_set(error, ERROR_CONFIG, "source: the Kafka client does not start with these settings: %s", text);
         goto out;
     }
+    kafka_login_begin(admin->kafka.login, admin->rk);
     admin->answers = rd_kafka_queue_new(admin->rk);
     if (!topic_ask(admin, error))
         goto out;
@@ -210,8 +217,11 @@ void kafka_admin_free(struct kafka_admin *admin)
         return;
     if (admin->answers)
         rd_kafka_queue_destroy(admin->answers);
+    if (admin->kafka.login)
+        kafka_login_stop(admin->kafka.login);
     if (admin->rk)
         rd_kafka_destroy_flags(admin->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    kafka_login_free(admin->kafka.login);
     free(admin);
 }
 

@@ -1,6 +1,7 @@
 /* kafka_config.c: from the job to librdkafka's configuration, which properties a job may set, and the connection check.
  * A property is tried on a scratch configuration, so that librdkafka itself is the judge; only numbers are looked at once more,
  * since it reads "1000xyz" as 1000. */
+#include "kafka/names.h"
 #include "source/kafka_internal.h"
 #include "util/clock.h"
 #include <errno.h>
@@ -17,16 +18,9 @@ static bool text_is_number(const char *text)
     return end != text && *end == '\0' && errno == 0;
 }
 
-/* Values that must not be shown, not even when they are wrong. */
-static bool property_is_secret(const char *name)
-{
-    return strstr(name, "password") || strstr(name, "secret") || strstr(name, "key") || strstr(name, "pem") ||
-           strstr(name, "oauthbearer");
-}
-
 static bool property_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *error)
 {
-    char before[64], text[512];
+    char before[64], text[512], hint[128];
     size_t size = sizeof(before);
     bool number = rd_kafka_conf_get(conf, name, before, &size) == RD_KAFKA_CONF_OK && text_is_number(before);
 
@@ -34,12 +28,13 @@ static bool property_set(rd_kafka_conf_t *conf, const char *name, const char *va
     case RD_KAFKA_CONF_OK:
         if (number && !text_is_number(value))
             return error_set(error, ERROR_CONFIG, "%s: \"%s\" is not a number; write it without a unit", name,
-                             property_is_secret(name) ? "***" : value);
+                             name_is_secret(str_of(name)) ? "***" : value);
         return true;
     case RD_KAFKA_CONF_UNKNOWN:
-        return error_set(error, ERROR_CONFIG, "%s: librdkafka %s knows no such property", name, rd_kafka_version_str());
+        kafka_name_hint(name, hint, sizeof(hint));
+        return error_set(error, ERROR_CONFIG, "%s: librdkafka %s knows no such property%s", name, rd_kafka_version_str(), hint);
     default:
-        return error_set(error, ERROR_CONFIG, "%s: %s", name, property_is_secret(name) ?
+        return error_set(error, ERROR_CONFIG, "%s: %s", name, name_is_secret(str_of(name)) ?
                          "librdkafka does not take this value (it is not shown, since it may be a secret)" : text);
     }
 }
@@ -58,18 +53,28 @@ bool kafka_property_check(const char *name, const char *value, struct error *err
     return ok;
 }
 
-/* Runs on librdkafka's threads. What it says of lost connections comes as an error event too, and is told once there. */
+/* What these say of connections that were lost or not let in comes as an error event too, and is told once there. */
+static bool told_as_event(const char *facility)
+{
+    static const char *const facilities[] = {"FAIL", "ERROR", "SSL", "SSLCERTVRFY", "OIDC"};
+
+    for (size_t i = 0; i < COUNT_OF(facilities); i++)
+        if (strcmp(facility, facilities[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Runs on librdkafka's threads. */
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
-    const struct source *source = rk ? rd_kafka_opaque(rk) : NULL;
     const struct kafka_source *kafka;
 
-    if (!source)
+    if (!rk || !rd_kafka_opaque(rk))
         return;
-    kafka = CONTAINER_OF(source, struct kafka_source, source);
+    kafka = kafka_of(kafka_login_owner(rd_kafka_opaque(rk)));
     if (!kafka->log)
         return;
-    if (level > 4 || strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0)
+    if (level > 4 || told_as_event(facility))
         log_debug(kafka->log, "librdkafka: %s: %s", facility, text);
     else
         log_warn(kafka->log, "librdkafka: %s: %s", facility, text);
@@ -112,7 +117,7 @@ int64_t kafka_prefetch_bytes(const struct job *job)
     return int64_max(4 << 20, int64_min(job->runtime.memory_max / 8, 64 << 20));
 }
 
-rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct error *error)
+rd_kafka_conf_t *kafka_conf_make(struct kafka_login *login, const struct job *job, struct log *log, struct error *error)
 {
     static const struct {
         const char *name, *value;
@@ -134,14 +139,16 @@ rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct 
     static const char *const refresh[] = {"topic.metadata.refresh.interval.ms", "30000"};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     int64_t queued = kafka_prefetch_bytes(job);
+    size_t count;
+    const struct job_property *properties = kafka_login_properties(login, &count);
     char text[512];
     bool ok = false;
 
     if (!own_set(conf, refresh[0], refresh[1], error))
         goto out;
     /* The job's own come first, so that what we must control wins whatever is written there. */
-    for (size_t i = 0; i < job->source.property_count; i++) {
-        const struct job_property *property = &job->source.properties[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct job_property *property = &properties[i];
         const char *reason = kafka_property_refusal(property->name);
 
         if (reason) {
@@ -164,8 +171,8 @@ rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct 
         /* Without a wish of the job's, cutting the library's default is nothing to talk about. */
         bool wished = false;
 
-        for (size_t j = 0; j < job->source.property_count; j++)
-            wished = wished || strcmp(job->source.properties[j].name, sizes_bounded[i]) == 0;
+        for (size_t j = 0; j < count; j++)
+            wished = wished || strcmp(properties[j].name, sizes_bounded[i]) == 0;
         if (!size_bound(conf, sizes_bounded[i], queued, wished ? log : NULL, error))
             goto out;
     }
@@ -174,6 +181,7 @@ rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct 
         !own_set(conf, "bootstrap.servers", job->source.kafka.brokers, error))
         goto out;
     rd_kafka_conf_set_log_cb(conf, on_log);
+    kafka_login_conf(login, conf);
     ok = true;
 out:
     if (!ok) {
@@ -185,20 +193,23 @@ out:
 
 /* The newest reason why the brokers could not be reached; the metadata call itself only says "timed out". */
 struct probe {
-    struct kafka_source kafka; /* only .job and .source are used: the log callback finds no log */
+    struct kafka_source kafka; /* only .job, .login and .source are used: the log callback finds no log */
     rd_kafka_resp_err_t code;
+    bool refused;
     char text[512];
 };
 
 static void on_probe_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 {
-    struct probe *probe = (struct probe *)CONTAINER_OF((struct source *)opaque, struct kafka_source, source);
+    struct probe *probe = (struct probe *)kafka_of(kafka_login_owner(opaque));
+    struct error error;
 
     (void)rk;
     /* "All brokers are down" says less than the reason before it. */
-    if (probe->code && code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+    if (probe->refused || (probe->code && code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN))
         return;
     probe->code = code;
+    probe->refused = kafka_login_refusal(probe->kafka.login, probe->code, text, &error) && error.kind == ERROR_FATAL;
     snprintf(probe->text, sizeof(probe->text), "%s", text);
 }
 
@@ -210,19 +221,23 @@ bool kafka_source_probe(const struct job *job, int timeout_ms, unsigned *partiti
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_topic_t *topic = NULL;
     rd_kafka_t *rk = NULL;
-    rd_kafka_conf_t *conf = kafka_conf_make(job, NULL, error);
+    rd_kafka_conf_t *conf;
     rd_kafka_resp_err_t code;
     char text[512];
 
+    probe.kafka.login = kafka_login_new(&job->source.kafka, job->source.properties, job->source.property_count,
+                                        &probe.kafka.source, NULL);
+    conf = kafka_conf_make(probe.kafka.login, job, NULL, error);
     if (!conf)
-        return false;
-    rd_kafka_conf_set_opaque(conf, &probe.kafka.source);
+        goto out;
     rd_kafka_conf_set_error_cb(conf, on_probe_error);
     rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
     if (!rk) {
         rd_kafka_conf_destroy(conf);
-        return error_set(error, ERROR_CONFIG, "source: the Kafka client does not start with these settings: %s", text);
+        error_set(error, ERROR_CONFIG, "source: the Kafka client does not start with these settings: %s", text);
+        goto out;
     }
+    kafka_login_begin(probe.kafka.login, rk);
     topic = rd_kafka_topic_new(rk, job->source.topic, NULL);
     if (!topic) {
         error_set(error, ERROR_CONFIG, "source: \"%s\" cannot be a topic's name; correct source.topic", job->source.topic);
@@ -234,8 +249,7 @@ bool kafka_source_probe(const struct job *job, int timeout_ms, unsigned *partiti
 
         code = rd_kafka_metadata(rk, 0, topic, &metadata, (int)int64_max(1, int64_min(left, 500)));
         rd_kafka_poll(rk, 0);
-    } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && probe.code != RD_KAFKA_RESP_ERR__AUTHENTICATION &&
-             clock_monotonic_ms() < end);
+    } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && !probe.refused && clock_monotonic_ms() < end);
     if (!code && metadata->topic_cnt == 1)
         code = metadata->topics[0].err;
     if (code && probe.code && code == RD_KAFKA_RESP_ERR__TIMED_OUT)
@@ -257,6 +271,9 @@ out:
         rd_kafka_metadata_destroy(metadata);
     if (topic)
         rd_kafka_topic_destroy(topic);
-    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    kafka_login_stop(probe.kafka.login);
+    if (rk)
+        rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    kafka_login_free(probe.kafka.login);
     return ok;
 }

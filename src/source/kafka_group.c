@@ -139,7 +139,7 @@ static void partition_forget(struct kafka_partition *partition)
 /* librdkafka's callback: it runs inside fetch and stop, on the hub's thread. */
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
-    struct kafka_source *kafka = kafka_of(opaque);
+    struct kafka_source *kafka = kafka_of(kafka_login_owner(opaque));
     struct source_partition *told = xcalloc((size_t)list->cnt + 1, sizeof(*told));
     bool lost = code != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && rd_kafka_assignment_lost(rk);
     size_t count = 0;
@@ -220,11 +220,8 @@ void kafka_group_forget(struct kafka_source *kafka)
     revoke_answer(kafka);
 }
 
-/* Leaving takes a while: librdkafka lets a rebalance and a commit that are under way end before, and it forgets about leaving
- * when it is told to subscribe too early. Its member id is empty once it has left; what it joins as then is another member. */
-void kafka_rejoin(struct source *source)
+void kafka_group_lose(struct kafka_source *kafka)
 {
-    struct kafka_source *kafka = kafka_of(source);
     struct source_partition *lost = xcalloc((size_t)kafka->partition_capacity + 1, sizeof(*lost));
     size_t count = 0;
 
@@ -234,17 +231,26 @@ void kafka_rejoin(struct source *source)
         if (partition->state >= KAFKA_PARTITION_OFFERED && !partition->lost)
             lost[count++] = (struct source_partition){.partition = i, .offset = partition->next};
     }
-    kafka_event_forget(kafka, SOURCE_COMMITTED, -1);
     kafka_until_again(kafka);
+    if (count)
+        kafka_event_push(kafka, SOURCE_LOST, lost, count);
+    free(lost);
+    kafka_group_forget(kafka);
+}
+
+/* Leaving takes a while: librdkafka lets a rebalance and a commit that are under way end before, and it forgets about leaving
+ * when it is told to subscribe too early. Its member id is empty once it has left; what it joins as then is another member. */
+void kafka_rejoin(struct source *source)
+{
+    struct kafka_source *kafka = kafka_of(source);
+
+    kafka_event_forget(kafka, SOURCE_COMMITTED, -1);
     if (kafka->committing) {
         /* While its stored offset is read back, librdkafka itself has answered. */
         kafka->commit_abandoned = !kafka->commit_answered;
         kafka_commit_forget(kafka);
     }
-    if (count)
-        kafka_event_push(kafka, SOURCE_LOST, lost, count);
-    free(lost);
-    kafka_group_forget(kafka);
+    kafka_group_lose(kafka);
     if (kafka->ready && !kafka->stopping && !kafka->failed) {
         log_info(kafka->log, "leaving the group and joining it again as another member group=%s", kafka->job->source.group);
         kafka->leaving = true;
@@ -264,6 +270,11 @@ void kafka_rejoin_step(struct kafka_source *kafka)
         kafka->leave_look_ms = kafka->now_ms + KAFKA_LEAVE_LOOK_MS;
     } else {
         kafka->leaving = false;
+        if (kafka->replace == KAFKA_REPLACE_LEAVING) {
+            rd_kafka_mem_free(kafka->rk, member);
+            member = NULL;
+            kafka_client_swap(kafka);
+        }
         kafka_subscribe(kafka);
     }
     if (member)

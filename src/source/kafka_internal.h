@@ -1,9 +1,13 @@
 /* kafka_internal.h: what kafka.c, kafka_group.c, kafka_start.c and kafka_config.c share; nobody else includes it.
  * kafka.c moves messages, kafka_commit.c commits, kafka_group.c answers the group, kafka_start.c asks the brokers about topic and
- * positions, kafka_config.c makes the librdkafka configuration. Threads: the hub's, except the log callback. */
+ * positions, kafka_client.c makes and replaces the client, kafka_config.c its configuration. Threads: the hub's, except the log
+ * callback. */
 #ifndef LUADUCT_SOURCE_KAFKA_INTERNAL_H
 #define LUADUCT_SOURCE_KAFKA_INTERNAL_H
 
+#include "kafka/disposal.h"
+#include "kafka/login.h"
+#include "kafka/trial.h"
 #include "source/kafka.h"
 #include "util/buffer.h"
 #include <librdkafka/rdkafka.h>
@@ -81,6 +85,14 @@ struct kafka_call_state {
     int64_t wait_ms; /* after the next failure; 0: has not failed */
 };
 
+/* Another client takes the place of the one in use (kafka_client.c). */
+enum kafka_replace {
+    KAFKA_REPLACE_NO,
+    KAFKA_REPLACE_WAITING, /* it was not let in, and is tried again */
+    KAFKA_REPLACE_TRYING,  /* it asks for the topic */
+    KAFKA_REPLACE_LEAVING, /* it is let in; the client in use leaves the group */
+};
+
 struct kafka_source {
     struct source source;
     const struct job *job;
@@ -89,6 +101,12 @@ struct kafka_source {
     rd_kafka_t *rk;
     rd_kafka_queue_t *consumer; /* messages, rebalances and errors */
     rd_kafka_queue_t *answers;  /* of calls and commits */
+    struct kafka_login *login;  /* the opaque of clients */
+    enum kafka_replace replace;
+    int64_t replace_ms;         /* WAITING: when it is tried again; TRYING, LEAVING: how long */
+    bool replace_again;         /* files have changed once more */
+    struct kafka_trial trial;   /* of the second client */
+    struct kafka_disposal *disposals;
     int descriptor;
     bool signalled; /* the descriptor was emptied by step: something may be there to fetch */
 
@@ -104,6 +122,7 @@ struct kafka_source {
 
     bool ready;
     bool down;           /* told that the brokers do not answer */
+    char reason[512];    /* the newest error of a connection */
     bool failed;         /* told a FATAL error; the following ones are echoes */
     bool start_told;
     bool paused;
@@ -159,10 +178,18 @@ void kafka_commit_answer(struct kafka_source *kafka, rd_kafka_event_t *event);
 void kafka_commit_done(struct kafka_source *kafka, enum commit_result result, const struct error *error);
 void kafka_commit_forget(struct kafka_source *kafka);
 
+/* kafka_client.c */
+bool kafka_client_start(struct kafka_source *kafka, struct error *error) MUST_USE;
+void kafka_client_step(struct kafka_source *kafka);
+int64_t kafka_client_deadline(const struct kafka_source *kafka);
+void kafka_client_swap(struct kafka_source *kafka); /* the group is left: the second client is the one in use */
+void kafka_client_end(struct kafka_source *kafka);
+
 /* kafka_group.c. The six that end in a verb of struct source_ops are that. */
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
 void kafka_group_lost(struct kafka_source *kafka);   /* tells SOURCE_LOST when a revoke that is open has become a loss */
 void kafka_group_forget(struct kafka_source *kafka); /* gives all partitions up, without waiting for the hub */
+void kafka_group_lose(struct kafka_source *kafka);   /* the same, and tells them as lost */
 void kafka_assign(struct source *source, const struct source_partition *partitions, size_t count);
 void kafka_release(struct source *source, const int32_t *partitions, size_t count);
 void kafka_pause(struct source *source);
@@ -200,6 +227,7 @@ void kafka_until_undo(struct kafka_source *kafka, int32_t number);
 void kafka_until_check(struct kafka_source *kafka); /* tells SOURCE_END when it is time */
 
 /* kafka_config.c. The configuration is librdkafka's after rd_kafka_new, else rd_kafka_conf_destroy it. */
-rd_kafka_conf_t *kafka_conf_make(const struct job *job, struct log *log, struct error *error) MUST_USE;
+rd_kafka_conf_t *kafka_conf_make(struct kafka_login *login, const struct job *job, struct log *log,
+                                 struct error *error) MUST_USE;
 
 #endif

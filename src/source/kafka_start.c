@@ -272,6 +272,7 @@ static void describe_answer(struct kafka_source *kafka, rd_kafka_event_t *event)
         return;
     }
     kafka->topic_missing = false;
+    kafka_login_let_in(kafka->login);
     kafka->calls[KAFKA_CALL_DESCRIBE].wait_ms = 0;
     kafka_up(kafka);
     topic_id_print(topics[0], id, sizeof(id));

@@ -30,6 +30,7 @@ static void test_properties(void **state)
         {"session.timeout.ms", "6000", true},
         {"sasl.password", "anything", true},
     };
+    struct error misspelt;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -39,6 +40,8 @@ static void test_properties(void **state)
             fail_msg("%s=%s: %s", cases[i].name, cases[i].value, error.text);
         assert_int_equal(error.kind, cases[i].ok ? ERROR_NONE : ERROR_CONFIG);
     }
+    assert_false(kafka_property_check("sasl.pasword", "x", &misspelt));
+    assert_non_null(strstr(misspelt.text, "did you mean \"sasl.password\"?"));
     assert_non_null(kafka_property_refusal("Isolation.Level"));
     assert_null(kafka_property_refusal("fetch.wait.max.ms"));
 }
