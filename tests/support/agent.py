@@ -112,14 +112,16 @@ class Endpoint(Process):
 
 
 def write_job(folder, broker, endpoint_url, job, time_zone="Asia/Shanghai", properties="", access_key=ACCESS_KEY, region=None, session_ms=6000,
-              heartbeat_ms=500):
-    """Writes job.yaml and datasources.yaml into the folder and returns the job's path. `job` is YAML text; properties is one line."""
+              heartbeat_ms=500, cluster=""):
+    """Writes job.yaml and datasources.yaml into the folder and returns the job's path. `job` is YAML text; properties and cluster (further
+    settings of the Kafka cluster) are one line each."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "datasources.yaml").write_text(textwrap.dedent(f"""\
         kafka:
           k:
             brokers: {broker}
+            {cluster or '# nothing more'}
             properties:
               session.timeout.ms: {session_ms}
               heartbeat.interval.ms: {heartbeat_ms}

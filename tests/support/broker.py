@@ -44,14 +44,20 @@ def stable_port():
 
 class Broker:
     """proxy_port: a second listener is there, which tells its clients this port, where somebody stands in between (proxy.py); what it
-    listens on itself is .behind_port. properties: lines for server.properties."""
+    listens on itself is .behind_port. listeners: {NAME: security protocol} of further ones, at localhost and .ports[NAME], with what they need
+    in properties: lines for server.properties. options: for the JVM."""
 
-    def __init__(self, folder, version="4.3.1", proxy_port=None, properties=""):
+    def __init__(self, folder, version="4.3.1", proxy_port=None, properties="", listeners=None, options=()):
         self.folder = pathlib.Path(folder)
         self.jars = cache_dir() / f"kafka-{version}"
         self.port, self.controller_port, self.behind_port = stable_port(), stable_port(), stable_port()
         more = f",PROXY://127.0.0.1:{self.behind_port}" if proxy_port else ""
         advertised = f",PROXY://127.0.0.1:{proxy_port}" if proxy_port else ""
+        self.ports = {name: stable_port() for name in listeners or {}}
+        self.options = options
+        more += "".join(f",{name}://127.0.0.1:{port}" for name, port in self.ports.items())
+        advertised += "".join(f",{name}://localhost:{port}" for name, port in self.ports.items())
+        protocols = "".join(f",{name}:{protocol}" for name, protocol in (listeners or {}).items())
         self.address = f"127.0.0.1:{self.port}"
         self.process = None
         self._admin = None
@@ -63,7 +69,7 @@ node.id=1
 controller.quorum.voters=1@127.0.0.1:{self.controller_port}
 listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}{more}
 advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}{advertised}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXY:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXY:PLAINTEXT{protocols}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={self.folder}/log
@@ -95,7 +101,7 @@ num.io.threads=4
 
     def _java(self, main, *arguments, wait=False):
         command = ["java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Djava.awt.headless=true",
-                   f"-Dlog4j2.configurationFile={HERE / 'kafka' / 'log4j2.xml'}", "-cp", f"{self.jars}/*", main, *arguments]
+                   f"-Dlog4j2.configurationFile={HERE / 'kafka' / 'log4j2.xml'}", *self.options, "-cp", f"{self.jars}/*", main, *arguments]
         out = open(self.folder / ("format.log" if wait else "broker.log"), "ab")
         if wait:
             subprocess.run(command, stdout=out, stderr=out, check=True, timeout=60)

@@ -46,13 +46,14 @@ class Job:
     no process outlives it."""
 
     def __init__(self, folder, broker, endpoint, name, partitions=2, table_partitions=3, address=None, group=None, table=None, topic=None, flush="200ms",
-                 delivery="exactly_once", session_ms=1000, more=""):
+                 delivery="exactly_once", session_ms=1000, more="", properties=PROPERTIES):
         self.folder, self.broker, self.endpoint, self.name = pathlib.Path(folder), broker, endpoint, name
         self.partitions, self.table_partitions = partitions, table_partitions
         self.topic, self.table, self.group = topic or name, table or name, group or "luaduct-" + name
         self.address = address or broker.address
         self.text = JOB.format(name=name, topic=self.topic, group=self.group, table=self.table, flush=flush, delivery=delivery, more=more)
-        self.session_ms = session_ms
+        self.session_ms, self.properties, self.cluster = session_ms, properties, ""
+        self.dirty_topic = None  # of two partitions, when `more` names one
         self.numbers = 0
         self.processes = []
         if not topic:
@@ -73,7 +74,7 @@ class Job:
     def start(self, machine="one", steps="", first=None, arguments=("--no-restart",)):
         """first: whether the job never ran; by default it is seen from the stored positions."""
         path = write_job(self.folder / machine, self.address, self.endpoint.url, self.text, session_ms=self.session_ms, heartbeat_ms=200,
-                         properties=PROPERTIES)
+                         properties=self.properties, cluster=self.cluster)
         (self.folder / machine / "keep.lua").write_text(KEEP)
         if first is None:
             first = not any(text for _offset, text in self.committed().values())
@@ -109,6 +110,8 @@ class Job:
         database = self.endpoint.folder / "rows.db"
         expected = truth.Expected(self.broker.address, self.topic, self.partitions)
         dirty = [row for folder in self.folder.glob("*/dirty") for row in truth.dirty_of_files(folder)]
+        if self.dirty_topic:
+            dirty += truth.dirty_of_topic(self.broker.address, self.dirty_topic, 2)
         wrong = (truth.check_table(expected, truth.table_rows(database, self.endpoint.project + "." + self.table))
                  + truth.check_ledger(expected, self.committed()) + truth.check_dirty(expected, dirty))
         if not wrong:
