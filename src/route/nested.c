@@ -49,8 +49,9 @@ struct nested *nested_new(struct convert *convert)
 
     nested->convert = convert;
     arena_init(&nested->tree, TREE_BYTES_MAX);
-    buffer_init(&nested->wire, TEXT_BYTES_MAX + 1);
-    buffer_init(&nested->summed, (size_t)TEXT_BYTES_MAX * 8 + 1); /* a byte on the wire is summed as eight at most */
+    /* Bounded by the tree and its texts; a limit of their own could not be told from a machine without memory. */
+    buffer_init(&nested->wire, 0);
+    buffer_init(&nested->summed, 0);
     return nested;
 }
 
@@ -138,7 +139,7 @@ static enum convert_status wrong_kind(struct nested *nested, yyjson_val *value, 
 
 /* What the target's type asks beyond the pipeline's, and the value as it is encoded. */
 static const char *fit(struct nested *nested, const struct mc_type *type, struct type from, const union cell *cell,
-                       struct record_value *value_out)
+                       struct record_value *value_out, bool *full_out)
 {
     const char *reason = NULL;
     int64_t least, most;
@@ -168,8 +169,10 @@ static const char *fit(struct nested *nested, const struct mc_type *type, struct
         return reason;
     case MC_DECIMAL:
         digits = arena_try_alloc(&nested->tree, DECIMAL_TEXT_MAX);
-        if (!digits)
-            return "holds more than one value may hold";
+        if (!digits) {
+            *full_out = true;
+            return NULL;
+        }
         value_out->bytes = str_make(digits, decimal_print(cell->decimal, from.scale, digits));
         return NULL;
     default: value_out->bytes = cell->text; return target_text(cell->text, type->kind != MC_BINARY, target_characters_max(type));
@@ -187,6 +190,7 @@ static enum convert_status take_scalar(struct nested *nested, const struct mc_ty
     enum wire_kind wire;
     union cell cell;
     struct type to;
+    bool full = false;
 
     if (!target_type(type, &to, &wire))
         return refuse(nested, value, "holds a type that this release does not write"); /* check said so */
@@ -196,9 +200,9 @@ static enum convert_status take_scalar(struct nested *nested, const struct mc_ty
         status = convert_json(nested->convert, &nested->tree, value, to, &cell, &reason);
     if (status == CONVERT_OK) {
         *value_out = (struct record_value){0};
-        reason = fit(nested, type, to, &cell, value_out);
+        reason = fit(nested, type, to, &cell, value_out, &full);
         if (!reason)
-            return CONVERT_OK;
+            return full ? CONVERT_FULL : CONVERT_OK;
     } else if (status != CONVERT_FAILED) {
         return status;
     }
@@ -405,7 +409,7 @@ static enum convert_status encode(struct nested *nested, struct arena *arena, co
     buffer_clear(&nested->wire);
     buffer_clear(&nested->summed);
     record_append_value(&nested->wire, &nested->summed, type, value);
-    if (nested->wire.failed || nested->summed.failed || nested->wire.size > TEXT_BYTES_MAX)
+    if (nested->wire.size > TEXT_BYTES_MAX)
         return plain_reason(nested, "and what follows has more than 8 MiB, the most that one value may have", reason_out);
     value_out->wire = arena_try_copy(arena, buffer_str(&nested->wire));
     value_out->summed = arena_try_copy(arena, buffer_str(&nested->summed));
@@ -438,7 +442,8 @@ enum convert_status nested_convert(struct nested *nested, struct arena *arena, c
         goto out;
     }
     status = take(nested, type, yyjson_doc_get_root(document), &value);
-    if (status == CONVERT_FULL) /* of the tree: the value is what is too large */
+    /* A tree that is large is the value's fault; else the machine has no memory, and no row is to blame. */
+    if (status == CONVERT_FULL && nested->tree.bytes > TREE_BYTES_MAX / 2)
         status = plain_reason(nested, "holds more than fits into the memory for one value", reason_out);
     else if (status == CONVERT_FAILED) {
         snprintf(nested->reason, sizeof(nested->reason), "%s: %s at $%s", nested->what, nested->excerpt, nested->path);
