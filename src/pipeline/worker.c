@@ -273,7 +273,8 @@ static bool run_batch(struct worker *worker, struct work *work)
         dirty_format(batch, &worker->origin, worker->options.wall_ms(), &segment->dirty_lines);
         if (segment->dirty_lines.failed)
             return error_set(&work->error, ERROR_FATAL,
-                             "the dirty rows of one batch do not fit into runtime.memory_max; raise it or lower runtime.batch_rows");
+                             "the dirty rows of one batch do not fit into runtime.memory_max; raise it or lower "
+                             "runtime.batch_rows");
         segment->dirty_reasons = dirty_reasons_new();
         dirty_reasons_add(segment->dirty_reasons, batch);
     }
