@@ -6,9 +6,21 @@
 
 enum { TABLE_JSON_MAX = 16 * 1024 * 1024 };
 
+/* Decoded text is never longer than it was, so below the limit only memory can have been short. That must not pass for a broken
+ * answer, which ends a job for good, nor for a table without an id. */
+static bool text_take(struct str inner, struct buffer *text)
+{
+    bool ok = xml_text(inner, text);
+
+    if (text->failed && inner.size < TABLE_JSON_MAX)
+        stop_out_of_memory("the description of a table");
+    return ok;
+}
+
 bool mc_table_parse(struct mc_schema *schema_out, struct str body, struct error *error)
 {
     yyjson_doc *document = NULL;
+    yyjson_read_err fault;
     struct buffer json;
     struct str inner;
     bool ok = false;
@@ -24,11 +36,13 @@ bool mc_table_parse(struct mc_schema *schema_out, struct str body, struct error 
         error_set(error, ERROR_FATAL, "the service's description of the table is broken XML (%zu bytes)", body.size);
         goto out;
     }
-    if (!xml_text(inner, &json)) {
+    if (!text_take(inner, &json)) {
         error_set(error, ERROR_FATAL, "the service's description of the table is broken XML (%zu bytes)", body.size);
         goto out;
     }
-    document = yyjson_read(json.data, json.size, 0);
+    document = yyjson_read_opts(json.data, json.size, 0, NULL, &fault);
+    if (!document && fault.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        stop_out_of_memory("the description of a table");
     if (!document) {
         error_set(error, ERROR_FATAL, "the service's description of the table holds broken JSON (%zu bytes)", json.size);
         goto out;
@@ -54,7 +68,7 @@ void mc_table_id(struct str body, char *id, size_t id_size)
 
     buffer_init(&text, TABLE_JSON_MAX);
     id[0] = '\0';
-    if (xml_find(body, "Table/TableId", &inner, NULL) == XML_FOUND && xml_text(inner, &text))
+    if (xml_find(body, "Table/TableId", &inner, NULL) == XML_FOUND && text_take(inner, &text))
         service_text_copy(id, id_size, str_trim(buffer_str(&text)));
     buffer_release(&text);
 }
