@@ -206,9 +206,9 @@ static bool worker_once(struct error *error)
 }
 
 static const struct sweep_case cases[] = {
-    {.name = "hub_inline", .run = inline_once, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 80},
-    {.name = "hub_at_least_once", .run = inline_at_least_once, .flags = SWEEP_STOPS, .points = 30},
-    {.name = "hub_with_a_worker", .run = worker_once, .flags = SWEEP_STOPS, .points = 30},
+    {.name = "hub_inline", .run = inline_once, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 40},
+    {.name = "hub_at_least_once", .run = inline_at_least_once, .flags = SWEEP_STOPS, .points = 15},
+    {.name = "hub_with_a_worker", .run = worker_once, .flags = SWEEP_STOPS, .points = 15},
     {.name = "worker", .run = worker_once, .flags = SWEEP_STOPS | SWEEP_OTHERS},
 };
 

@@ -100,9 +100,9 @@ static bool in_a_file(struct error *error)
 }
 
 static const struct sweep_case cases[] = {
-    {.name = "store_own", .run = in_memory, .flags = SWEEP_STOPS, .points = 60},
-    {.name = "store_all", .run = in_memory, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 80},
-    {.name = "store_file", .run = in_a_file, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 60},
+    {.name = "store_own", .run = in_memory, .flags = SWEEP_STOPS, .points = 30},
+    {.name = "store_all", .run = in_memory, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 40},
+    {.name = "store_file", .run = in_a_file, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 30},
 };
 
 int main(int argc, char **argv)

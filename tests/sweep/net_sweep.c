@@ -208,10 +208,10 @@ static bool sql(struct error *error)
 }
 
 static const struct sweep_case cases[] = {
-    {.name = "upload_own", .run = upload_own, .flags = SWEEP_STOPS, .points = 80},
-    {.name = "upload_all", .run = upload_all, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 80},
-    {.name = "http_first", .run = upload_first, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 40},
-    {.name = "sql", .run = sql, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 60},
+    {.name = "upload_own", .run = upload_own, .flags = SWEEP_STOPS, .points = 40},
+    {.name = "upload_all", .run = upload_all, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 40},
+    {.name = "http_first", .run = upload_first, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 20},
+    {.name = "sql", .run = sql, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 30},
 };
 
 int main(int argc, char **argv)

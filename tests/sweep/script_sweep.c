@@ -180,8 +180,8 @@ static bool job(struct error *error)
 }
 
 static const struct sweep_case cases[] = {
-    {.name = "stage", .run = stage, .flags = SWEEP_STOPS, .points = 100},
-    {.name = "job", .run = job, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 100},
+    {.name = "stage", .run = stage, .flags = SWEEP_STOPS, .points = 50},
+    {.name = "job", .run = job, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 50},
 };
 
 int main(int argc, char **argv)

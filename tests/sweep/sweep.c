@@ -13,7 +13,7 @@
 
 #include "util/log.h"
 
-enum { POINTS = 50, SECONDS = 60, WRONG = 40, OUTPUT_MAX = 16 * 1024, FAILURES_MAX = 8, SLOTS = 4 };
+enum { POINTS = 25, SECONDS = 60, WRONG = 40, OUTPUT_MAX = 16 * 1024, FAILURES_MAX = 8, SLOTS = 4 };
 
 extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 

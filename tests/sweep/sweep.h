@@ -24,7 +24,7 @@ struct sweep_case {
     const char *name;
     bool (*run)(struct error *error); /* calls fault_on and fault_off around what is swept */
     unsigned flags;
-    unsigned points; /* 0: 50 */
+    unsigned points; /* 0: 25 */
 };
 
 /* Ends the process with a line about the place; for results and for what the case itself needs. */
