@@ -73,8 +73,9 @@ struct batch {
     void *handles[BATCH_ROWS_MAX]; /* the source's own; given to release */
     uint32_t message_count;
     void (*release)(void **handles, uint32_t count);
-    /* Appends the headers of a handle's record to an empty buffer, nothing when there are none. They are read only for whoever asks,
-     * since most jobs never do and reading costs more than the rest of a record's way from the source. NULL: the job has none. */
+    /* Appends the headers of a handle's record to an empty buffer, nothing when there are none. They are read only for whoever
+     * asks, since most jobs never do and reading costs more than the rest of a record's way from the source. NULL: the job has
+     * none. */
     void (*print_headers)(void *handle, struct buffer *text);
 
     /* Rows. A row's message is row_message[row] (row itself while row_message is NULL). */

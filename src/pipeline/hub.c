@@ -412,8 +412,9 @@ static uint32_t fetch(struct hub *hub, int64_t now_ms)
 
         /* Records of one partition mostly come in runs. */
         if (i == 0 || hub->partitions[i] != hub->partitions[i - 1])
-            lane = hub->state == HUB_RUNNING && epochs_accepts(hub->epochs, hub->partitions[i]) ? lane_of(hub, hub->partitions[i]) :
-                                                                                                NULL;
+            lane = hub->state == HUB_RUNNING && epochs_accepts(hub->epochs, hub->partitions[i])
+                       ? lane_of(hub, hub->partitions[i])
+                       : NULL;
         if (!lane) {
             source->ops->release_handles(&hub->handles[i], 1);
             continue;

@@ -7,7 +7,7 @@
 #include "source/kafka_internal.h"
 
 struct kafka_reader {
-    struct kafka_source kafka; /* only .job and .source are used: for what errors mean, and the log callback finds no log */
+    struct kafka_source kafka; /* only .job, .login and .source are used: the log callback finds no log */
     struct job job;            /* the caller's without a group */
     rd_kafka_t *rk;
     rd_kafka_topic_t *topic;
@@ -19,7 +19,7 @@ struct kafka_reader {
 /* Runs inside take. */
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 {
-    struct kafka_reader *reader = (struct kafka_reader *)CONTAINER_OF((struct source *)opaque, struct kafka_source, source);
+    struct kafka_reader *reader = (struct kafka_reader *)kafka_of(kafka_login_owner(opaque));
 
     (void)rk;
     /* "All brokers are down" says less than the reason before it. */
@@ -35,13 +35,12 @@ static bool client_make(struct kafka_reader *reader, struct error *error)
         {"queued.min.messages", "1000"},
         {"queued.max.messages.kbytes", "4096"},
     };
-    rd_kafka_conf_t *conf = kafka_conf_make(&reader->job, NULL, error);
+    rd_kafka_conf_t *conf = kafka_conf_make(reader->kafka.login, &reader->job, NULL, error);
     char text[512] = "";
     bool ok = true;
 
     if (!conf)
         return false;
-    rd_kafka_conf_set_opaque(conf, &reader->kafka.source);
     rd_kafka_conf_set_error_cb(conf, on_error);
     for (size_t i = 0; ok && i < COUNT_OF(settings); i++)
         ok = rd_kafka_conf_set(conf, settings[i][0], settings[i][1], text, sizeof(text)) == RD_KAFKA_CONF_OK;
@@ -51,6 +50,7 @@ static bool client_make(struct kafka_reader *reader, struct error *error)
         rd_kafka_conf_destroy(conf);
         return error_set(error, ERROR_CONFIG, "source: the Kafka client does not start with these settings: %s", text);
     }
+    kafka_login_begin(reader->kafka.login, reader->rk);
     reader->topic = rd_kafka_topic_new(reader->rk, reader->job.source.topic, NULL);
     if (!reader->topic)
         return error_set(error, ERROR_CONFIG, "source: \"%s\" cannot be a topic's name; correct source.topic",
@@ -67,6 +67,8 @@ bool kafka_reader_open(struct kafka_reader **reader_out, const struct job *job, 
     reader->job = *job;
     reader->job.source.group = (char *)""; /* which librdkafka takes for none */
     reader->kafka.job = &reader->job;
+    reader->kafka.login = kafka_login_new(&job->source.kafka, job->source.properties, job->source.property_count,
+                                          &reader->kafka.source, NULL);
     if (!client_make(reader, error)) {
         kafka_reader_free(reader);
         return false;
@@ -91,8 +93,10 @@ void kafka_reader_free(struct kafka_reader *reader)
         rd_kafka_queue_destroy(reader->queue);
     if (reader->topic)
         rd_kafka_topic_destroy(reader->topic);
+    kafka_login_stop(reader->kafka.login);
     if (reader->rk)
         rd_kafka_destroy(reader->rk);
+    kafka_login_free(reader->kafka.login);
     free(reader);
 }
 

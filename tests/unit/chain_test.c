@@ -311,7 +311,8 @@ static void test_who_knows_texts(void **test_state)
         struct stage_bed bed;
         char script[400];
 
-        snprintf(script, sizeof(script), "local luaduct = require 'luaduct' local stage = {} function stage.process(batch) %s end return stage", cases[i].script);
+        snprintf(script, sizeof(script), "local luaduct = require 'luaduct' local stage = {} function stage.process(batch) %s end return stage",
+                 cases[i].script);
         bed_init(&bed, 16 << 20, 1000000);
         bed_fill(&bed);
         (void)bed_column(&bed, "key", TYPE_OF(TYPE_STRING));

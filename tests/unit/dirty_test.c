@@ -75,7 +75,8 @@ static void lines_hold_all_that_is_needed_to_run_them_again(void **state)
         "\"reason\":\"bad \\\"x\\\"\",\"key\":\"k\",\"value\":\"{\\\"a\\\":\\\"\\n\\\"}\"}\n",
         "\"offset\":41,\"index\":0,\"timestamp\":6,\"stage\":\"parse\",\"column\":null,\"reason\":\"r\",\"key\":null,"
         "\"value\":{\"base64\":\"/3o=\"},\"headers\":[[\"h\",\"1\"]]}\n",
-        "\"offset\":42,\"index\":0,\"timestamp\":7,\"stage\":\"parse\",\"column\":null,\"reason\":\"r\",\"key\":\"\",\"value\":null,\"headers\":[[\"asked\",null]]}\n",
+        "\"offset\":42,\"index\":0,\"timestamp\":7,\"stage\":\"parse\",\"column\":null,\"reason\":\"r\",\"key\":\"\",\"value\":null,"
+        "\"headers\":[[\"asked\",null]]}\n",
     };
     char none[] = "", asked[] = "[[\"asked\",null]]";
     struct buffer lines;
