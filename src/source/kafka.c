@@ -247,7 +247,7 @@ static void message_error(struct kafka_source *kafka, const rd_kafka_message_t *
         }
         return;
     case RD_KAFKA_RESP_ERR__BAD_MSG:
-        /* The library goes on behind the batch, as if nothing had been there. */
+        /* The library would ask for the batch again and again. */
         partition = message->rkt ? kafka_partition_at(kafka, message->partition, false) : NULL;
         if (partition)
             partition->gap = true;
