@@ -303,12 +303,18 @@ static int column_type(lua_State *L)
     return 1;
 }
 
+/* Also of a column that is over: who prints one looks for a mistake. Its name died with the batch. */
 static int column_tostring(lua_State *L)
 {
+    const struct script_run *run = &script_of(L)->run;
     struct column_box *box = box_get(L, 1, BOX_COLUMN);
 
     if (!box)
         return luaL_typeerror(L, 1, "column");
+    if (!run->batch || box->generation != run->generation) {
+        lua_pushliteral(L, "column of an earlier batch");
+        return 1;
+    }
     lua_pushliteral(L, "column ");
     lua_pushlstring(L, box->name.data ? box->name.data : "", box->name.size);
     lua_concat(L, 2);

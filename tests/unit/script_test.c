@@ -203,7 +203,7 @@ static void test_columns_die_with_their_batch(void **test_state)
     (void)test_state;
     bed_init(&bed, 16 << 20, 10000000);
     module = bed_open(&bed, "local old, view\nreturn {process = function(batch)\n"
-                            "if old then view = select(2, pcall(function() return view:count() end)) error(tostring(pcall(old.eq, old, 1)) .. view)"
+                            "if old then view = select(2, pcall(function() return view:count() end)) error(tostring(pcall(old.eq, old, 1)) .. view .. tostring(old))"
                             " end old = batch.id view = batch end}");
     bed_fill(&bed);
     assert_true(script_process(module, bed.batch, &bed.error));
@@ -213,6 +213,7 @@ static void test_columns_die_with_their_batch(void **test_state)
     reason = str_dup(bed.batch->dirty->reason);
     assert_non_null(strstr(reason, "false"));
     assert_non_null(strstr(reason, "this batch is over"));
+    assert_non_null(strstr(reason, "column of an earlier batch"));
     free(reason);
     bed_release(&bed);
 }
