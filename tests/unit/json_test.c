@@ -349,6 +349,11 @@ static void the_rest_is_what_no_path_took(void **state)
                     "{\"o\":{\"x\":1,\"y\":2},\"o\":{\"x\":3,\"z\":4}}"),
           "[1|2|3|{\"l\":[3]}][NULL|2|NULL|{\"z\":1.10,\"o\":{\"y\":{\"k\\n\":[]}},\"q\":\"上\"}][NULL|NULL|NULL|{\"o\":\"text\"}]"
           "[6|NULL|NULL|{\"o\":{}}][NULL|3|NULL|{\"o\":{\"z\":4}}]");
+    /* What an earlier member of a wanted name holds is nowhere. */
+    columns[0].path = STR("$.o.p.q");
+    options.column_count = 1;
+    check(&options, WHEN_ERROR_DIRTY, DOCUMENTS("{\"o\":{\"p\":{},\"p\":{\"q\":1}},\"z\":2}", "{\"o\":{\"p\":{\"r\":3},\"p\":{\"q\":1}}}"),
+          "[1|{\"z\":2}][1|{}]");
 }
 
 static void an_array_becomes_rows(void **state)

@@ -106,7 +106,8 @@ static bool rest_has(const struct json_node *node, yyjson_val *value)
     for (size_t i = unsafe_yyjson_get_len(value); i > 0; i--) {
         const struct json_node *child = rest_child(node, name);
 
-        if (!child || rest_has(child, name + 1))
+        /* Of a wanted name that is there twice only the last one counts. */
+        if (!child || (child->value == name + 1 && rest_has(child, name + 1)))
             return true;
         name = unsafe_yyjson_get_next(name + 1);
     }
@@ -128,7 +129,6 @@ void json_append_rest(struct json_extractor *x, const struct json_node *node, yy
         const struct json_node *child = rest_child(node, name);
         yyjson_val *member = name + 1;
 
-        /* Of a wanted name that is there twice only the last one counts. */
         if (!child || (child->value == member && rest_has(child, member))) {
             if (!first)
                 buffer_append_char(&x->text, ',');
