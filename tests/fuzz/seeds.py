@@ -139,7 +139,7 @@ TEXTS = ["d-12.50", "d1e+5", "d0.000000000000000000e18", "d123456789012345678901
          S.join(["rkey", "value", "column", "not a number: \"x\""]), 'r{"partition":1,"offset":2,"index":0,"key":{"base64":"AA=="}}',
          S.join(["qa 'b' \\ \n", "it's", "2024 01"]), "qcreate table t (a bigint comment 'x');"]
 
-LUA = ["a = batch.id\nb = a:gt(2)\nbatch:keep(b)\nbatch:set('x', a * 2)", "for row in batch:rows() do r = row end\nr.id = 1",
+LUA = ["print(a)\na = batch.id", "a = batch.id\nb = a:gt(2)\nbatch:keep(b)\nbatch:set('x', a * 2)", "for row in batch:rows() do r = row end\nr.id = 1",
        "!\nfor row in batch:rows() do if row.id == 2 then error('two') end row.city = 'x' end", "while true do end",
        "batch:map({'id'}, {'x', 'y'}, function(i) return i * 2, 's' end)\na = batch.x:cast('string')\nbatch:set('x', a .. 'x')"]
 
