@@ -55,7 +55,16 @@ static const char *const statements[] = {
     "a = table.concat({a, c}, ',')", "table.sort({3, 1, 2}, function() return true end)", "a = require('cjson').encode({a = 1})",
     "a = require('cjson').decode('[1,{}]')", "a = os.time()", "a = os.date('%Y', 0)", "print(a, b)", "luaduct.log(a)", "error(a)",
     "error()", "a = utf8.char(0x7FFFFFFF)", "a = load", "a = select('#', table.unpack({}, 1, 1e6))", "a = function() return a() end", "a()",
-    "a = pcall(a, a)", "!",
+    "a = pcall(a, a)", "batch:add('t', 'timestamp') for row in batch:rows() do row.t = '2024-01-31 00:00:00Z' end",
+    "for row in batch:rows() do a = row.t end", "a = a:epoch_ms()", "b = a < c", "b = a == c", "b = a <= 2",
+    "a = luaduct.decimal('1') == luaduct.decimal('1.0')", "c = luaduct.decimal('-0.000001')", "a = -luaduct.decimal('5') % 3",
+    "xpcall(function() error(a) end, function(m) return m end)", "xpcall(function() return a() end, function(m) error(m) end)",
+    "a = collectgarbage('count')", "batch.x = 1", "a.x.y = 1", "a = batch:nothing()", "a = batch.nothing",
+    "for k, v in pairs(batch) do a = v end", "a = tonumber(c)", "a = 2 ~ 3.0", "a = a:cast('datetime')", "a = a:cast('timestamp_ntz')",
+    "a = a:cast('decimal(3,3)')", "a = (a .. a):rep(3)", "a = batch.id:eq(batch)", "batch.eq(a, b)", "a = batch.city.eq(batch.city, 1)",
+    "a = row", "batch = a", "batch:set('__value__', a)", "batch:set(a, c)", "batch:map({'t'}, {'t'}, function(v) return v end)",
+    "batch:map({'amount'}, {'amount'}, function(v) return v and v / 3 end)", "for row in batch:rows() do row.amount = row.amount / 3 end",
+    "error(batch)", "error({})", "error(nil)", "!",
 };
 
 static unsigned random_next(unsigned *seed)
@@ -134,7 +143,7 @@ static void write_stage(int file, struct str lines)
         buffer_append_str(&text, line);
         buffer_append_str(&text, bare ? STR("\nend\n") : STR("\nend)\n"));
     }
-    buffer_append_str(&text, STR("end\nreturn stage\n"));
+    buffer_append_str(&text, STR("end\nfunction stage.partition(batch) return a, {a, c} end\nreturn stage\n"));
     if (ftruncate(file, 0) != 0 || pwrite(file, text.data, text.size, 0) != (ssize_t)text.size)
         abort();
     buffer_release(&text);
@@ -230,6 +239,25 @@ static void check_batch(struct batch *batch)
         FUZZ_CLAIM(row->message < batch->message_count && row->reason.data && str_is_utf8(row->column), "a dirty row without a reason");
 }
 
+/* The batch is not over yet, and what the script left in a may be a column of it. */
+static void partition(struct script_module *module, struct batch *batch)
+{
+    struct column *columns[4];
+    struct error error = {0};
+    size_t count;
+
+    if (batch->stopped)
+        return;
+    if (!script_partition(module, batch, columns, COUNT_OF(columns), &count, &error)) {
+        FUZZ_CLAIM(error.text[0], "no reason");
+        return;
+    }
+    for (size_t k = 0; k < count; k++)
+        for (uint32_t i = 0; i < batch->selected; i++)
+            if (!column_is_null(columns[k], batch->selection[i]))
+                check_cell(columns[k], batch->selection[i]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct batch *batch;
@@ -261,6 +289,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             else
                 FUZZ_CLAIM(error.text[0], "no reason");
         }
+        partition(module, batch);
     } else {
         FUZZ_CLAIM(error.text[0], "no reason");
     }
