@@ -4,83 +4,24 @@
  * Back-pressure: when batches, gathered chunks and blocks in flight hold more than half of runtime.memory_max, or enough batches
  * wait for a worker, nothing is fetched; after some seconds the source is paused, but polled again, for its group membership
  * lives from it. */
-#include "pipeline/hub.h"
+#include "pipeline/hub_internal.h"
 
 #include <curl/curl.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "pipeline/budget.h"
-#include "pipeline/epoch.h"
 #include "pipeline/steps.h"
-#include "pipeline/worker.h"
 #include "route/route.h"
 
 enum {
-    FETCH_ROOM = 1024,
     BATCH_BYTES_MAX = BUDGET_BATCH_BYTES,
     WORKER_DEPTH = BUDGET_WORKER_DEPTH,
     PAUSE_AFTER_MS = 10 * 1000, /* resuming costs librdkafka a second, so short stalls are just not fetched for */
     POLL_MS = 1000,             /* paused or idle: fetch is called at least so often */
-    LANE_MS = 1000,             /* a record waits so long for its batch to fill, then goes with what there is */
     TICK_MS = 500,
     STUCK_MS = 120 * 1000,
     SHARE_MS = 30 * 1000,
-};
-
-enum hub_state { HUB_OPENING, HUB_RUNNING, HUB_DRAINING, HUB_DONE };
-
-/* The batch that fills for one Kafka partition. */
-struct lane {
-    int32_t partition;
-    struct batch *filling;
-    int64_t opened_ms; /* when filling got its first message */
-};
-
-struct hub {
-    struct hub_options options;
-    enum hub_state state;
-    struct epochs *epochs;
-    char topic_id[64];
-
-    struct worker **workers;
-    size_t worker_count; /* 1 inline worker when runtime.workers is 0 */
-    bool inline_worker;
-    bool keeps_state;
-    int64_t *worker_progress_ms;
-    bool stuck;
-
-    struct lane *lanes;
-    size_t lane_count, lane_capacity;
-    size_t lane_turn; /* where lanes_close begins, so that no partition is always the last */
-    struct work *ready_first, **ready_tail; /* batches that wait for a worker */
-    size_t ready_count;
-    size_t batch_bytes; /* of messages in lanes, ready and out */
-    size_t batches_out;
-    struct batch **pool;
-    size_t pool_count, pool_capacity;
-    struct work *work_pool; /* spare structs */
-
-    bool sink_ready, source_ready, source_ended;
-    bool undone; /* while the job stopped, something that was read had to be given up */
-    bool source_more; /* the last fetch was full, or the descriptor said so */
-    bool memory_short, paused;
-    bool memory_said;
-    int64_t fed_ms; /* when fetching was last allowed */
-    int64_t pause_after_ms;
-    int64_t polled_ms;
-    int64_t fetched;
-    uint64_t sequence;
-    int64_t lag_ms;
-    int64_t alone_ms; /* when this process last had all partitions, or none */
-    bool share_said;
-
-    atomic_bool stop_wanted;
-
-    struct message messages[FETCH_ROOM];
-    int32_t partitions[FETCH_ROOM];
-    void *handles[FETCH_ROOM];
 };
 
 struct hub *hub_new(const struct hub_options *options)
@@ -92,26 +33,6 @@ struct hub *hub_new(const struct hub_options *options)
     return hub;
 }
 
-static void free_batches(struct hub *hub)
-{
-    for (size_t i = 0; i < hub->lane_count; i++)
-        batch_free(hub->lanes[i].filling);
-    while (hub->ready_first) {
-        struct work *work = hub->ready_first;
-
-        hub->ready_first = work->next;
-        work_free(work);
-    }
-    for (size_t i = 0; i < hub->pool_count; i++)
-        batch_free(hub->pool[i]);
-    while (hub->work_pool) {
-        struct work *work = hub->work_pool;
-
-        hub->work_pool = work->next;
-        work_free(work);
-    }
-}
-
 void hub_free(struct hub *hub)
 {
     if (!hub)
@@ -121,9 +42,7 @@ void hub_free(struct hub *hub)
         worker_free(hub->workers[i]);
     free(hub->workers);
     free(hub->worker_progress_ms);
-    free_batches(hub);
-    free(hub->lanes);
-    free(hub->pool);
+    hub_lanes_free(hub);
     epochs_free(hub->epochs);
     free(hub);
 }
@@ -246,113 +165,6 @@ static bool open_epochs(struct hub *hub, struct error *error)
     return true;
 }
 
-/* --- batches --- */
-
-static struct batch *batch_take(struct hub *hub)
-{
-    if (hub->pool_count)
-        return hub->pool[--hub->pool_count];
-    return batch_new((size_t)hub->options.job->runtime.memory_max / 4);
-}
-
-static void batch_give_back(struct hub *hub, struct batch *batch)
-{
-    enum { POOL_MAX = 64 };
-
-    batch_clear(batch);
-    if (hub->pool_count == POOL_MAX) {
-        batch_free(batch);
-        return;
-    }
-    XGROW(hub->pool, hub->pool_count, hub->pool_capacity);
-    hub->pool[hub->pool_count++] = batch;
-}
-
-static struct work *work_take(struct hub *hub)
-{
-    struct work *work = hub->work_pool;
-
-    if (!work)
-        return work_new(WORK_BATCH);
-    hub->work_pool = work->next;
-    return work;
-}
-
-/* Keeps the struct for the next batch. */
-static void work_give_back(struct hub *hub, struct work *work)
-{
-    if (work->kind == WORK_PACK) {
-        work_free(work);
-        return;
-    }
-    if (work->batch) {
-        hub->batch_bytes -= (size_t)work->bytes;
-        batch_give_back(hub, work->batch);
-    }
-    segments_free(work->segments);
-    memset(work, 0, sizeof(*work));
-    work->kind = WORK_BATCH;
-    work->next = hub->work_pool;
-    hub->work_pool = work;
-}
-
-static struct lane *lane_of(struct hub *hub, int32_t partition)
-{
-    for (size_t i = 0; i < hub->lane_count; i++)
-        if (hub->lanes[i].partition == partition)
-            return &hub->lanes[i];
-    XGROW(hub->lanes, hub->lane_count, hub->lane_capacity);
-    hub->lanes[hub->lane_count] = (struct lane){.partition = partition};
-    return &hub->lanes[hub->lane_count++];
-}
-
-/* The lane's batch is complete: it waits for a worker. */
-static void lane_close(struct hub *hub, struct lane *lane)
-{
-    struct batch *batch = lane->filling;
-    struct work *work;
-
-    if (!batch)
-        return;
-    lane->filling = NULL;
-    work = work_take(hub);
-    batch->partition = lane->partition;
-    batch->sequence = hub->sequence++;
-    work->batch = batch;
-    work->partition = lane->partition;
-    work->offset_first = batch->offset_first;
-    work->offset_next = batch->offset_next;
-    work->bytes = batch->bytes;
-    work->next = NULL;
-    *hub->ready_tail = work;
-    hub->ready_tail = &work->next;
-    hub->ready_count++;
-}
-
-static void drop_waiting(struct hub *hub, int32_t partition)
-{
-    struct lane *lane = lane_of(hub, partition);
-    struct work **link = &hub->ready_first;
-
-    if (lane->filling) {
-        hub->batch_bytes -= (size_t)lane->filling->bytes;
-        batch_give_back(hub, lane->filling);
-        lane->filling = NULL;
-    }
-    while (*link) {
-        struct work *work = *link;
-
-        if (work->partition == partition) {
-            *link = work->next;
-            hub->ready_count--;
-            work_give_back(hub, work);
-        } else {
-            link = &work->next;
-        }
-    }
-    hub->ready_tail = link;
-}
-
 /* Something that was read is not in the target after all, while the job drains. A bounded run goes on, and its source tells the
  * end once more; one that was asked to stop leaves it to the next run. */
 static void drain_undone(struct hub *hub)
@@ -375,7 +187,7 @@ static bool take_rewinds(struct hub *hub)
     bool moved = false;
 
     while (epochs_next_rewind(hub->epochs, &rewind)) {
-        drop_waiting(hub, rewind.partition);
+        hub_lanes_drop(hub, rewind.partition);
         source->ops->seek(source, rewind.partition, rewind.offset);
         hub->source_more = moved = true;
     }
@@ -398,7 +210,7 @@ static uint32_t fetch(struct hub *hub, int64_t now_ms)
     struct source *source = hub->options.source;
     const struct job *job = hub->options.job;
     struct lane *lane = NULL; /* of the record in hand, unless it is not ours */
-    uint32_t room = FETCH_ROOM;
+    uint32_t room = HUB_FETCH_ROOM;
     uint32_t count;
     int64_t bytes = 0;
 
@@ -413,14 +225,14 @@ static uint32_t fetch(struct hub *hub, int64_t now_ms)
         /* Records of one partition mostly come in runs. */
         if (i == 0 || hub->partitions[i] != hub->partitions[i - 1])
             lane = hub->state == HUB_RUNNING && epochs_accepts(hub->epochs, hub->partitions[i])
-                       ? lane_of(hub, hub->partitions[i])
+                       ? hub_lane_of(hub, hub->partitions[i])
                        : NULL;
         if (!lane) {
             source->ops->release_handles(&hub->handles[i], 1);
             continue;
         }
         if (!lane->filling) {
-            lane->filling = batch_take(hub);
+            lane->filling = hub_batch_take(hub);
             lane->filling->release = source->ops->release_handles;
             lane->filling->print_headers = job->source.fields & 1u << BUILTIN_HEADERS ? source->ops->print_headers : NULL;
             lane->opened_ms = now_ms;
@@ -430,7 +242,7 @@ static uint32_t fetch(struct hub *hub, int64_t now_ms)
         bytes += lane->filling->bytes - before;
         hub->fetched++;
         if (lane->filling->message_count >= job->runtime.batch_rows || lane->filling->bytes >= BATCH_BYTES_MAX)
-            lane_close(hub, lane);
+            hub_lane_close(hub, lane);
     }
     hub->batch_bytes += (size_t)bytes;
     metric_add(hub->options.stats->fetched, count);
@@ -468,26 +280,6 @@ static void watch_memory(struct hub *hub)
     metric_set(hub->options.stats->blocks_waiting, hub->options.sink->blocks_held - hub->options.sink->uploads_in_flight);
 }
 
-/* Batches that are not full go out when a worker would be idle and no more records come to fill them, or when they are old. */
-static bool lanes_close(struct hub *hub, int64_t now_ms)
-{
-    bool draining = hub->state == HUB_DRAINING;
-    bool idle = !hub->source_more || hub->memory_short;
-    bool moved = false;
-
-    for (size_t i = 0; i < hub->lane_count; i++) {
-        struct lane *lane = &hub->lanes[(hub->lane_turn + i) % hub->lane_count];
-        bool worker_idle = hub->batches_out < hub->worker_count && hub->ready_count < hub->worker_count;
-
-        if (!lane->filling || !(draining || (idle && worker_idle) || now_ms - lane->opened_ms >= LANE_MS))
-            continue;
-        lane_close(hub, lane);
-        hub->lane_turn = (size_t)(lane - hub->lanes) + 1;
-        moved = true;
-    }
-    return moved;
-}
-
 /* Takes records while they are wanted. */
 static bool feed(struct hub *hub, int64_t now_ms)
 {
@@ -517,7 +309,7 @@ static bool feed(struct hub *hub, int64_t now_ms)
         hub->polled_ms = now_ms;
         moved |= fetch(hub, now_ms) > 0;
     }
-    moved |= lanes_close(hub, now_ms);
+    moved |= hub_lanes_close(hub, now_ms);
     if (hub->state == HUB_RUNNING && hub->options.records_max >= 0 && hub->fetched >= hub->options.records_max)
         hub_stop(hub);
     metric_set(hub->options.stats->paused, hub->paused);
@@ -578,7 +370,7 @@ static bool take_source_events(struct hub *hub, bool *moved, int64_t now_ms, str
         case SOURCE_REVOKE:
         case SOURCE_LOST:
             for (size_t i = 0; i < event.count; i++)
-                drop_waiting(hub, event.partitions[i].partition);
+                hub_lanes_drop(hub, event.partitions[i].partition);
             if (event.kind == SOURCE_REVOKE)
                 epochs_revoke(hub->epochs, event.partitions, event.count, now_ms);
             else
@@ -645,7 +437,7 @@ static bool take_result(struct hub *hub, struct work *work, int64_t now_ms, stru
     if (work->kind == WORK_BATCH)
         hub->batches_out--;
     ok = epochs_take(hub->epochs, work, now_ms, hub->options.wall_ms(), error);
-    work_give_back(hub, work);
+    hub_work_give_back(hub, work);
     return ok;
 }
 

@@ -203,8 +203,8 @@ static void test_columns_die_with_their_batch(void **test_state)
     (void)test_state;
     bed_init(&bed, 16 << 20, 10000000);
     module = bed_open(&bed, "local old, view\nreturn {process = function(batch)\n"
-                            "if old then view = select(2, pcall(function() return view:count() end)) error(tostring(pcall(old.eq, old, 1)) .. view .. tostring(old))"
-                            " end old = batch.id view = batch end}");
+                            "if old then view = select(2, pcall(function() return view:count() end)) "
+                            "error(tostring(pcall(old.eq, old, 1)) .. view .. tostring(old)) end old = batch.id view = batch end}");
     bed_fill(&bed);
     assert_true(script_process(module, bed.batch, &bed.error));
     assert_int_equal(bed.batch->selected, 5);
