@@ -237,6 +237,8 @@ struct partitions *partitions_new(const struct job *job, const struct mc_schema 
         partitions_free(partitions);
         return NULL;
     }
+    if (partitions->source_count == 1 && partitions->sources[0].kind == SOURCE_CLOCK)
+        partitions->specs = xcalloc(SPECS_KEPT, sizeof(*partitions->specs));
     return partitions;
 }
 
@@ -250,6 +252,7 @@ void partitions_free(struct partitions *partitions)
         zone_free(partitions->sources[i].zone);
     free(partitions->levels);
     free(partitions->sources);
+    free(partitions->specs);
     free(partitions);
 }
 

@@ -347,6 +347,32 @@ static bool print_spec(const struct partitions *partitions, const struct coded *
     return true;
 }
 
+/* The spec as a text in the arena; absent when the arena is full. False: a pattern gives no whole number. */
+static bool make_spec(struct partitions *partitions, const struct coded *coded, uint32_t row, struct arena *arena,
+                      struct buffer *buffer, struct str *spec_out)
+{
+    struct spec_kept *kept = NULL;
+    int64_t unit = 0;
+
+    if (partitions->specs) {
+        unit = coded[0].dictionary.keys[coded[0].codes[row]].number;
+        kept = &partitions->specs[(uint64_t)floor_divide(unit, partitions->sources[0].unit_seconds) % SPECS_KEPT];
+        if (kept->size && kept->unit == unit) {
+            *spec_out = arena_try_copy(arena, str_make(kept->text, kept->size));
+            return true;
+        }
+    }
+    if (!print_spec(partitions, coded, row, buffer))
+        return false;
+    if (kept && buffer->size <= SPEC_KEPT_BYTES) {
+        kept->unit = unit;
+        kept->size = (uint32_t)buffer->size;
+        memcpy(kept->text, buffer->data, buffer->size);
+    }
+    *spec_out = arena_try_copy(arena, buffer_str(buffer));
+    return true;
+}
+
 /* Pairs the codes of the coded columns into one code a row; count_out of them, each with its first row. */
 static bool combine(struct batch *batch, const struct coded *coded, size_t coded_count, int32_t **codes_out, uint32_t *count_out)
 {
@@ -405,12 +431,11 @@ static bool group_rows(struct partitions *partitions, struct batch *batch, const
             struct str text;
             int64_t found;
 
-            if (!print_spec(partitions, coded, row, &spec)) {
+            if (!make_spec(partitions, coded, row, arena, &spec, &text)) {
                 error_set(error, ERROR_CONFIG,
                           "partition: a pattern gives no whole number for a partition column of an integer type");
                 goto out;
             }
-            text = arena_try_copy(arena, buffer_str(&spec));
             found = text.data ? dictionary_code(&specs, (struct key){text, 0}) : -1;
             if (found < 0)
                 goto full;

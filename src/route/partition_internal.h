@@ -37,6 +37,16 @@ struct level {
     size_t token_count;
 };
 
+/* Specs of the times that came last, where a single clock decides: batches mostly go to the same table partitions as the one
+ * before. A place holds one; a spec that is longer than its room is made anew each time. */
+enum { SPECS_KEPT = 512, SPEC_KEPT_BYTES = 56 };
+
+struct spec_kept {
+    int64_t unit; /* the first local second of the clock's unit */
+    uint32_t size; /* 0: empty */
+    char text[SPEC_KEPT_BYTES];
+};
+
 struct partitions {
     const struct job *job;
     const struct zone *zone; /* of local date-times in text; may be NULL */
@@ -44,6 +54,7 @@ struct partitions {
     size_t level_count;
     struct source *sources;
     size_t source_count;
+    struct spec_kept *specs; /* SPECS_KEPT; NULL unless a single clock decides */
 };
 
 #endif

@@ -523,6 +523,36 @@ static void test_many_groups(void **state)
     free(numbers);
 }
 
+/* Specs of a single clock are kept from batch to batch, in fewer places than there are days here, and for days before 1970 too. */
+static void test_kept_specs(void **state)
+{
+    enum { DAYS = 1500 };
+    struct setup *setup = setup_new(DAYS);
+    int64_t *numbers = xcalloc(DAYS, sizeof(*numbers));
+
+    (void)state;
+    for (int i = 0; i < DAYS; i++)
+        numbers[i] = (int64_t)(i - DAYS / 2) * 86400000 + 3600000;
+    add_column(setup, "ts", "bigint");
+    add_numbers(setup, "ts", numbers);
+    add_partition(setup, "y", PARTITION_TIME, "ts", "yyyy");
+    add_partition(setup, "d", PARTITION_TIME, "ts", "MM-dd");
+    for (int round = 0; round < 3; round++) {
+        run(setup);
+        assert_int_equal(setup->routed.group_count, DAYS);
+        for (uint32_t i = 0; i < DAYS; i++) {
+            char day[TIME_TEXT_MAX], spec[64];
+
+            time_print_date((int32_t)i - DAYS / 2, day);
+            snprintf(spec, sizeof(spec), "y=%.4s,d=%.5s", day, day + 5);
+            if (!str_is(setup->routed.groups[i].spec, spec))
+                fail_msg("round %d, day %u: %.*s instead of %s", round, i, STR_ARG(setup->routed.groups[i].spec), spec);
+        }
+    }
+    setup_free(setup);
+    free(numbers);
+}
+
 static void test_lua(void **state)
 {
     struct setup *setup = setup_new(3);
@@ -720,7 +750,7 @@ int main(void)
         cmocka_unit_test(test_wire_values),  cmocka_unit_test(test_large_text),   cmocka_unit_test(test_mapping),
         cmocka_unit_test(test_nested),
         cmocka_unit_test(test_time_levels),  cmocka_unit_test(test_time_sources), cmocka_unit_test(test_field_values),
-        cmocka_unit_test(test_many_groups),  cmocka_unit_test(test_lua),          cmocka_unit_test(test_check),
+        cmocka_unit_test(test_many_groups),  cmocka_unit_test(test_kept_specs),  cmocka_unit_test(test_lua),          cmocka_unit_test(test_check),
         cmocka_unit_test(test_check_of_listed_types), cmocka_unit_test(test_create),       cmocka_unit_test(test_describe),
     };
 
