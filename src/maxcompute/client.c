@@ -55,6 +55,7 @@ struct client {
     struct call_list waiting, flying, finished;
     uint64_t random;
     struct client_stats stats;
+    int64_t throttle_said_ms; /* 0: never */
 };
 
 static const char *const end_names[] = {"control endpoint", "tunnel endpoint"};
@@ -429,6 +430,19 @@ static void call_retry(struct client *client, struct client_call *call, int64_t 
     call_move(call, CALL_WAITING);
 }
 
+/* A line a minute: what waits for the service looks like a job that stands still. */
+static void throttle_say(struct client *client, const struct client_call *call, const struct service_error *service,
+                         int64_t now_ms)
+{
+    enum { SAY_MS = 60 * 1000 };
+
+    if (!client->log || (client->throttle_said_ms && now_ms - client->throttle_said_ms < SAY_MS))
+        return;
+    client->throttle_said_ms = now_ms ? now_ms : 1;
+    log_warn(client->log, "the %s holds requests back (429 %s): %s; this one goes again in %lld s", end_names[call->end],
+             service->code, service->message, (long long)((internal(call)->due_ms - now_ms + 999) / 1000));
+}
+
 static bool anyone_unlimited(const struct client *client)
 {
     for (const struct client_call *call = client->waiting.first; call; call = call->next)
@@ -627,6 +641,8 @@ static void call_answered(struct client *client, struct client_call *call, int64
         end_answers(client, call->end, now_ms);
         client->stats.throttled += status == 429;
         call_retry(client, call, wait_ms, now_ms);
+        if (status == 429)
+            throttle_say(client, call, &service, now_ms);
         return;
     }
     if (status >= 500 || status == 408 || (status == 409 && call->end == CLIENT_CONTROL && request->retry_after_ms >= 0)) {

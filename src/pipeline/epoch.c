@@ -494,6 +494,7 @@ static void early_say(struct epochs *epochs, struct epoch *epoch)
     if (epoch->early_said)
         return;
     epoch->early_said = true;
+    epochs->options.sink->flushed_early = true;
     metric_add(epochs->options.stats->early_partitions, 1);
     log_info(epochs->options.log,
              "early flush: %zu table partitions are open; raise target.partitions_open_max (%u) for larger blocks",
@@ -542,6 +543,7 @@ static bool filling_due(struct epochs *epochs, struct epoch *epoch, int64_t now_
     if (now_ms - epoch->opened_ms < job->runtime.flush_interval_ms)
         return false;
     demand = budget_demand(job);
+    demand.early = epochs->options.sink->flushed_early;
     for (const struct target *target = epoch->gather.first; target; target = target->next)
         asked.sessions_made += target->session != NULL;
     plan = quota_plan(epochs->options.sink->quota, &demand, &asked, now_ms);

@@ -97,20 +97,6 @@ void quota_use(struct quota *quota, enum quota_kind kind, int64_t now_ms)
     quota->commits_out += kind == QUOTA_COMMITS;
 }
 
-void quota_return(struct quota *quota, enum quota_kind kind, int64_t sent_ms)
-{
-    struct quota_window *window = &quota->windows[kind];
-    unsigned at = window->used;
-
-    while (at && time_at(window, at - 1) != sent_ms)
-        at--;
-    if (!at) /* it has left the window by now */
-        return;
-    for (; at < window->used; at++)
-        window->times[(window->first + at - 1) % window->limit] = time_at(window, at);
-    window->used--;
-}
-
 void quota_commit_end(struct quota *quota)
 {
     assert(quota->commits_out);
@@ -141,6 +127,13 @@ void quota_describe(const struct quota *quota, enum quota_kind kind, const struc
         snprintf(share, sizeof(share), ", target.quota_share is %u", quota->share);
     used = snprintf(text, QUOTA_TEXT_MAX, "%s: %u in %s are used (the service takes %u for a table%s); ", quota_names[kind],
                     quota->windows[kind].limit, limits[kind].window, limits[kind].count, share);
+    if (demand->early && kind != QUOTA_BLOCKS) {
+        snprintf(text + used, QUOTA_TEXT_MAX - (size_t)used,
+                 "flushes come early, because more than %u table partitions are written at a time; raise "
+                 "target.partitions_open_max%s",
+                 demand->partitions_open, others);
+        return;
+    }
     switch (kind) {
     case QUOTA_SESSIONS:
         snprintf(text + used, QUOTA_TEXT_MAX - (size_t)used,

@@ -45,8 +45,6 @@ unsigned quota_left(const struct quota *quota, enum quota_kind kind, int64_t now
 /* A call was sent (a commit is under way from then on). Beyond the limit the newest calls are kept. The client's repeats are not
  * counted: they are rare, and a 429 is waited out anyway. */
 void quota_use(struct quota *quota, enum quota_kind kind, int64_t now_ms);
-/* The call of that time was refused for another reason, and made nothing that counts. */
-void quota_return(struct quota *quota, enum quota_kind kind, int64_t sent_ms);
 /* A commit was answered, or given up. */
 void quota_commit_end(struct quota *quota);
 
@@ -55,6 +53,7 @@ struct quota_demand {
     int64_t flush_interval_ms;
     unsigned partitions_open; /* target.partitions_open_max; 1 for a table without partitions */
     int64_t flush_bytes;
+    bool early; /* more partitions than that were written at a time, so that flushes came before the interval was over */
 };
 
 /* Sessions that an even load may ask for in five minutes: every partition in every interval. */

@@ -95,6 +95,7 @@ struct sink {
     unsigned blocks_held;       /* not acknowledged yet: under way or waiting */
     unsigned uploads_in_flight; /* of them under way */
     uint64_t bytes_in_flight;
+    bool flushed_early; /* said by the hub: an epoch was closed because too many table partitions were open */
     const struct quota *quota; /* what is used of the target's limits; NULL: it has none */
     uint64_t quota_waits[QUOTA_KINDS]; /* calls that had to wait for them */
 };

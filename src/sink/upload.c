@@ -73,6 +73,7 @@ bool upload_quota_take(struct upload *upload, enum quota_kind kind, bool *waits,
     if (!upload->quota_said[kind] || now_ms - upload->quota_said_ms[kind] >= QUOTA_SAY_MS) {
         upload->quota_said[kind] = true;
         upload->quota_said_ms[kind] = now_ms;
+        upload->demand.early = upload->base.flushed_early;
         quota_describe(&upload->quota, kind, &upload->demand, text);
         log_warn(upload->log, "table %s: the service's limit of %s is reached, and what is next waits %lld s: %s", upload->table,
                  quota_names[kind], (long long)((at_ms - now_ms + 999) / 1000), text);

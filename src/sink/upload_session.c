@@ -353,8 +353,6 @@ static void session_created(struct upload_session *session, struct client_call *
         bool missing = session->spec[0] && strcmp(call->code, "NoSuchPartition") == 0;
 
         if (missing && session->partition_tries++ < PARTITION_TRIES_MAX) {
-            if (session->upload->base.quota)
-                quota_return(&session->upload->quota, QUOTA_SESSIONS, session->sent_ms);
             session_partition_missing(session, now_ms);
             return;
         }

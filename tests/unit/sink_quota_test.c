@@ -107,7 +107,12 @@ static void test_sentences(void **state UNUSED)
         unsigned share;
         enum quota_kind kind;
         const char *text;
+        bool early;
     } cases[] = {
+        {100, QUOTA_SESSIONS,
+         "sessions: 500 in 5 minutes are used (the service takes 500 for a table); flushes come early, because more than 32 table partitions "
+         "are written at a time; raise target.partitions_open_max",
+         true},
         {100, QUOTA_SESSIONS,
          "sessions: 500 in 5 minutes are used (the service takes 500 for a table); runtime.flush_interval 5s with 32 open partitions asks "
          "for up to 1920; raise runtime.flush_interval or lower target.partitions_open_max"},
@@ -122,10 +127,12 @@ static void test_sentences(void **state UNUSED)
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         char text[QUOTA_TEXT_MAX];
+        struct quota_demand asked = demand;
         struct quota quota;
 
+        asked.early = cases[i].early;
         quota_init(&quota, cases[i].share);
-        quota_describe(&quota, cases[i].kind, &demand, text);
+        quota_describe(&quota, cases[i].kind, &asked, text);
         assert_string_equal(text, cases[i].text);
     }
 }
