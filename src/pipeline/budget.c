@@ -28,7 +28,9 @@ unsigned budget_partitions_open(const struct job *job)
 
 struct quota_demand budget_demand(const struct job *job)
 {
-    return (struct quota_demand){job->runtime.flush_interval_ms, budget_partitions_open(job), job->runtime.flush_bytes};
+    return (struct quota_demand){.flush_interval_ms = job->runtime.flush_interval_ms,
+                                 .partitions_open = budget_partitions_open(job),
+                                 .flush_bytes = job->runtime.flush_bytes};
 }
 
 static unsigned share_of(const struct job *job)

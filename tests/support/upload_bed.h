@@ -63,7 +63,7 @@ static UNUSED void fixture_start(struct fixture *fixture, const struct fake_answ
     char endpoint[64];
 
     upload_options.quota_share = fixture->quota_share;
-    upload_options.demand = (struct quota_demand){60000, 32, 1 << 24};
+    upload_options.demand = (struct quota_demand){.flush_interval_ms = 60000, .partitions_open = 32, .flush_bytes = 1 << 24};
     memset(fixture, 0, sizeof(*fixture));
     fixture->server = fake_server_new(answers, count);
     fixture->http = http_new(&http_options);

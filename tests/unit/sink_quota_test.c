@@ -115,14 +115,14 @@ static void test_sentences(void **state UNUSED)
          true},
         {100, QUOTA_SESSIONS,
          "sessions: 500 in 5 minutes are used (the service takes 500 for a table); runtime.flush_interval 5s with 32 open partitions asks "
-         "for up to 1920; raise runtime.flush_interval or lower target.partitions_open_max"},
+         "for up to 1920; raise runtime.flush_interval or lower target.partitions_open_max", false},
         {50, QUOTA_BLOCKS,
          "blocks: 250 in 5 minutes are used (the service takes 500 for a table, target.quota_share is 50); blocks of 16384 KiB "
          "(runtime.flush_bytes) let through 13653 KiB/s at most; raise runtime.flush_bytes (and runtime.flush_interval, where blocks are "
-         "not full), or raise target.quota_share where other processes leave room"},
+         "not full), or raise target.quota_share where other processes leave room", false},
         {100, QUOTA_COMMITS,
          "commits: 75 in 15 seconds are used (the service takes 75 for a table); runtime.flush_interval 5s with 32 open partitions asks "
-         "for too many at once; raise runtime.flush_interval or lower target.partitions_open_max"},
+         "for too many at once; raise runtime.flush_interval or lower target.partitions_open_max", false},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
