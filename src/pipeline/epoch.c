@@ -656,6 +656,7 @@ static bool epoch_step(struct epochs *epochs, size_t index, int64_t now_ms, stru
             return false;
         step_reached(STEP_dirty_durable);
         epoch->state = EPOCH_SEALED;
+        epoch->sealed_wall_ms = epochs->options.wall_ms();
         return !epochs_exactly_once(epochs) || !epoch->gather.count || record_check(epochs, index, error);
     default:
         return index == 0 && head_step(epochs, now_ms);

@@ -74,6 +74,7 @@ struct epoch {
     enum epoch_state state;
     uint64_t number;
     int64_t opened_ms, closed_ms;
+    int64_t sealed_wall_ms; /* wall clock; 0 before */
     struct cover *covers;
     size_t cover_count, cover_capacity;
     struct gather gather;

@@ -61,7 +61,8 @@ void epoch_record_print(const struct epochs *epochs, const struct epoch *epoch, 
     struct position position = {
         .ledger = *ledger,
         .prepared = true,
-        .at_ms = epochs->options.wall_ms(),
+        /* One time for all its partitions, however often it is sent: their records are compared. */
+        .at_ms = epoch->sealed_wall_ms ? epoch->sealed_wall_ms : epochs->options.wall_ms(),
         .counts = cover->counts,
     };
 
