@@ -109,24 +109,26 @@ void batch_headers(const struct batch *batch, uint32_t message, struct buffer *t
         batch->print_headers(batch->handles[message], text);
 }
 
-/* Of all messages, into the arena. */
-static bool read_headers(struct batch *batch)
+/* Of all messages, in the arena. They are the column's alone: a stage's restart gives the arena back, and messages outlive it. */
+static struct str *read_headers(struct batch *batch)
 {
+    struct str *headers = arena_try_array(&batch->arena, batch->message_count, sizeof(*headers));
     struct buffer text;
-    bool ok = true;
+    bool ok = headers != NULL;
 
     buffer_init(&text, 0);
     for (uint32_t i = 0; i < batch->message_count && ok; i++) {
-        struct message *message = &batch->messages[i];
-
+        headers[i] = batch->messages[i].headers;
+        if (headers[i].data)
+            continue;
         batch_headers(batch, i, &text);
-        if (text.size && !message->headers.data) {
-            message->headers = arena_try_copy(&batch->arena, buffer_str(&text));
-            ok = message->headers.data != NULL;
-        }
+        if (!text.size)
+            continue;
+        headers[i] = arena_try_copy(&batch->arena, buffer_str(&text));
+        ok = headers[i].data != NULL;
     }
     buffer_release(&text);
-    return ok;
+    return ok ? headers : NULL;
 }
 
 static struct column *make_builtin(struct batch *batch, int builtin)
@@ -134,7 +136,9 @@ static struct column *make_builtin(struct batch *batch, int builtin)
     bool text = builtin == BUILTIN_KEY || builtin == BUILTIN_VALUE || builtin == BUILTIN_HEADERS;
     struct column *column = column_try_new(&batch->arena, TYPE_OF(text ? TYPE_STRING : TYPE_BIGINT), batch->row_count, text);
 
-    if (!column || (builtin == BUILTIN_HEADERS && !read_headers(batch)))
+    struct str *headers = NULL;
+
+    if (!column || (builtin == BUILTIN_HEADERS && !(headers = read_headers(batch))))
         return NULL;
     for (uint32_t row = 0; row < batch->row_count; row++) {
         const struct message *message = batch_message(batch, row);
@@ -142,7 +146,7 @@ static struct column *make_builtin(struct batch *batch, int builtin)
         switch (builtin) {
         case BUILTIN_KEY: column->text[row] = message->key; break;
         case BUILTIN_VALUE: column->text[row] = message->value; break;
-        case BUILTIN_HEADERS: column->text[row] = message->headers; break;
+        case BUILTIN_HEADERS: column->text[row] = headers[message - batch->messages]; break;
         case BUILTIN_PARTITION: column->bigint[row] = batch->partition; break;
         case BUILTIN_OFFSET: column->bigint[row] = message->offset; break;
         case BUILTIN_TIMESTAMP: column->bigint[row] = message->timestamp_ms; break;

@@ -309,6 +309,41 @@ static void test_restarts_give_memory_back(void **test_state)
     bed_release(&bed);
 }
 
+static void print_handle(void *handle, struct buffer *text)
+{
+    buffer_append_str(text, str_of(handle));
+}
+
+/* Headers that a run read, and that it gave the memory back of, are read again. */
+static void test_restarts_read_headers_again(void **test_state)
+{
+    static const char *const headers[] = {"[[\"a\",\"0\"]]", "[[\"b\",\"1\"]]", "[[\"c\",\"2\"]]"};
+    struct stage_bed bed;
+    struct script_module *module;
+    struct column *column;
+    struct buffer text = {0};
+
+    (void)test_state;
+    bed_init(&bed, 16 << 20, 10000000);
+    bed.batch->print_headers = print_handle;
+    module = bed_open(&bed, "return {process = function(batch) for row in batch:rows() do\n"
+                            "if row.__headers__:find('a') then error('no') end row.__value__ = 'other text' end end}");
+    for (int i = 0; i < 3; i++)
+        batch_add_message(bed.batch, &(struct message){.value = STR("{}"), .offset = i}, (void *)(uintptr_t)headers[i]);
+    assert_true(batch_begin(bed.batch, (1u << BUILTIN_COUNT) - 1));
+    assert_true(script_process(module, bed.batch, &bed.error));
+    assert_int_equal(bed.batch->dirty_count, 1);
+    assert_int_equal(bed.batch->selected, 2);
+    column = batch_column(bed.batch, batch_field(bed.batch, STR("__headers__")));
+    for (uint32_t i = 0; i < 3; i++) {
+        batch_headers(bed.batch, i, &text); /* of dirty rows */
+        assert_string_equal(buffer_text(&text), headers[i]);
+        assert_true(i == 0 || str_is(column->text[i], headers[i]));
+    }
+    buffer_release(&text);
+    bed_release(&bed);
+}
+
 /* Memory and budget end with the line at which the script was, wherever they are noticed. */
 static void test_limits_name_the_line(void **test_state)
 {
@@ -386,7 +421,8 @@ int main(void)
         cmocka_unit_test(test_process),         cmocka_unit_test(test_when_error),
         cmocka_unit_test(test_columns_die_with_their_batch), cmocka_unit_test(test_partition),
         cmocka_unit_test(test_open_errors),     cmocka_unit_test(test_probe),
-        cmocka_unit_test(test_restarts_give_memory_back), cmocka_unit_test(test_limits_name_the_line),
+        cmocka_unit_test(test_restarts_give_memory_back), cmocka_unit_test(test_restarts_read_headers_again),
+        cmocka_unit_test(test_limits_name_the_line),
         cmocka_unit_test(test_limits_count_all_rows),
     };
 
