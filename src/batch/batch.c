@@ -327,10 +327,19 @@ bool batch_expand(struct batch *batch, const uint32_t *source, uint32_t rows)
     uint32_t *indexes = arena_try_array(arena, rows, sizeof(*indexes));
     uint32_t *selection = arena_try_array(arena, rows, sizeof(*selection));
     uint8_t *operation = batch->operation ? arena_try_alloc(arena, rows) : NULL;
+    struct column **columns = arena_try_array(arena, batch->field_count, sizeof(struct column *));
     uint32_t named = 0;
 
-    if (!messages || !indexes || !selection || (batch->operation && !operation))
+    if (!messages || !indexes || !selection || !columns || (batch->operation && !operation))
         return false;
+    /* All fields or none: a script may look at the batch once more. */
+    for (uint32_t i = 0; i < batch->field_count; i++) {
+        const struct column *column = batch->fields[i].column;
+
+        columns[i] = column ? column_try_gather(arena, column, source, rows) : NULL;
+        if (column && !columns[i])
+            return false;
+    }
     if (!batch->index_next) {
         batch->index_next = arena_try_array(arena, batch->message_count, sizeof(*batch->index_next));
         if (!batch->index_next)
@@ -346,12 +355,8 @@ bool batch_expand(struct batch *batch, const uint32_t *source, uint32_t rows)
         if (operation)
             operation[i] = batch->operation[source[i]];
     }
-    for (uint32_t i = 0; i < batch->field_count; i++) {
-        struct field *field = &batch->fields[i];
-
-        if (field->column && !(field->column = column_try_gather(arena, field->column, source, rows)))
-            return false;
-    }
+    for (uint32_t i = 0; i < batch->field_count; i++)
+        batch->fields[i].column = columns[i];
     assert(named <= batch->selected);
     batch->filtered_count += batch->selected - named;
     batch->expanded_count += rows - named;

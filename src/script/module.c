@@ -442,6 +442,9 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
         if (run_once(module, batch, call, &failure)) {
             if (batch->stopped)
                 break;
+            /* A script that caught the error went on with a batch that is not what it asked for. */
+            if (state->run.arena_full)
+                return error_set(error, ERROR_DATA, "the batch needs more memory than a batch may use");
             batch_sweep(batch);
             return true;
         }

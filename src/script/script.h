@@ -48,7 +48,7 @@ bool script_module_keeps_state(const struct script_module *module);
  * selected rows.
  * WHEN_ERROR_STOP stops at the first. The second time that memory or budget run out in one batch, or when its runs together took
  * ten budgets, all rows left fail. For a batch without messages (chain_probe) a Lua error is the error. False otherwise only when
- * the batch cannot go on (stopped, arena full); the error says why. */
+ * the batch cannot go on (stopped, or its arena is full, whether the script caught that or not); the error says why. */
 bool script_process(struct script_module *module, struct batch *batch, struct error *error) MUST_USE;
 /* partition(batch): one column or a list of columns, converted to text columns; count_out of them into columns_out[max]. Errors
  * as above. */

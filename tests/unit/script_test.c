@@ -309,6 +309,36 @@ static void test_restarts_give_memory_back(void **test_state)
     bed_release(&bed);
 }
 
+/* A script that catches the end of the batch's memory would pass on a batch that is not what it asked for. */
+static void test_the_end_of_the_batch_is_not_caught(void **test_state)
+{
+    static const char *const bodies[] = {
+        "pcall(function() while true do batch:set('x', batch.__offset__ * 2) end end)",
+        "coroutine.wrap(function() pcall(function() while true do batch:set('x', batch.__offset__ * 2) end end) end)()",
+        "batch:map({'__offset__'}, {'x'}, function(i) pcall(function() while true do local c = batch.__offset__ * 2 end end) return i end)",
+        "xpcall(function() while true do batch:set('x', batch.__value__ .. '!') end end, function() end) batch:keep(batch.__offset__:ge(0))",
+    };
+
+    (void)test_state;
+    for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+        struct stage_bed bed;
+        char script[300];
+
+        snprintf(script, sizeof(script), "return {process = function(batch) %s end}", bodies[i]);
+        bed_init(&bed, 16 << 20, 100000000);
+        batch_free(bed.batch);
+        bed.batch = batch_new(1 << 20);
+        for (int k = 0; k < 300; k++)
+            batch_add_message(bed.batch, &(struct message){.value = STR("{}"), .offset = k}, NULL);
+        assert_true(batch_begin(bed.batch, (1u << BUILTIN_COUNT) - 1));
+        if (script_process(bed_open(&bed, script), bed.batch, &bed.error))
+            fail_msg("%s: %u rows go on", bodies[i], bed.batch->selected);
+        assert_int_equal(bed.error.kind, ERROR_DATA);
+        assert_non_null(strstr(bed.error.text, "needs more memory than a batch may use"));
+        bed_release(&bed);
+    }
+}
+
 static void print_handle(void *handle, struct buffer *text)
 {
     buffer_append_str(text, str_of(handle));
@@ -422,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_columns_die_with_their_batch), cmocka_unit_test(test_partition),
         cmocka_unit_test(test_open_errors),     cmocka_unit_test(test_probe),
         cmocka_unit_test(test_restarts_give_memory_back), cmocka_unit_test(test_restarts_read_headers_again),
+        cmocka_unit_test(test_the_end_of_the_batch_is_not_caught),
         cmocka_unit_test(test_limits_name_the_line),
         cmocka_unit_test(test_limits_count_all_rows),
     };
