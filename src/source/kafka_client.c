@@ -130,6 +130,27 @@ static void trial_begin(struct kafka_source *kafka)
     kafka->replace = KAFKA_REPLACE_TRYING;
 }
 
+/* The group is left, or its time to be left is over. What waited for an answer of the old client is asked again; what was about
+ * partitions comes anew with them. */
+static void client_swap(struct kafka_source *kafka)
+{
+    rd_kafka_queue_t *answers;
+    rd_kafka_t *rk = kafka_trial_take(&kafka->trial, &answers);
+
+    client_dispose(kafka);
+    client_use(kafka, rk, answers);
+    kafka->replace = KAFKA_REPLACE_NO;
+    kafka->leaving = kafka->commit_abandoned = kafka->revoke_waiting = false;
+    for (int32_t i = 0; i < kafka->partition_capacity; i++)
+        kafka->partitions[i].held = kafka->partitions[i].revoking = false;
+    for (enum kafka_call call = 0; call < KAFKA_CALL_COUNT; call++) {
+        struct kafka_call_state *state = &kafka->calls[call];
+        bool again = call == KAFKA_CALL_DESCRIBE || call == KAFKA_CALL_UNTIL || call == KAFKA_CALL_READ_BACK;
+
+        *state = (struct kafka_call_state){.wanted = again && (state->wanted || state->in_flight)};
+    }
+}
+
 static void leave_begin(struct kafka_source *kafka)
 {
     log_info(kafka->log,
@@ -138,7 +159,7 @@ static void leave_begin(struct kafka_source *kafka)
     kafka->replace = KAFKA_REPLACE_LEAVING;
     kafka->replace_ms = kafka->now_ms + (kafka_login_is_refused(kafka->login) ? LEAVE_REFUSED_MS : LEAVE_MS);
     if (!kafka->ready) {
-        kafka_client_swap(kafka);
+        client_swap(kafka);
         return;
     }
     kafka->leaving = true;
@@ -166,44 +187,41 @@ static void trial_step(struct kafka_source *kafka)
     }
 }
 
-/* The group was left (kafka_rejoin_step), or its time to be left is over. What waited for an answer of the old client is asked
- * again; what was about partitions comes anew with them. */
-void kafka_client_swap(struct kafka_source *kafka)
+/* The answer to a commit would be lost with the client, and the hub would wait for it for ever. True: there is none to come. */
+static bool commit_settled(struct kafka_source *kafka)
 {
-    rd_kafka_queue_t *answers;
-    rd_kafka_t *rk = kafka_trial_take(&kafka->trial, &answers);
+    struct error error;
 
-    client_dispose(kafka);
-    client_use(kafka, rk, answers);
-    kafka->replace = KAFKA_REPLACE_NO;
-    kafka->leaving = kafka->commit_abandoned = kafka->revoke_waiting = false;
-    for (int32_t i = 0; i < kafka->partition_capacity; i++)
-        kafka->partitions[i].held = kafka->partitions[i].revoking = false;
-    for (enum kafka_call call = 0; call < KAFKA_CALL_COUNT; call++) {
-        struct kafka_call_state *state = &kafka->calls[call];
-        bool again = call == KAFKA_CALL_DESCRIBE || call == KAFKA_CALL_UNTIL || call == KAFKA_CALL_READ_BACK;
-
-        *state = (struct kafka_call_state){.wanted = again && (state->wanted || state->in_flight)};
+    if (!kafka->committing || kafka->commit_answered)
+        return true;
+    /* At least once: librdkafka gives it up in time, and what is stored is read back. */
+    if (kafka->job->delivery == DELIVERY_EXACTLY_ONCE) {
+        error_set(&error, ERROR_RETRY, "source: committing offsets: the Kafka client was replaced before the brokers answered");
+        kafka_commit_done(kafka, COMMIT_UNKNOWN, &error); /* which makes the hub ask for a rejoin */
     }
+    return false;
+}
+
+/* In good order nobody has partitions or waits for a commit any more; a client that was put out of the group meanwhile (it could
+ * not log in for its heartbeats) may leave both behind. */
+bool kafka_client_left(struct kafka_source *kafka)
+{
+    if (!commit_settled(kafka))
+        return false;
+    kafka_group_lose(kafka);
+    client_swap(kafka);
+    return true;
 }
 
 /* Leaving in good order did not come to an end. */
 static void leave_by_force(struct kafka_source *kafka)
 {
-    struct error error;
-
-    if (kafka->committing && !kafka->commit_answered) {
-        /* At least once: librdkafka gives it up in time, and what is stored is read back. */
-        if (kafka->job->delivery != DELIVERY_EXACTLY_ONCE)
-            return;
-        error_set(&error, ERROR_RETRY, "source: committing offsets: the Kafka client was replaced before the brokers answered");
-        kafka_commit_done(kafka, COMMIT_UNKNOWN, &error); /* which makes the hub ask for a rejoin */
+    if (!commit_settled(kafka))
         return;
-    }
     log_warn(kafka->log, "leaving the group took too long and was given up; the group notices after session.timeout.ms group=%s",
              kafka->job->source.group);
     kafka_group_lose(kafka);
-    kafka_client_swap(kafka);
+    client_swap(kafka);
     kafka_subscribe(kafka);
 }
 

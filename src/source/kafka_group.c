@@ -261,24 +261,21 @@ void kafka_rejoin(struct source *source)
 void kafka_rejoin_step(struct kafka_source *kafka)
 {
     char *member;
+    bool left;
 
     if (!kafka->leaving || kafka->commit_abandoned || kafka->stopping || kafka->failed || kafka->now_ms < kafka->leave_look_ms)
         return;
     /* Answered by librdkafka's main thread from memory. */
     member = rd_kafka_memberid(kafka->rk);
-    if (member && *member) {
-        kafka->leave_look_ms = kafka->now_ms + KAFKA_LEAVE_LOOK_MS;
-    } else {
-        kafka->leaving = false;
-        if (kafka->replace == KAFKA_REPLACE_LEAVING) {
-            rd_kafka_mem_free(kafka->rk, member);
-            member = NULL;
-            kafka_client_swap(kafka);
-        }
-        kafka_subscribe(kafka);
-    }
+    left = !member || !*member;
     if (member)
         rd_kafka_mem_free(kafka->rk, member);
+    if (!left || (kafka->replace == KAFKA_REPLACE_LEAVING && !kafka_client_left(kafka))) {
+        kafka->leave_look_ms = kafka->now_ms + KAFKA_LEAVE_LOOK_MS;
+        return;
+    }
+    kafka->leaving = false;
+    kafka_subscribe(kafka);
 }
 
 /* The hub's answers. */

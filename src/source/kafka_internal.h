@@ -182,7 +182,8 @@ void kafka_commit_forget(struct kafka_source *kafka);
 bool kafka_client_start(struct kafka_source *kafka, struct error *error) MUST_USE;
 void kafka_client_step(struct kafka_source *kafka);
 int64_t kafka_client_deadline(const struct kafka_source *kafka);
-void kafka_client_swap(struct kafka_source *kafka); /* the group is left: the second client is the one in use */
+/* The client in use is no member of the group any more: the second one takes its place. False: not yet, look again. */
+bool kafka_client_left(struct kafka_source *kafka) MUST_USE;
 void kafka_client_end(struct kafka_source *kafka);
 
 /* kafka_group.c. The six that end in a verb of struct source_ops are that. */

@@ -9,7 +9,16 @@
 #include <librdkafka/rdkafka_mock.h>
 #include <poll.h>
 
-enum { PARTITIONS = 4, RECORDS_MAX = 20000, ROOM = 64, WAIT_MS = 20000, OFFSET_COMMIT_KEY = 8, OFFSET_FETCH_KEY = 9, JOIN_GROUP_KEY = 11 };
+enum {
+    PARTITIONS = 4,
+    RECORDS_MAX = 20000,
+    ROOM = 64,
+    WAIT_MS = 20000,
+    OFFSET_COMMIT_KEY = 8,
+    OFFSET_FETCH_KEY = 9,
+    JOIN_GROUP_KEY = 11,
+    HEARTBEAT_KEY = 12,
+};
 
 /* A mock cluster and a producer. */
 struct cluster {

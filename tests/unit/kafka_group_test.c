@@ -9,7 +9,19 @@
 /* cmocka.h needs the first four. */
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #include "support/kafka_client.h"
+#include "util/tree.h"
+
+static void file_write(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
 
 /* Each code that a broker or librdkafka can give, for a request that left so many times. */
 static void test_commit_results(void **state)
@@ -374,12 +386,115 @@ static void test_topic_made_anew(void **state)
     cluster_leave(&cluster, client);
 }
 
+/* As a hub that has no room for records: it does not fetch, so it is not told of rebalances. */
+static void client_step(struct client *client)
+{
+    struct source_event event;
+
+    client->source->ops->step(client->source, clock_monotonic_ms() + client->ahead_ms);
+    while (client->source->ops->next(client->source, &event))
+        client_event(client, &event);
+    poll(NULL, 0, 10);
+}
+
+#define STEP_UNTIL(client, condition)                              \
+    do {                                                           \
+        int64_t step_end = clock_monotonic_ms() + WAIT_MS;         \
+        while (!(condition)) {                                     \
+            if (clock_monotonic_ms() > step_end)                   \
+                fail_msg("stepped too long until %s", #condition); \
+            client_step(client);                                   \
+        }                                                          \
+    } while (0)
+
+static void wait_until_put_out(struct kafka_source *kafka)
+{
+    int64_t end_ms = clock_monotonic_ms() + WAIT_MS;
+    bool member = true;
+
+    while (member) {
+        char *id = rd_kafka_memberid(kafka->rk);
+
+        member = id && *id;
+        if (id)
+            rd_kafka_mem_free(kafka->rk, id);
+        assert_true(clock_monotonic_ms() < end_ms);
+        poll(NULL, 0, 10);
+    }
+}
+
+/* A secret changes (`client.id` stands for any that needs another client) while the old client is put out of the group with
+ * partitions in the hub's hands and a commit that is answered late. */
+static void client_is_replaced(enum delivery delivery)
+{
+    struct tree_node written = {.kind = TREE_SCALAR, .text = str_of("one"), .written = str_of("${file:id}")};
+    struct job_property properties[COUNT_OF(quick) + 1];
+    char folder[] = "/tmp/kafka_group_test.XXXXXX", *path;
+    struct kafka_source *kafka;
+    struct cluster cluster;
+    struct client *client;
+    unsigned before;
+
+    assert_non_null(mkdtemp(folder));
+    path = xasprintf("%s/id", folder);
+    file_write(path, "one");
+    memcpy(properties, quick, sizeof(quick));
+    properties[COUNT_OF(quick)] = (struct job_property){.name = (char *)"client.id", .value = (char *)"one", .node = &written,
+                                                        .directory = folder};
+    cluster_start(&cluster);
+    produce(&cluster, 0, 40);
+    client = client_make(&cluster, START_EARLIEST);
+    client->job.delivery = delivery;
+    client->job.source.properties = properties;
+    client->job.source.property_count = COUNT_OF(properties);
+    client->run.first = KAFKA_FIRST_ALLOWED;
+    client_start(client);
+    kafka = kafka_of(client->source);
+    WAIT_FOR(client, client->total >= 40);
+    commit_all(client, "kept");
+    before = client->committed;
+
+    file_write(path, "two");
+    STEP_UNTIL(client, kafka->replace == KAFKA_REPLACE_TRYING);
+    rd_kafka_mock_broker_push_request_error_rtts(cluster.mock, 1, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 8000);
+    client->source->ops->commit(client->source, client->offered, PARTITIONS);
+    rd_kafka_mock_push_request_errors(cluster.mock, HEARTBEAT_KEY, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    wait_until_put_out(kafka);
+    if (delivery == DELIVERY_AT_LEAST_ONCE) { /* the answer is waited for, however long */
+        STEP_UNTIL(client, kafka->replace == KAFKA_REPLACE_LEAVING);
+    }
+    STEP_UNTIL(client, client->committed > before);
+    if (delivery == DELIVERY_EXACTLY_ONCE) {
+        assert_int_equal(client->commit_result, COMMIT_UNKNOWN);
+        client->source->ops->rejoin(client->source);
+    }
+    STEP_UNTIL(client, kafka->replace == KAFKA_REPLACE_NO);
+    told_lost_once(client, 1);
+    assert_int_equal(offered_count(client), 0);
+    WAIT_FOR(client, offered_count(client) == PARTITIONS);
+    told_lost_once(client, 1);
+    commit_all(client, "new");
+    assert_int_equal(client->commit_result, COMMIT_STORED);
+    cluster_leave(&cluster, client);
+    unlink(path);
+    rmdir(folder);
+    free(path);
+}
+
+static void test_client_is_replaced(void **state)
+{
+    (void)state;
+    client_is_replaced(DELIVERY_EXACTLY_ONCE);
+    client_is_replaced(DELIVERY_AT_LEAST_ONCE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commit_results), cmocka_unit_test(test_commit_exact), cmocka_unit_test(test_rejoin),
         cmocka_unit_test(test_rejoin_without_brokers), cmocka_unit_test(test_first), cmocka_unit_test(test_until_parse),
         cmocka_unit_test(test_until_end), cmocka_unit_test(test_topic_made_anew),
+        cmocka_unit_test(test_client_is_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
