@@ -216,8 +216,10 @@ bool kafka_client_left(struct kafka_source *kafka)
 /* Leaving in good order did not come to an end. */
 static void leave_by_force(struct kafka_source *kafka)
 {
-    if (!commit_settled(kafka))
+    if (!commit_settled(kafka)) {
+        kafka->replace_ms = kafka->now_ms + KAFKA_TRIAL_LOOK_MS;
         return;
+    }
     log_warn(kafka->log, "leaving the group took too long and was given up; the group notices after session.timeout.ms group=%s",
              kafka->job->source.group);
     kafka_group_lose(kafka);

@@ -460,8 +460,12 @@ static void client_is_replaced(enum delivery delivery)
     client->source->ops->commit(client->source, client->offered, PARTITIONS);
     rd_kafka_mock_push_request_errors(cluster.mock, HEARTBEAT_KEY, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
     wait_until_put_out(kafka);
-    if (delivery == DELIVERY_AT_LEAST_ONCE) { /* the answer is waited for, however long */
+    if (delivery == DELIVERY_AT_LEAST_ONCE) { /* the answer is waited for, longer than leaving may take, without spinning */
         STEP_UNTIL(client, kafka->replace == KAFKA_REPLACE_LEAVING);
+        client->ahead_ms = 200000;
+        client_step(client);
+        assert_int_equal(kafka->replace, KAFKA_REPLACE_LEAVING);
+        assert_true(kafka_client_deadline(kafka) > kafka->now_ms);
     }
     STEP_UNTIL(client, client->committed > before);
     if (delivery == DELIVERY_EXACTLY_ONCE) {
