@@ -2,9 +2,9 @@
  *
  * librdkafka reads certificates and keys when a client is made, and takes few properties later. So when the files have changed
  * (kafka/login.h) a second client is made beside the one that works, and has to show that the brokers let it in
- * (kafka/trial.h); until then nothing is given up, and what cannot be used is only a warning. Then the first one leaves the
- * group as in a rebalance: its partitions are asked back, the hub settles them (flushes, commits), and when the group is left
- * the second one joins it.
+ * (kafka/trial.h); until then nothing is given up, and what cannot be used is only a warning. Then its partitions are asked back
+ * as in a rebalance, the hub settles them (flushes, commits) while the first client is a member like any other, then that leaves
+ * the group, and the second one joins it.
  *
  * When that does not come to an end (the old log-in is not let in any more, so nothing can be committed), the partitions are
  * told as lost and the old client is destroyed. What it may still have sent is a commit of an old member: the group refuses it
@@ -156,14 +156,24 @@ static void leave_begin(struct kafka_source *kafka)
     log_info(kafka->log,
              "certificates or secrets have changed: the Kafka client is replaced, and the group is joined anew group=%s",
              kafka->job->source.group);
-    kafka->replace = KAFKA_REPLACE_LEAVING;
-    kafka->replace_ms = kafka->now_ms + (kafka_login_is_refused(kafka->login) ? LEAVE_REFUSED_MS : LEAVE_MS);
-    if (!kafka->ready) {
-        client_swap(kafka);
-        return;
-    }
-    kafka->leaving = true;
+    kafka->replace = KAFKA_REPLACE_SETTLING;
     kafka->leave_look_ms = 0;
+    kafka->replace_ms = kafka->now_ms + (kafka_login_is_refused(kafka->login) ? LEAVE_REFUSED_MS : LEAVE_MS);
+    if (!kafka->ready)
+        client_swap(kafka);
+    else
+        kafka_group_ask_back(kafka);
+}
+
+/* Only when nothing is to be flushed and committed any more: librdkafka sends no heartbeats once it is told to leave. */
+static void leave_step(struct kafka_source *kafka)
+{
+    if (kafka_group_settles(kafka))
+        return;
+    kafka->replace = KAFKA_REPLACE_LEAVING;
+    if (kafka->leaving) /* a rejoin was quicker */
+        return;
+    kafka->leaving = true;
     rd_kafka_unsubscribe(kafka->rk);
 }
 
@@ -238,7 +248,7 @@ void kafka_client_step(struct kafka_source *kafka)
     if (kafka->trial.rk && !(changed & KAFKA_LOGIN_CLIENT))
         kafka_login_tell(kafka->login, kafka->trial.rk, changed);
     if (changed & KAFKA_LOGIN_CLIENT) {
-        if (kafka->replace == KAFKA_REPLACE_LEAVING)
+        if (kafka->replace >= KAFKA_REPLACE_SETTLING)
             kafka->replace_again = true;
         else
             trial_begin(kafka);
@@ -256,9 +266,12 @@ void kafka_client_step(struct kafka_source *kafka)
     case KAFKA_REPLACE_TRYING:
         trial_step(kafka);
         break;
+    case KAFKA_REPLACE_SETTLING:
     case KAFKA_REPLACE_LEAVING:
         if (kafka->now_ms >= kafka->replace_ms)
             leave_by_force(kafka);
+        else if (kafka->replace == KAFKA_REPLACE_SETTLING)
+            leave_step(kafka);
         break;
     }
 }
@@ -271,6 +284,8 @@ int64_t kafka_client_deadline(const struct kafka_source *kafka)
         deadline = int64_min(deadline, kafka->now_ms + KAFKA_TRIAL_LOOK_MS);
     else if (kafka->replace != KAFKA_REPLACE_NO)
         deadline = int64_min(deadline, kafka->replace_ms);
+    if (kafka->replace == KAFKA_REPLACE_SETTLING)
+        deadline = kafka_group_settles(kafka) ? int64_min(deadline, kafka->now_ms + KAFKA_LEAVE_LOOK_MS) : 0;
     return deadline;
 }
 

@@ -104,17 +104,22 @@ static void restart_stopped(struct kafka_source *kafka)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+bool kafka_group_settles(const struct kafka_source *kafka)
+{
+    for (int32_t i = 0; i < kafka->partition_capacity; i++) {
+        if (kafka->partitions[i].revoking)
+            return true;
+    }
+    return false;
+}
+
 /* Answers a revoke once nothing of it is in the hub's hands. */
 static void revoke_answer(struct kafka_source *kafka)
 {
     rd_kafka_topic_partition_list_t *list;
 
-    if (!kafka->revoke_waiting)
+    if (!kafka->revoke_waiting || kafka_group_settles(kafka))
         return;
-    for (int32_t i = 0; i < kafka->partition_capacity; i++) {
-        if (kafka->partitions[i].revoking)
-            return;
-    }
     kafka->revoke_waiting = false;
     list = rd_kafka_topic_partition_list_new(4);
     for (int32_t i = 0; i < kafka->partition_capacity; i++) {
@@ -177,6 +182,8 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic
             partition_forget(partition);
             continue;
         }
+        if (partition->revoking && !lost) /* the hub was asked already (kafka_group_ask_back) */
+            continue;
         partition->revoking = true;
         partition->lost = lost;
         told[count++] = (struct source_partition){.partition = list->elems[i].partition, .offset = partition->next};
@@ -218,6 +225,24 @@ void kafka_group_forget(struct kafka_source *kafka)
     for (int32_t i = 0; i < kafka->partition_capacity; i++)
         partition_forget(&kafka->partitions[i]);
     revoke_answer(kafka);
+}
+
+void kafka_group_ask_back(struct kafka_source *kafka)
+{
+    struct source_partition *told = xcalloc((size_t)kafka->partition_capacity + 1, sizeof(*told));
+    size_t count = 0;
+
+    for (int32_t i = 0; i < kafka->partition_capacity; i++) {
+        struct kafka_partition *partition = &kafka->partitions[i];
+
+        if (partition->state < KAFKA_PARTITION_OFFERED || partition->revoking)
+            continue;
+        partition->revoking = true;
+        told[count++] = (struct source_partition){.partition = i, .offset = partition->next};
+    }
+    if (count)
+        kafka_event_push(kafka, SOURCE_REVOKE, told, count);
+    free(told);
 }
 
 void kafka_group_lose(struct kafka_source *kafka)
@@ -263,14 +288,16 @@ void kafka_rejoin_step(struct kafka_source *kafka)
     char *member;
     bool left;
 
-    if (!kafka->leaving || kafka->commit_abandoned || kafka->stopping || kafka->failed || kafka->now_ms < kafka->leave_look_ms)
+    /* While it settles, a client may be put out of the group. */
+    if ((!kafka->leaving && kafka->replace != KAFKA_REPLACE_SETTLING) || kafka->commit_abandoned || kafka->stopping ||
+        kafka->failed || kafka->now_ms < kafka->leave_look_ms)
         return;
     /* Answered by librdkafka's main thread from memory. */
     member = rd_kafka_memberid(kafka->rk);
     left = !member || !*member;
     if (member)
         rd_kafka_mem_free(kafka->rk, member);
-    if (!left || (kafka->replace == KAFKA_REPLACE_LEAVING && !kafka_client_left(kafka))) {
+    if (!left || (kafka->replace >= KAFKA_REPLACE_SETTLING && !kafka_client_left(kafka))) {
         kafka->leave_look_ms = kafka->now_ms + KAFKA_LEAVE_LOOK_MS;
         return;
     }

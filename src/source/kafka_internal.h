@@ -90,7 +90,8 @@ enum kafka_replace {
     KAFKA_REPLACE_NO,
     KAFKA_REPLACE_WAITING, /* it was not let in, and is tried again */
     KAFKA_REPLACE_TRYING,  /* it asks for the topic */
-    KAFKA_REPLACE_LEAVING, /* it is let in; the client in use leaves the group */
+    KAFKA_REPLACE_SETTLING, /* it is let in; the partitions of the client in use are asked back */
+    KAFKA_REPLACE_LEAVING, /* the client in use leaves the group */
 };
 
 struct kafka_source {
@@ -103,7 +104,7 @@ struct kafka_source {
     rd_kafka_queue_t *answers;  /* of calls and commits */
     struct kafka_login *login;  /* the opaque of clients */
     enum kafka_replace replace;
-    int64_t replace_ms;         /* WAITING: when it is tried again; TRYING, LEAVING: how long */
+    int64_t replace_ms;         /* WAITING: when it is tried again; SETTLING, LEAVING: how long */
     bool replace_again;         /* files have changed once more */
     struct kafka_trial trial;   /* of the second client */
     struct kafka_disposal *disposals;
@@ -190,6 +191,8 @@ void kafka_client_end(struct kafka_source *kafka);
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
 void kafka_group_lost(struct kafka_source *kafka);   /* tells SOURCE_LOST when a revoke that is open has become a loss */
 void kafka_group_forget(struct kafka_source *kafka); /* gives all partitions up, without waiting for the hub */
+bool kafka_group_settles(const struct kafka_source *kafka); /* partitions that were asked back are not released yet */
+void kafka_group_ask_back(struct kafka_source *kafka); /* all partitions, though the group has not asked */
 void kafka_group_lose(struct kafka_source *kafka);   /* the same, and tells them as lost */
 void kafka_assign(struct source *source, const struct source_partition *partitions, size_t count);
 void kafka_release(struct source *source, const int32_t *partitions, size_t count);

@@ -423,48 +423,74 @@ static void wait_until_put_out(struct kafka_source *kafka)
     }
 }
 
-/* A secret changes (`client.id` stands for any that needs another client) while the old client is put out of the group with
- * partitions in the hub's hands and a commit that is answered late. */
-static void client_is_replaced(enum delivery delivery)
-{
-    struct tree_node written = {.kind = TREE_SCALAR, .text = str_of("one"), .written = str_of("${file:id}")};
-    struct job_property properties[COUNT_OF(quick) + 1];
-    char folder[] = "/tmp/kafka_group_test.XXXXXX", *path;
-    struct kafka_source *kafka;
+/* A client that has read all records and committed, and whose secret then changed: `client.id` stands for any that needs another
+ * client. The second one is there, and has still to show that it is let in. */
+struct replaced {
     struct cluster cluster;
     struct client *client;
-    unsigned before;
+    struct kafka_source *kafka;
+    struct tree_node written;
+    struct job_property properties[COUNT_OF(quick) + 1];
+    char folder[40], *path;
+};
 
-    assert_non_null(mkdtemp(folder));
-    path = xasprintf("%s/id", folder);
-    file_write(path, "one");
-    memcpy(properties, quick, sizeof(quick));
-    properties[COUNT_OF(quick)] = (struct job_property){.name = (char *)"client.id", .value = (char *)"one", .node = &written,
-                                                        .directory = folder};
-    cluster_start(&cluster);
-    produce(&cluster, 0, 40);
-    client = client_make(&cluster, START_EARLIEST);
+static void replaced_open(struct replaced *replaced, enum delivery delivery)
+{
+    struct client *client;
+
+    memset(replaced, 0, sizeof(*replaced));
+    snprintf(replaced->folder, sizeof(replaced->folder), "/tmp/kafka_group_test.XXXXXX");
+    assert_non_null(mkdtemp(replaced->folder));
+    replaced->path = xasprintf("%s/id", replaced->folder);
+    file_write(replaced->path, "one");
+    replaced->written = (struct tree_node){.kind = TREE_SCALAR, .text = str_of("one"), .written = str_of("${file:id}")};
+    memcpy(replaced->properties, quick, sizeof(quick));
+    replaced->properties[COUNT_OF(quick)] = (struct job_property){
+        .name = (char *)"client.id", .value = (char *)"one", .node = &replaced->written, .directory = replaced->folder};
+    cluster_start(&replaced->cluster);
+    produce(&replaced->cluster, 0, 40);
+    client = replaced->client = client_make(&replaced->cluster, START_EARLIEST);
     client->job.delivery = delivery;
-    client->job.source.properties = properties;
-    client->job.source.property_count = COUNT_OF(properties);
+    client->job.source.properties = replaced->properties;
+    client->job.source.property_count = COUNT_OF(replaced->properties);
     client->run.first = KAFKA_FIRST_ALLOWED;
     client_start(client);
-    kafka = kafka_of(client->source);
+    replaced->kafka = kafka_of(client->source);
     WAIT_FOR(client, client->total >= 40);
     commit_all(client, "kept");
-    before = client->committed;
+    file_write(replaced->path, "two");
+    STEP_UNTIL(client, replaced->kafka->replace == KAFKA_REPLACE_TRYING);
+}
 
-    file_write(path, "two");
-    STEP_UNTIL(client, kafka->replace == KAFKA_REPLACE_TRYING);
-    rd_kafka_mock_broker_push_request_error_rtts(cluster.mock, 1, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 8000);
+static void replaced_close(struct replaced *replaced)
+{
+    cluster_leave(&replaced->cluster, replaced->client);
+    unlink(replaced->path);
+    rmdir(replaced->folder);
+    free(replaced->path);
+}
+
+/* The old client is put out of the group with partitions in the hub's hands and a commit that is answered late. */
+static void put_out_while_replaced(enum delivery delivery)
+{
+    struct replaced replaced;
+    struct client *client;
+    struct kafka_source *kafka;
+    unsigned before;
+
+    replaced_open(&replaced, delivery);
+    client = replaced.client;
+    kafka = replaced.kafka;
+    before = client->committed;
+    rd_kafka_mock_broker_push_request_error_rtts(replaced.cluster.mock, 1, OFFSET_COMMIT_KEY, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 8000);
     client->source->ops->commit(client->source, client->offered, PARTITIONS);
-    rd_kafka_mock_push_request_errors(cluster.mock, HEARTBEAT_KEY, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    rd_kafka_mock_push_request_errors(replaced.cluster.mock, HEARTBEAT_KEY, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
     wait_until_put_out(kafka);
     if (delivery == DELIVERY_AT_LEAST_ONCE) { /* the answer is waited for, longer than leaving may take, without spinning */
-        STEP_UNTIL(client, kafka->replace == KAFKA_REPLACE_LEAVING);
+        STEP_UNTIL(client, kafka->replace == KAFKA_REPLACE_SETTLING);
         client->ahead_ms = 200000;
         client_step(client);
-        assert_int_equal(kafka->replace, KAFKA_REPLACE_LEAVING);
+        assert_int_equal(kafka->replace, KAFKA_REPLACE_SETTLING);
         assert_true(kafka_client_deadline(kafka) > kafka->now_ms);
     }
     STEP_UNTIL(client, client->committed > before);
@@ -479,17 +505,40 @@ static void client_is_replaced(enum delivery delivery)
     told_lost_once(client, 1);
     commit_all(client, "new");
     assert_int_equal(client->commit_result, COMMIT_STORED);
-    cluster_leave(&cluster, client);
-    unlink(path);
-    rmdir(folder);
-    free(path);
+    replaced_close(&replaced);
 }
 
-static void test_client_is_replaced(void **state)
+static void test_put_out_while_replaced(void **state)
 {
     (void)state;
-    client_is_replaced(DELIVERY_EXACTLY_ONCE);
-    client_is_replaced(DELIVERY_AT_LEAST_ONCE);
+    put_out_while_replaced(DELIVERY_EXACTLY_ONCE);
+    put_out_while_replaced(DELIVERY_AT_LEAST_ONCE);
+}
+
+/* Flushing may last longer than a session: the client stays a member until what was asked back is released. */
+static void test_settling_outlasts_a_session(void **state)
+{
+    struct replaced replaced;
+    struct client *client;
+    int64_t until_ms;
+
+    (void)state;
+    replaced_open(&replaced, DELIVERY_EXACTLY_ONCE);
+    client = replaced.client;
+    WAIT_FOR(client, client->revoked_count == PARTITIONS);
+    until_ms = clock_monotonic_ms() + 5000; /* session.timeout.ms is 2000 */
+    while (clock_monotonic_ms() < until_ms)
+        client_turn(client, 50);
+    commit_all(client, "flushed");
+    assert_int_equal(client->commit_result, COMMIT_STORED);
+    client->source->ops->release(client->source, client->revoked, PARTITIONS);
+    memset(client->is_offered, 0, sizeof(client->is_offered));
+    WAIT_FOR(client, offered_count(client) == PARTITIONS);
+    assert_int_equal(replaced.kafka->replace, KAFKA_REPLACE_NO);
+    assert_int_equal(client->revoked_count, PARTITIONS);
+    assert_string_equal(client->notes[0], "flushed");
+    told_lost_once(client, 0);
+    replaced_close(&replaced);
 }
 
 int main(void)
@@ -498,7 +547,7 @@ int main(void)
         cmocka_unit_test(test_commit_results), cmocka_unit_test(test_commit_exact), cmocka_unit_test(test_rejoin),
         cmocka_unit_test(test_rejoin_without_brokers), cmocka_unit_test(test_first), cmocka_unit_test(test_until_parse),
         cmocka_unit_test(test_until_end), cmocka_unit_test(test_topic_made_anew),
-        cmocka_unit_test(test_client_is_replaced),
+        cmocka_unit_test(test_put_out_while_replaced), cmocka_unit_test(test_settling_outlasts_a_session),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
