@@ -61,6 +61,7 @@ bool command_start(struct command **command_out, char *const *arguments, int64_t
 {
     struct command *command = xcalloc(1, sizeof(*command));
     int pipes[2][2] = {{-1, -1}, {-1, -1}}, outputs[2], failure = 0;
+    struct sigaction ended;
     bool ok = false;
 
     command->program = xstrdup(arguments[0]);
@@ -77,6 +78,9 @@ bool command_start(struct command **command_out, char *const *arguments, int64_t
         outputs[i] = pipes[i][1];
     }
     (void)buffer_reserve(&command->texts[0], OUTPUT_BYTES_MAX); /* a buffer that moved would leave a copy of a secret behind */
+    /* Whoever started us may have had it ignored, and then the kernel keeps no end of a child for us. */
+    if (sigaction(SIGCHLD, NULL, &ended) == 0 && ended.sa_handler == SIG_IGN)
+        (void)signal(SIGCHLD, SIG_DFL);
     /* POSIX lets posix_spawn tell by an exit status of 127 only; a path can be looked at before. */
     if (strchr(arguments[0], '/') && access(arguments[0], X_OK) != 0)
         failure = errno;

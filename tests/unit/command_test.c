@@ -45,6 +45,18 @@ static void test_what_it_prints_is_there(void **state UNUSED)
     command_free(command);
 }
 
+static void test_ends_of_children_that_are_ignored(void **state UNUSED)
+{
+    struct command *command = NULL;
+    struct error error = {0};
+
+    (void)signal(SIGCHLD, SIG_IGN); /* as some programs leave it to those that they start */
+    if (run("echo yes", 10000, &command, &error) != COMMAND_DONE)
+        fail_msg("%s", error.text);
+    assert_true(str_is(command_output(command), "yes\n"));
+    command_free(command);
+}
+
 static void test_failures(void **state UNUSED)
 {
     static const struct {
@@ -140,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_it_prints_is_there),
+        cmocka_unit_test(test_ends_of_children_that_are_ignored),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_one_that_is_not_there),
         cmocka_unit_test(test_a_time_limit_ends_the_whole_group),
