@@ -1,7 +1,7 @@
 /* credentials.c: the state of one source of credentials.
  * "Refused" is told per generation: the first refusal of a generation asks for a renewal, and there is no hope when that brings
- * nothing new, or when a generation that came by a refusal is refused before the service took anything with it: a command that
- * prints a fresh but useless token each time must not be asked for ever. */
+ * nothing new or fails for half a minute, or when a generation that came by a refusal is refused before the service took anything
+ * with it: a command that prints a fresh but useless token each time must not be asked for ever. */
 #include "maxcompute/credentials.h"
 
 #include <stdio.h>
@@ -18,6 +18,7 @@ enum {
     PAUSE_MS_MIN = 1000,
     PAUSE_MS_ENDED = 30 * 1000, /* once the end has passed by our clock, which the service need not share */
     START_TRIES = 3,
+    RENEWAL_TRIES = 6, /* of a reading that the service's refusal waits for: with the pauses between them half a minute */
     COMMAND_LIMIT_MS = 30 * 1000,
     INTERVAL_MS = 10 * 60 * 1000,
 };
@@ -255,15 +256,21 @@ static void failure_tell(struct credentials *credentials)
 /* A reading is over. */
 static void reading_end(struct credentials *credentials, bool ok, int64_t now_ms, int64_t wall_ms)
 {
+    bool again;
+
     credentials->failures = ok ? 0 : credentials->failures + 1;
     if (ok)
         credentials->error = (struct error){0};
     else
         failure_tell(credentials);
-    if (credentials->asked && credentials->generation == credentials->refused)
+    /* A file that is half written or a network that is away for a moment is no answer to a refusal. */
+    again = !ok && credentials->asked && credentials->generation == credentials->refused && credentials->failures < RENEWAL_TRIES;
+    if (credentials->asked && credentials->generation == credentials->refused && !again)
         credentials->barren = credentials->generation;
-    credentials->asked = false;
-    if (credentials->file)
+    credentials->asked = again;
+    if (again)
+        credentials->due_ms = now_ms + ((int64_t)PAUSE_MS_MIN << (credentials->failures - 1));
+    else if (credentials->file)
         credentials->due_ms = now_ms + (credentials->generation ? FILE_LOOK_MS : PAUSE_MS_MIN);
     else
         credentials->due_ms = now_ms + command_pause_ms(credentials, wall_ms);

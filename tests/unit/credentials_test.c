@@ -235,6 +235,25 @@ static void test_a_refusal_reads_once(void **state UNUSED)
     source_stop(&source);
 }
 
+static void test_a_half_written_file_is_no_answer_to_a_refusal(void **state UNUSED)
+{
+    struct source source;
+
+    source_start(&source, NULL, 0);
+    key_write(&source, "first-key", "");
+    advance(&source, 0);
+    credentials_accepted(source.credentials, 1);
+    file_write(source.path, "{\"AccessKeyId\":");
+    credentials_refused(source.credentials, 1, source.now_ms);
+    advance(&source, 0);
+    assert_int_equal(credentials_hope(source.credentials, 1), CREDENTIALS_ASKED);
+    key_write(&source, "second-key", "");
+    advance(&source, 1000);
+    assert_int_equal(credentials_hope(source.credentials, 1), CREDENTIALS_RENEWED);
+    assert_string_equal(key_of(&source), "second-key");
+    source_stop(&source);
+}
+
 static void test_new_ones_that_are_refused_as_well_end_it(void **state UNUSED)
 {
     struct source source;
@@ -316,6 +335,11 @@ static void test_a_failing_command_leaves_what_was_there(void **state UNUSED)
     assert_int_equal(credentials_deadline(source.credentials) - source.now_ms, 30000); /* tried again sooner than it would be due */
     credentials_refused(source.credentials, 1, source.now_ms);
     settle(&source);
+    for (int failures = 2; failures < 6; failures++) { /* it may be over in a moment */
+        assert_int_equal(credentials_hope(source.credentials, 1), CREDENTIALS_ASKED);
+        advance(&source, 1000 << (failures - 1));
+        settle(&source);
+    }
     assert_int_equal(credentials_hope(source.credentials, 1), CREDENTIALS_HOPELESS);
     credentials_advise(source.credentials, advice, sizeof(advice));
     assert_string_equal(advice, "and new credentials could not be read: the command sh ended with status 4: role is gone");
@@ -391,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_a_file_is_read_again_when_it_changes),
         cmocka_unit_test(test_a_start_without_a_file_fails_after_three_tries),
         cmocka_unit_test(test_a_refusal_reads_once),
+        cmocka_unit_test(test_a_half_written_file_is_no_answer_to_a_refusal),
         cmocka_unit_test(test_new_ones_that_are_refused_as_well_end_it),
         cmocka_unit_test(test_a_command_runs_again_before_the_end),
         cmocka_unit_test(test_a_command_without_an_end_runs_at_an_interval_and_when_refused),
