@@ -119,10 +119,11 @@ static union cell {
     float narrow;
     struct str bytes;
     struct instant instant;
+    struct wire_nested nested;
 } cells[COLUMNS_MAX * ROWS_MAX];
 static uint8_t nulls[COLUMNS_MAX][ROWS_MAX];
 
-static bool wire_kind_of(enum mc_kind kind, enum wire_kind *kind_out, size_t *size_out)
+static enum wire_kind wire_kind_of(enum mc_kind kind, size_t *size_out)
 {
     switch (kind) {
     case MC_TINYINT:
@@ -130,24 +131,25 @@ static bool wire_kind_of(enum mc_kind kind, enum wire_kind *kind_out, size_t *si
     case MC_INT:
     case MC_BIGINT:
     case MC_DATETIME:
-    case MC_INTERVAL_YEAR_MONTH: *kind_out = WIRE_INTEGER, *size_out = sizeof(int64_t); return true;
-    case MC_DATE: *kind_out = WIRE_DATE, *size_out = sizeof(int32_t); return true;
-    case MC_BOOLEAN: *kind_out = WIRE_BOOLEAN, *size_out = 1; return true;
-    case MC_DOUBLE: *kind_out = WIRE_DOUBLE, *size_out = sizeof(double); return true;
-    case MC_FLOAT: *kind_out = WIRE_FLOAT, *size_out = sizeof(float); return true;
+    case MC_INTERVAL_YEAR_MONTH: *size_out = sizeof(int64_t); return WIRE_INTEGER;
+    case MC_DATE: *size_out = sizeof(int32_t); return WIRE_DATE;
+    case MC_BOOLEAN: *size_out = 1; return WIRE_BOOLEAN;
+    case MC_DOUBLE: *size_out = sizeof(double); return WIRE_DOUBLE;
+    case MC_FLOAT: *size_out = sizeof(float); return WIRE_FLOAT;
     case MC_TIMESTAMP:
     case MC_TIMESTAMP_NTZ:
-    case MC_INTERVAL_DAY_TIME: *kind_out = WIRE_INSTANT, *size_out = sizeof(struct instant); return true;
+    case MC_INTERVAL_DAY_TIME: *size_out = sizeof(struct instant); return WIRE_INSTANT;
     case MC_ARRAY:
     case MC_MAP:
-    case MC_STRUCT: return false;
-    default: *kind_out = WIRE_BYTES, *size_out = sizeof(struct str); return true;
+    case MC_STRUCT: *size_out = sizeof(struct wire_nested); return WIRE_NESTED;
+    default: *size_out = sizeof(struct str); return WIRE_BYTES;
     }
 }
 
-static void cell_set(char *at, enum wire_kind kind, const struct record_value *value)
+static void cell_set(char *at, enum wire_kind kind, const struct mc_type *type, const struct record_value *value)
 {
     union cell cell = {.integer = value->integer};
+    struct buffer wire, summed;
 
     switch (kind) {
     case WIRE_INTEGER: memcpy(at, &cell.integer, sizeof(cell.integer)); break;
@@ -159,6 +161,16 @@ static void cell_set(char *at, enum wire_kind kind, const struct record_value *v
     case WIRE_INSTANT:
         cell.instant = (struct instant){value->integer, value->nanos};
         memcpy(at, &cell.instant, sizeof(cell.instant));
+        break;
+    case WIRE_NESTED:
+        buffer_init(&wire, 0);
+        buffer_init(&summed, 0);
+        if (!value->null)
+            record_append_value(&wire, &summed, type, value);
+        cell.nested = (struct wire_nested){fuzz_copy(buffer_str(&wire)), fuzz_copy(buffer_str(&summed))};
+        memcpy(at, &cell.nested, sizeof(cell.nested));
+        buffer_release(&wire);
+        buffer_release(&summed);
         break;
     }
 }
@@ -173,34 +185,41 @@ static void check_batch(const struct mc_schema *schema, struct str body)
     const struct record_value *values;
     uint32_t rows[ROWS_MAX];
     struct error error;
-    bool flat = true;
 
     for (int i = 0; i < 3; i++) {
         buffer_init(&records[i], 0);
         buffer_init(&crcs[i], 0);
     }
-    for (size_t k = 0; k < column_count && flat; k++) {
+    for (size_t k = 0; k < column_count; k++) {
         columns[k] = (struct wire_column){.number = (unsigned)k + 1, .null = nulls[k], .data = &cells[k * ROWS_MAX]};
-        flat = wire_kind_of(schema->columns[k].type.kind, &columns[k].kind, &sizes[k]);
+        columns[k].kind = wire_kind_of(schema->columns[k].type.kind, &sizes[k]);
     }
-    while (flat && count < ROWS_MAX && record_decoder_next(decoder, &values, &error) == 1) {
+    while (count < ROWS_MAX && record_decoder_next(decoder, &values, &error) == 1) {
         record_encode_values(schema, values, &records[0], &crcs[0]);
         for (size_t k = 0; k < column_count; k++) {
             nulls[k][count] = values[k].null;
-            cell_set((char *)&cells[k * ROWS_MAX] + count * sizes[k], columns[k].kind, &values[k]);
+            cell_set((char *)&cells[k * ROWS_MAX] + count * sizes[k], columns[k].kind, &schema->columns[k].type, &values[k]);
         }
         rows[count] = (uint32_t)count;
         count++;
     }
-    record_encode(columns, column_count, rows, flat ? count : 0, &records[1], &crcs[1]);
+    record_encode(columns, column_count, rows, count, &records[1], &crcs[1]);
     FUZZ_CLAIM(str_equal(buffer_str(&records[0]), buffer_str(&records[1])), "the batch of %zu records has other bytes", count);
     FUZZ_CLAIM(str_equal(buffer_str(&crcs[0]), buffer_str(&crcs[1])), "the batch of %zu records has other CRCs", count);
-    if (flat && count) {
+    if (count) {
         records[2].bytes_max = records[0].size / 2 + 1;
         record_encode(columns, column_count, rows, count, &records[2], &crcs[2]);
         FUZZ_CLAIM(records[2].size <= records[2].bytes_max && records[2].failed && crcs[2].failed, "%zu bytes", records[2].size);
         FUZZ_CLAIM(memcmp(records[2].data ? records[2].data : "", records[0].data, records[2].size) == 0, "other first records");
         FUZZ_CLAIM(crcs[2].size / 4 < count, "%zu records", crcs[2].size / 4);
+    }
+    for (size_t k = 0; k < column_count; k++) {
+        const struct wire_nested *nested = columns[k].data;
+
+        for (size_t i = 0; i < count && columns[k].kind == WIRE_NESTED; i++) {
+            free((char *)(uintptr_t)nested[i].wire.data);
+            free((char *)(uintptr_t)nested[i].summed.data);
+        }
     }
     for (int i = 0; i < 3; i++) {
         buffer_release(&records[i]);

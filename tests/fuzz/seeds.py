@@ -143,6 +143,22 @@ LUA = ["print(a)\na = batch.id", "a = batch.id\nb = a:gt(2)\nbatch:keep(b)\nbatc
        "!\nfor row in batch:rows() do if row.id == 2 then error('two') end row.city = 'x' end", "while true do end",
        "batch:map({'id'}, {'x', 'y'}, function(i) return i * 2, 's' end)\na = batch.x:cast('string')\nbatch:set('x', a .. 'x')"]
 
+DECODE = [
+    ("csv;c=sss", 'a,b,c\r\n"d ""e""",,"f\n,g"\n\n', '1,2', '"x"y,z,w\nan unquoted "quote",that is,more than sixteen bytes long', ""),
+    ("csv;c=ss;d=||;q=';e=\\;n=NULL;trim", " 'a\\'b' || NULL \n|x||'NULL'\\", "a\\||b||c\t"),
+    ("csv;c=sidbt;header;r=2", "c0,c1,c2,c3,c4\n1,2,3.25,true,2024-01-31 00:00:00Z\nx,y,z,w,v", "c0,c1\n1,2"),
+    ("csv;c=s;charset=gbk", "\u4e0a"), ("csv;c=ss;charset=utf-8", "\ufeffa,b"),
+    ("json_lines", '{"a":1}\n\n  {"b":2} \r\n[]', "\n \n", '{"c":3}'), ("json_lines;r=1;charset=utf-16le", "{\0}\0\n\0"),
+    ("text", "\u4e0a and more", "plain"), ("text;charset=shift_jis", "abc\\"), ("text;charset=gb18030", "x"), ("text;charset=utf-32be", "\0\0\0a"),
+]
+
+SAMPLES = [
+    '{"luaduct_sample":1,"job":"orders","topic":"orders","cluster_id":"c","topic_id":"t","taken":"2024-01-31T00:00:00Z"}\n'
+    '{"partition":0,"offset":12,"timestamp":1700000000000,"key":"k","value":"v","headers":[["n","v"],["",null],["b",{"base64":"AA=="}]]}\n',
+    '{"value":"a"}\n{"value":null}\n{"value":{"base64":"/w=="},"partition":3}\n\n{"value":"","key":""}\n',
+    '\ufeff{"value":"a","offset":5}\r\n{"value":"b","offset":4,"ofset":1}\n{"value":}\n[]\n{"key":"\u4e0a"}\n{"value":1}\n',
+]
+
 TYPES = "tinyint;smallint;int;bigint;float;double;decimal(38,18);string;varchar(10);char(2);binary;boolean;date;datetime;timestamp;timestamp_ntz;json"
 
 
@@ -165,6 +181,8 @@ def main():
         "job_file": [(job + S + DATA_SOURCES).encode() for job in JOBS],
         "texts": [text.encode() for text in TEXTS],
         "lua_stage": [text.encode() for text in LUA],
+        "decode": [S.join(case).encode() for case in DECODE],
+        "sample_file": [text.encode() for text in SAMPLES],
         "record_decoder": list(records()),
     }
     for name, cases in seeds.items():
