@@ -267,10 +267,6 @@ static bool is_utf8(struct str text)
 
 static void expect(const struct job_decode *decode, uint32_t record, struct str value, struct buffer *rows, struct buffer *dirty)
 {
-    if (decode->charset && !is_utf8(value)) {
-        buffer_print(dirty, "!%u/0\n", record);
-        return;
-    }
     if (value.size >= 3 && memcmp(value.data, "\xEF\xBB\xBF", 3) == 0)
         value = str_make(value.data + 3, value.size - 3);
     if (strcmp(decode->kind, "csv") == 0) {
@@ -333,7 +329,11 @@ static void run(const struct spec *spec, struct decoder *decoder, const struct s
         if (spec->strings && decode->rows_max == 100 && !decode->header &&
             (!decode->charset || strcasecmp(decode->charset, "utf-8") == 0)) {
             for (uint32_t i = 0; i < count; i++)
-                expect(decode, i, records[i], &texts[2], &texts[3]);
+                if (decode->charset && !is_utf8(records[i]))
+                    buffer_print(&texts[3], "!%u/0\n", i);
+            for (uint32_t i = 0; i < count; i++)
+                if (!decode->charset || is_utf8(records[i]))
+                    expect(decode, i, records[i], &texts[2], &texts[3]);
             FUZZ_CLAIM(str_equal(buffer_str(&texts[0]), buffer_str(&texts[2])), "\n%s\ninstead of\n%s", buffer_text(&texts[0]),
                        buffer_text(&texts[2]));
             FUZZ_CLAIM(str_equal(buffer_str(&texts[1]), buffer_str(&texts[3])), "\n%s\ninstead of\n%s", buffer_text(&texts[1]),
