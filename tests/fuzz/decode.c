@@ -1,7 +1,8 @@
 /* decode.c: any bytes as records that source.decode takes apart.
- * Input: words of options with ";" between them, and records, all with the separator between them. Words: a kind (text, json_lines,
- * csv), "charset=NAME", "d=DELIMITER", "q=QUOTE", "e=ESCAPE", "n=TEXT FOR NULL", "r=ROWS", "c=LETTERS" for the columns, "header", "trim".
- * Rows are claimed to be those of a reader that goes byte by byte, where all columns are strings, and of another UTF-8 check. */
+ * Input: words of options with ";" between them, and records, all with the separator between them. Words: a kind (text,
+ * json_lines, csv), "charset=NAME", "d=DELIMITER", "q=QUOTE", "e=ESCAPE", "n=TEXT FOR NULL", "r=ROWS", "c=LETTERS" for the
+ * columns, "header", "trim". Rows are claimed to be those of a reader that goes byte by byte, where all columns are strings, and
+ * of another UTF-8 check. */
 #include "fuzz.h"
 
 #include "decode/decode.h"
@@ -80,8 +81,8 @@ static bool read_spec(struct spec *spec, struct str words)
     struct str word, name, value;
 
     spec->job.source.fields = (1u << BUILTIN_COUNT) - 1;
-    spec->job.source.decode = (struct job_decode){.kind = (char *)(uintptr_t)"text", .rows_max = 100, .delimiter = STR(","), .quote = STR("\""),
-                                                  .columns = spec->columns};
+    spec->job.source.decode = (struct job_decode){
+        .kind = (char *)(uintptr_t) "text", .rows_max = 100, .delimiter = STR(","), .quote = STR("\""), .columns = spec->columns};
     spec->strings = true;
     while (words.data) {
         str_cut(words, ';', &word, &words);
@@ -191,7 +192,8 @@ static bool read_field(struct reader *reader, struct buffer *cell, bool *null)
     return true;
 }
 
-static void expect_csv(const struct job_decode *decode, uint32_t record, struct str value, struct buffer *rows, struct buffer *dirty)
+static void expect_csv(const struct job_decode *decode, uint32_t record, struct str value, struct buffer *rows,
+                       struct buffer *dirty)
 {
     struct reader reader = {decode, value.data, value.data + value.size};
     struct buffer row, cell;
@@ -290,7 +292,8 @@ static void print_batch(struct batch *batch, const struct spec *spec, struct buf
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
 
-        buffer_print(rows, "%u/%u", batch->row_message ? batch->row_message[row] : row, batch->row_index ? batch->row_index[row] : 0);
+        buffer_print(rows, "%u/%u", batch->row_message ? batch->row_message[row] : row,
+                     batch->row_index ? batch->row_index[row] : 0);
         for (size_t k = 0; k < (csv ? decode->column_count : 1); k++) {
             struct field *field = batch_field(batch, csv ? str_of(spec->columns[k].name) : STR("__value__"));
             struct column *column = field ? batch_column(batch, field) : NULL;

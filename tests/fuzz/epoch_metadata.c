@@ -1,6 +1,6 @@
 /* epoch_metadata.c: any text as the record that is stored beside an offset.
- * Input: the record without its checksum, which the harness appends, for no mutation passes it. What is read is printed: that must be
- * read as the same position again, and print as the same text; what fits one owner is refused to another. */
+ * Input: the record without its checksum, which the harness appends, for no mutation passes it. What is read is printed: that
+ * must be read as the same position again, and print as the same text; what fits one owner is refused to another. */
 #include "fuzz.h"
 
 #include "pipeline/position.h"
@@ -25,7 +25,8 @@ static void claim_same(const struct position *a, const struct position *b)
     FUZZ_CLAIM(a->cover_count == b->cover_count && a->session_count == b->session_count, "there are more or fewer");
     for (size_t i = 0; i < a->cover_count; i++)
         FUZZ_CLAIM(a->covers[i].partition == b->covers[i].partition && a->covers[i].base == b->covers[i].base &&
-                       a->covers[i].next == b->covers[i].next, "cover %zu changed", i);
+                       a->covers[i].next == b->covers[i].next,
+                   "cover %zu changed", i);
     for (size_t i = 0; i < a->session_count; i++)
         FUZZ_CLAIM(strcmp(a->sessions[i].spec, b->sessions[i].spec) == 0 && strcmp(a->sessions[i].id, b->sessions[i].id) == 0 &&
                        a->sessions[i].blocks == b->sessions[i].blocks && a->sessions[i].rows == b->sessions[i].rows,

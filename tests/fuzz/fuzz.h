@@ -1,6 +1,6 @@
-/* fuzz.h: what the harnesses share: an input cut into parts, and claims about the code that end the process when they do not hold.
- * A harness is one file that defines LLVMFuzzerTestOneInput; it keeps nothing from one input to the next that could change what the
- * next one does. Parts of an input are separated by the byte 0x1E, which stands in the dictionaries. */
+/* fuzz.h: what the harnesses share: an input cut into parts, and claims about the code that end the process when they do not
+ * hold. A harness is one file that defines LLVMFuzzerTestOneInput; it keeps nothing from one input to the next that could change
+ * what the next one does. Parts of an input are separated by the byte 0x1E, which stands in the dictionaries. */
 #ifndef LUADUCT_TESTS_FUZZ_FUZZ_H
 #define LUADUCT_TESTS_FUZZ_FUZZ_H
 
@@ -14,14 +14,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The input is kept by libFuzzer as crash-HASH. */
-#define FUZZ_CLAIM(condition, ...)                                                   \
-    do {                                                                             \
-        if (UNLIKELY(!(condition))) {                                                \
-            fprintf(stderr, "%s:%d: does not hold: %s: ", __FILE__, __LINE__, #condition); \
-            fprintf(stderr, __VA_ARGS__);                                            \
-            fputc('\n', stderr);                                                     \
-            abort();                                                                 \
-        }                                                                            \
+#define FUZZ_CLAIM(condition, ...)                                                                                               \
+    do {                                                                                                                         \
+        if (UNLIKELY(!(condition))) {                                                                                            \
+            fprintf(stderr, "%s:%d: does not hold: %s: ", __FILE__, __LINE__, #condition);                                       \
+            fprintf(stderr, __VA_ARGS__);                                                                                        \
+            fputc('\n', stderr);                                                                                                 \
+            abort();                                                                                                             \
+        }                                                                                                                        \
     } while (0)
 
 /* The next part of the input; false when there is none left. */

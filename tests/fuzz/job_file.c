@@ -1,6 +1,6 @@
 /* job_file.c: any text as a job file and as the file of data sources beside it.
- * Input: the job, the separator, the data sources. Either both are right, or there are mistakes, which have their places inside the
- * files and print as text. The two files lie in a folder of the process, and the input may name others only below it. */
+ * Input: the job, the separator, the data sources. Either both are right, or there are mistakes, which have their places inside
+ * the files and print as text. The two files lie in a folder of the process, and the input may name others only below it. */
 #include "places.h"
 
 #include "job/job.h"

@@ -1,10 +1,9 @@
 /* json_stage.c: any paths over any documents, three times: with the short way, without it, and as jansson sees the documents.
- * Input: words of options with ";" between them, and documents, all with the separator between them. Words: "E" and a path to expand,
- * "R" for the rest, "N" where errors become NULL, else a column: PATH, ":", a letter for its type, "!" where it is required, "=" and
- * its default.
- * The two ways must give the same to the last byte. jansson tells for each record whether it is JSON, what every column must hold,
- * which column fails first, which rows an array makes, and what is left over. Where it cannot know (it reads numbers of 64 bits,
- * 2,048 levels, names without zero bytes, and forgets digits) it is not asked. */
+ * Input: words of options with ";" between them, and documents, all with the separator between them. Words: "E" and a path to
+ * expand, "R" for the rest, "N" where errors become NULL, else a column: PATH, ":", a letter for its type, "!" where it is
+ * required, "=" and its default. The two ways must give the same to the last byte. jansson tells for each record whether it is
+ * JSON, what every column must hold, which column fails first, which rows an array makes, and what is left over. Where it cannot
+ * know (it reads numbers of 64 bits, 2,048 levels, names without zero bytes, and forgets digits) it is not asked. */
 #include "fuzz.h"
 
 #include "batch/decimal.h"
@@ -32,9 +31,10 @@ static bool read_type(char letter, struct type *type)
     static const struct {
         char letter;
         struct type type;
-    } types[] = {{'s', {TYPE_STRING, 0, 0}},   {'i', {TYPE_BIGINT, 0, 0}},    {'f', {TYPE_DOUBLE, 0, 0}},  {'b', {TYPE_BOOLEAN, 0, 0}},
-                 {'d', {TYPE_DECIMAL, 10, 2}}, {'e', {TYPE_DECIMAL, 38, 18}}, {'D', {TYPE_DATE, 0, 0}},    {'t', {TYPE_DATETIME, 0, 0}},
-                 {'z', {TYPE_TIMESTAMP, 0, 0}}, {'n', {TYPE_TIMESTAMP_NTZ, 0, 0}}, {'j', {TYPE_JSON, 0, 0}}, {'y', {TYPE_BINARY, 0, 0}}};
+    } types[] = {{'s', {TYPE_STRING, 0, 0}},        {'i', {TYPE_BIGINT, 0, 0}},   {'f', {TYPE_DOUBLE, 0, 0}},
+                 {'b', {TYPE_BOOLEAN, 0, 0}},       {'d', {TYPE_DECIMAL, 10, 2}}, {'e', {TYPE_DECIMAL, 38, 18}},
+                 {'D', {TYPE_DATE, 0, 0}},          {'t', {TYPE_DATETIME, 0, 0}}, {'z', {TYPE_TIMESTAMP, 0, 0}},
+                 {'n', {TYPE_TIMESTAMP_NTZ, 0, 0}}, {'j', {TYPE_JSON, 0, 0}},     {'y', {TYPE_BINARY, 0, 0}}};
 
     for (size_t i = 0; i < COUNT_OF(types); i++) {
         if (types[i].letter == letter) {
@@ -98,7 +98,8 @@ static void check_path(const struct json_path *path)
     FUZZ_CLAIM(again->element == path->element && again->step_count == path->step_count, "%s", buffer_text(&text));
     for (size_t i = 0; i < path->step_count; i++)
         FUZZ_CLAIM(again->steps[i].kind == path->steps[i].kind && again->steps[i].index == path->steps[i].index &&
-                       str_equal(again->steps[i].key, path->steps[i].key), "%s", buffer_text(&text));
+                       str_equal(again->steps[i].key, path->steps[i].key),
+                   "%s", buffer_text(&text));
     json_path_free(again);
     buffer_release(&text);
 }
@@ -172,11 +173,21 @@ static void print_cell(struct buffer *text, const struct column *column, uint32_
         return;
     }
     switch (column->type.kind) {
-    case TYPE_BOOLEAN: buffer_print(text, "%u", column->boolean[row]); break;
-    case TYPE_BIGINT: buffer_print(text, "%lld", (long long)column->bigint[row]); break;
-    case TYPE_DOUBLE: buffer_print(text, "%a", column->real[row]); break;
-    case TYPE_DECIMAL: buffer_append(text, digits, decimal_print(column->decimal[row], column->type.scale, digits)); break;
-    case TYPE_DATE: buffer_print(text, "day %d", column->date[row]); break;
+    case TYPE_BOOLEAN:
+        buffer_print(text, "%u", column->boolean[row]);
+        break;
+    case TYPE_BIGINT:
+        buffer_print(text, "%lld", (long long)column->bigint[row]);
+        break;
+    case TYPE_DOUBLE:
+        buffer_print(text, "%a", column->real[row]);
+        break;
+    case TYPE_DECIMAL:
+        buffer_append(text, digits, decimal_print(column->decimal[row], column->type.scale, digits));
+        break;
+    case TYPE_DATE:
+        buffer_print(text, "day %d", column->date[row]);
+        break;
     case TYPE_DATETIME:
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMP_NTZ:
@@ -209,7 +220,8 @@ static void print_batch(const struct batch *batch, struct buffer *text)
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
 
-        buffer_print(text, "%u/%u", batch->row_message ? batch->row_message[row] : row, batch->row_index ? batch->row_index[row] : 0);
+        buffer_print(text, "%u/%u", batch->row_message ? batch->row_message[row] : row,
+                     batch->row_index ? batch->row_index[row] : 0);
         for (uint32_t k = 1; k < batch->field_count; k++) {
             buffer_append_char(text, '|');
             print_cell(text, batch->fields[k].column, row);
@@ -300,10 +312,13 @@ static bool suits_text(struct type type, struct str text, const struct column *c
     case TYPE_TIMESTAMP_NTZ:
         if (json_parse_instant(&no_zone, text, type.kind, &instant))
             return false;
-        FUZZ_CLAIM(!column || (column->instant[row].seconds == instant.seconds && column->instant[row].nanos == instant.nanos), "another time");
+        FUZZ_CLAIM(!column || (column->instant[row].seconds == instant.seconds && column->instant[row].nanos == instant.nanos),
+                   "another time");
         return true;
-    case TYPE_BINARY: return base64_strict(text, column ? &column->text[row] : NULL);
-    default: return false;
+    case TYPE_BINARY:
+        return base64_strict(text, column ? &column->text[row] : NULL);
+    default:
+        return false;
     }
 }
 
@@ -326,8 +341,8 @@ static enum suit suits(struct type type, const json_t *value, const struct colum
         FUZZ_CLAIM(!column || !json_is_integer(value) || column->bigint[row] == json_integer_value(value), "another integer");
         return json_is_integer(value) ? SUITS : SUITS_NOT;
     case TYPE_DOUBLE:
-        FUZZ_CLAIM(!column || !json_is_number(value) || column->real[row] == json_number_value(value), "another double: %a, not %a",
-                   column->real[row], json_number_value(value));
+        FUZZ_CLAIM(!column || !json_is_number(value) || column->real[row] == json_number_value(value),
+                   "another double: %a, not %a", column->real[row], json_number_value(value));
         return json_is_number(value) ? SUITS : SUITS_NOT;
     case TYPE_DECIMAL:
         if (json_is_string(value))
@@ -341,18 +356,20 @@ static enum suit suits(struct type type, const json_t *value, const struct colum
             FUZZ_CLAIM(difference <= fabs(real) * 1e-15 || difference < 1e-300, "another decimal: %g", real);
         }
         if (json_is_integer(value))
-            return fabs(real) < pow(10, type.precision - type.scale) * 0.999 ? SUITS
-                   : fabs(real) > pow(10, type.precision - type.scale) * 1.001 ? SUITS_NOT : SUITS_PERHAPS;
+            return fabs(real) < pow(10, type.precision - type.scale) * 0.999   ? SUITS
+                   : fabs(real) > pow(10, type.precision - type.scale) * 1.001 ? SUITS_NOT
+                                                                               : SUITS_PERHAPS;
         return SUITS_PERHAPS;
-    default: break;
+    default:
+        break;
     }
     if (!json_is_string(value))
         return SUITS_NOT;
     return suits_text(type, str_make(json_string_value(value), json_string_length(value)), column, row) ? SUITS : SUITS_NOT;
 }
 
-/* Of one column over the document or the element. The cell must hold it, or be NULL, or the row must fail here (true). column NULL:
- * the row failed, at this column or a later one; *perhaps is set where jansson cannot tell. */
+/* Of one column over the document or the element. The cell must hold it, or be NULL, or the row must fail here (true). column
+ * NULL: the row failed, at this column or a later one; *perhaps is set where jansson cannot tell. */
 static bool check_value(const struct spec *spec, size_t index, const json_t *value, const struct column *column, uint32_t row,
                         bool *perhaps)
 {
@@ -420,7 +437,8 @@ static json_t *left_over(const struct spec *spec, unsigned set, size_t depth, co
 
         for (size_t i = 0; i <= COLUMNS_MAX; i++) {
             path = i < COLUMNS_MAX ? spec->paths[i] : spec->expand;
-            if (set & 1u << i && path->steps[depth].kind == JSON_STEP_KEY && str_equal(path->steps[depth].key, str_make(name, name_size)))
+            if (set & 1u << i && path->steps[depth].kind == JSON_STEP_KEY &&
+                str_equal(path->steps[depth].key, str_make(name, name_size)))
                 below |= 1u << i;
         }
         rest = below ? left_over(spec, below, depth + 1, member) : json_deep_copy(member);
@@ -478,7 +496,8 @@ static int64_t find_row(const struct batch *batch, uint32_t message, uint32_t in
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
 
-        if ((batch->row_message ? batch->row_message[row] : row) == message && (batch->row_index ? batch->row_index[row] : 0) == index)
+        if ((batch->row_message ? batch->row_message[row] : row) == message &&
+            (batch->row_index ? batch->row_index[row] : 0) == index)
             return row;
     }
     for (const struct dirty_row *row = batch->dirty; row; row = row->next)
@@ -497,7 +516,8 @@ static void check_elements(const struct spec *spec, const struct batch *batch, c
         array = step_into(array, &spec->expand->steps[i]);
     if (!json_is_array(array)) {
         row = find_row(batch, message, 0, &dirty);
-        FUZZ_CLAIM(row < 0 && (!array || json_is_null(array) ? !dirty.data : str_is(dirty, "__value__")), "record %u has no array", message);
+        FUZZ_CLAIM(row < 0 && (!array || json_is_null(array) ? !dirty.data : str_is(dirty, "__value__")),
+                   "record %u has no array", message);
         return;
     }
     for (uint32_t i = 0; i < json_array_size(array); i++) {
@@ -607,8 +627,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else
             buffer_print(&texts[way], "%s", error.text);
     }
-    FUZZ_CLAIM(str_equal(buffer_str(&texts[0]), buffer_str(&texts[1])), "the short way gives\n%s\nthe long way\n%s", buffer_text(&texts[0]),
-               buffer_text(&texts[1]));
+    FUZZ_CLAIM(str_equal(buffer_str(&texts[0]), buffer_str(&texts[1])), "the short way gives\n%s\nthe long way\n%s",
+               buffer_text(&texts[0]), buffer_text(&texts[1]));
     FUZZ_CLAIM(str_starts_with(buffer_str(&texts[0]), STR("the documents")) || texts[0].size, "nothing");
     for (uint32_t i = 0; i < count && batch->field_count > spec.options.column_count; i++)
         check_record(&spec, batch, documents[i], i);

@@ -1,8 +1,8 @@
 /* local_requests.c: any requests to the local endpoint, one after the other, without a socket.
- * Input: a word of options, and requests, all with the separator between them. A request is "METHOD URI", header lines, an empty line
- * and the body; it is signed, unless the method begins with "!", and {id} stands for what the last answer made. A body that begins
- * with "#" is a record stream whose checksums are put right; one that begins with "~" is an SQL statement. The harness stands in the
- * place of libmicrohttpd. Answers are claimed to be JSON or XML, with headers of one line. */
+ * Input: a word of options, and requests, all with the separator between them. A request is "METHOD URI", header lines, an empty
+ * line and the body; it is signed, unless the method begins with "!", and {id} stands for what the last answer made. A body that
+ * begins with "#" is a record stream whose checksums are put right; one that begins with "~" is an SQL statement. The harness
+ * stands in the place of libmicrohttpd. Answers are claimed to be JSON or XML, with headers of one line. */
 #include "records.h"
 
 #include "local/local.h"
@@ -69,11 +69,18 @@ struct MHD_Daemon *MHD_start_daemon(unsigned flags, uint16_t port, MHD_AcceptPol
             daemon_only.close = va_arg(options, MHD_RequestCompletedCallback);
             (void)va_arg(options, void *);
             break;
-        case MHD_OPTION_CONNECTION_MEMORY_LIMIT: (void)va_arg(options, size_t); break;
-        case MHD_OPTION_ARRAY: (void)va_arg(options, void *); break;
+        case MHD_OPTION_CONNECTION_MEMORY_LIMIT:
+            (void)va_arg(options, size_t);
+            break;
+        case MHD_OPTION_ARRAY:
+            (void)va_arg(options, void *);
+            break;
         case MHD_OPTION_CONNECTION_LIMIT:
-        case MHD_OPTION_CONNECTION_TIMEOUT: (void)va_arg(options, unsigned); break;
-        default: FUZZ_CLAIM(false, "option %d is not known here", option);
+        case MHD_OPTION_CONNECTION_TIMEOUT:
+            (void)va_arg(options, unsigned);
+            break;
+        default:
+            FUZZ_CLAIM(false, "option %d is not known here", option);
         }
     }
     va_end(options);
@@ -100,7 +107,8 @@ const char *MHD_lookup_connection_value(struct MHD_Connection *connection, enum 
     return NULL;
 }
 
-int MHD_get_connection_values(struct MHD_Connection *connection, enum MHD_ValueKind kind, MHD_KeyValueIterator iterator, void *user)
+int MHD_get_connection_values(struct MHD_Connection *connection, enum MHD_ValueKind kind, MHD_KeyValueIterator iterator,
+                              void *user)
 {
     for (size_t i = 0; i < connection->count; i++)
         if (iterator(user, kind, connection->names[i], connection->values[i]) != MHD_YES)
@@ -191,7 +199,8 @@ static void take_id(struct run *run, const struct MHD_Response *response)
         snprintf(run->id, sizeof(run->id), "%s", slash + 1);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         const char *at = response->size ? memmem(response->body, response->size, names[i], strlen(names[i])) : NULL;
-        const char *end = at ? memchr(at + strlen(names[i]), '"', response->size - (size_t)(at + strlen(names[i]) - response->body)) : NULL;
+        const char *end =
+            at ? memchr(at + strlen(names[i]), '"', response->size - (size_t)(at + strlen(names[i]) - response->body)) : NULL;
 
         if (end)
             snprintf(run->id, sizeof(run->id), "%.*s", (int)(end - at) - (int)strlen(names[i]), at + strlen(names[i]));
@@ -364,10 +373,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     local_options.second_commit = options.size && memchr(options.data, 'c', options.size) ? "conflict" : "ok";
     local_options.quotas = options.size && memchr(options.data, 'q', options.size) ? "service" : NULL;
     ok = local_start(&local, &local_options, &error) &&
-         mc_schema_parse(&run.schema, STR("{\"columns\":[{\"name\":\"k\",\"type\":\"bigint\"},{\"name\":\"v\",\"type\":\"string\"},"
-                                          "{\"name\":\"d\",\"type\":\"decimal(10,2)\"},{\"name\":\"t\",\"type\":\"timestamp\"},"
-                                          "{\"name\":\"a\",\"type\":\"array<int>\"},{\"name\":\"m\",\"type\":\"map<string,bigint>\"},"
-                                          "{\"name\":\"s\",\"type\":\"struct<x:int,y:string>\"}]}"), &error);
+         mc_schema_parse(&run.schema,
+                         STR("{\"columns\":[{\"name\":\"k\",\"type\":\"bigint\"},{\"name\":\"v\",\"type\":\"string\"},"
+                             "{\"name\":\"d\",\"type\":\"decimal(10,2)\"},{\"name\":\"t\",\"type\":\"timestamp\"},"
+                             "{\"name\":\"a\",\"type\":\"array<int>\"},{\"name\":\"m\",\"type\":\"map<string,bigint>\"},"
+                             "{\"name\":\"s\",\"type\":\"struct<x:int,y:string>\"}]}"),
+                         &error);
     assert(ok);
     request(&run, STR("POST /api/projects/p/instances\n\n~create table t (" COLUMNS "); create table q (" COLUMNS
                       ") partitioned by (dt string); alter table q add partition (dt='1');"));

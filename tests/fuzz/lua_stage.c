@@ -1,7 +1,7 @@
 /* lua_stage.c: any Lua as a stage over a batch of five rows.
- * Input: statements, a line each; those that do not compile are left out, and each runs in a pcall, except after a line "!". The mutator
- * adds statements of the stage's API, for bytes alone seldom make one. Whatever a script does, it ends within its budget; every record is
- * written, filtered or dirty, never two of them; and all cells can be read and are of their column's type. */
+ * Input: statements, a line each; those that do not compile are left out, and each runs in a pcall, except after a line "!". The
+ * mutator adds statements of the stage's API, for bytes alone seldom make one. Whatever a script does, it ends within its budget;
+ * every record is written, filtered or dirty, never two of them; and all cells can be read and are of their column's type. */
 #include "fuzz.h"
 
 #include "script/script.h"
@@ -19,52 +19,178 @@ enum { MEMORY_MAX = 4 << 20, INSTRUCTIONS_MAX = 300000, ARENA_BYTES_MAX = 16 << 
 /* --- the mutator --- */
 
 static const char *const statements[] = {
-    "a = batch.id", "a = batch.amount", "b = batch.flag", "a = batch.city", "a = batch.ratio", "b = a", "c = a", "a = b", "a = c",
-    "d = batch", "a = a + b", "a = a - 1", "a = a * luaduct.decimal('0.1')", "a = a / c", "a = a // 2", "a = a % 3", "a = -a",
-    "a = a .. 'x'", "a = a .. c", "b = a:eq(2)", "b = a:ne(c)", "b = a:lt('b')", "b = a:le(1.5)", "b = a:gt(luaduct.decimal('100'))",
-    "b = a:ge(c)", "b = a:is_null()", "b = a:is_not_null()", "b = a:is_in{1, 2, 'Wuhan'}", "b = b & batch.flag", "b = b | ~batch.flag",
-    "a = a:coalesce(c)", "a = a:coalesce('?')", "a = a:cast('string')", "a = a:cast('decimal(38,18)')", "a = a:cast('bigint')",
-    "a = a:cast('double')", "a = a:cast('binary')", "a = a:cast('timestamp')", "a = a:cast('date')", "a = a:cast('json')",
-    "a = a:cast('boolean')", "a = luaduct.choose(b, a, c)", "a = luaduct.choose(b, 'gold', luaduct.null)",
-    "a = luaduct.decimal('12345678901234567890.5')", "a = luaduct.null", "a = math.maxinteger", "a = math.mininteger", "a = 0/0",
-    "a = 1e308", "a = string.rep('x', 5000)", "a = ('\\xE4\\xB8\\x8A\\xFF\\0'):rep(9)", "c = 'x'", "c = 7", "c = nil", "batch:set('x', a)",
-    "batch:set('id', a)", "batch:set('city', c)", "batch:set('y', b)", "batch:add('z', 'string')", "batch:add('t', 'timestamp')",
-    "batch:add('u', 'decimal(5,2)')", "batch:add('j', 'json')", "batch:remove('x')", "batch:remove('id')", "batch:remove('__value__')",
-    "batch:keep(b)", "batch:drop(b)", "batch:dirty(b, 'reason')", "batch:dirty(b, a)", "a = batch.x", "a = batch:column('__key__')",
-    "a = batch.__offset__", "a = batch:fields()", "a = batch:count()", "a = batch:has('x')", "a = a:type()", "a = #a", "a = tostring(a)",
-    "a = a[1]", "a[1] = 2", "for row in batch:rows() do row.id = row.id + 1 end",
-    "for row in batch:rows() do if row.id == 2 then error('two') end row.city = 'x' end", "for row in batch:rows() do row:dirty('no') end",
-    "for row in batch:rows() do row:drop() end", "for row in batch:rows() do r = row end",
-    "for row in batch:rows() do row.amount = '1.5' end", "for row in batch:rows() do row.x = a end",
-    "for row in batch:rows() do a = row.city end", "for row in batch:rows() do row:set('id', row:get('id')) end",
-    "for row in batch:rows() do batch:keep(batch.flag) end", "r.id = 1", "r:dirty('x')", "a = r.city",
-    "for row in batch:rows() do for other in batch:rows() do other.id = row.id end end", "for row in batch:rows() do break end",
+    "a = batch.id",
+    "a = batch.amount",
+    "b = batch.flag",
+    "a = batch.city",
+    "a = batch.ratio",
+    "b = a",
+    "c = a",
+    "a = b",
+    "a = c",
+    "d = batch",
+    "a = a + b",
+    "a = a - 1",
+    "a = a * luaduct.decimal('0.1')",
+    "a = a / c",
+    "a = a // 2",
+    "a = a % 3",
+    "a = -a",
+    "a = a .. 'x'",
+    "a = a .. c",
+    "b = a:eq(2)",
+    "b = a:ne(c)",
+    "b = a:lt('b')",
+    "b = a:le(1.5)",
+    "b = a:gt(luaduct.decimal('100'))",
+    "b = a:ge(c)",
+    "b = a:is_null()",
+    "b = a:is_not_null()",
+    "b = a:is_in{1, 2, 'Wuhan'}",
+    "b = b & batch.flag",
+    "b = b | ~batch.flag",
+    "a = a:coalesce(c)",
+    "a = a:coalesce('?')",
+    "a = a:cast('string')",
+    "a = a:cast('decimal(38,18)')",
+    "a = a:cast('bigint')",
+    "a = a:cast('double')",
+    "a = a:cast('binary')",
+    "a = a:cast('timestamp')",
+    "a = a:cast('date')",
+    "a = a:cast('json')",
+    "a = a:cast('boolean')",
+    "a = luaduct.choose(b, a, c)",
+    "a = luaduct.choose(b, 'gold', luaduct.null)",
+    "a = luaduct.decimal('12345678901234567890.5')",
+    "a = luaduct.null",
+    "a = math.maxinteger",
+    "a = math.mininteger",
+    "a = 0/0",
+    "a = 1e308",
+    "a = string.rep('x', 5000)",
+    "a = ('\\xE4\\xB8\\x8A\\xFF\\0'):rep(9)",
+    "c = 'x'",
+    "c = 7",
+    "c = nil",
+    "batch:set('x', a)",
+    "batch:set('id', a)",
+    "batch:set('city', c)",
+    "batch:set('y', b)",
+    "batch:add('z', 'string')",
+    "batch:add('t', 'timestamp')",
+    "batch:add('u', 'decimal(5,2)')",
+    "batch:add('j', 'json')",
+    "batch:remove('x')",
+    "batch:remove('id')",
+    "batch:remove('__value__')",
+    "batch:keep(b)",
+    "batch:drop(b)",
+    "batch:dirty(b, 'reason')",
+    "batch:dirty(b, a)",
+    "a = batch.x",
+    "a = batch:column('__key__')",
+    "a = batch.__offset__",
+    "a = batch:fields()",
+    "a = batch:count()",
+    "a = batch:has('x')",
+    "a = a:type()",
+    "a = #a",
+    "a = tostring(a)",
+    "a = a[1]",
+    "a[1] = 2",
+    "for row in batch:rows() do row.id = row.id + 1 end",
+    "for row in batch:rows() do if row.id == 2 then error('two') end row.city = 'x' end",
+    "for row in batch:rows() do row:dirty('no') end",
+    "for row in batch:rows() do row:drop() end",
+    "for row in batch:rows() do r = row end",
+    "for row in batch:rows() do row.amount = '1.5' end",
+    "for row in batch:rows() do row.x = a end",
+    "for row in batch:rows() do a = row.city end",
+    "for row in batch:rows() do row:set('id', row:get('id')) end",
+    "for row in batch:rows() do batch:keep(batch.flag) end",
+    "r.id = 1",
+    "r:dirty('x')",
+    "a = r.city",
+    "for row in batch:rows() do for other in batch:rows() do other.id = row.id end end",
+    "for row in batch:rows() do break end",
     "batch:map({'amount'}, {'m string'}, function(v) return v and v > 400 and 'high' or nil end)",
     "batch:map({'id'}, {'x', 'y'}, function(i) return i * 2, 's' end)",
     "batch:map({'id', 'city'}, {'id'}, function(i, c) if i == 3 then error(c) end return i end)",
     "batch:map({'id'}, {'m json'}, function(i) return '{}' end)",
     "batch:map({'id'}, {'x'}, function(i) return luaduct.decimal(i == 3 and '1.125' or '2.5') end)",
     "batch:map({'id'}, {'x'}, function() batch:keep(b) end)",
-    "batch:map({'__value__', '__headers__'}, {'x binary'}, function(v, h) return h end)", "batch:map({}, {}, function() end)",
-    "a = luaduct.decimal('1.5'):round(0)", "a = luaduct.decimal('7'):tonumber()",
-    "a = coroutine.wrap(function() coroutine.yield(batch.id) end)()", "a = setmetatable({}, {__gc = function() batch:keep(b) end})",
-    "a = setmetatable({}, {__index = batch, __close = error})", "local q <close> = a",
-    "a = coroutine.create(function() for row in batch:rows() do coroutine.yield(row) end end)", "a, r = coroutine.resume(a)",
-    "a = getmetatable(batch)", "a = string.find(a, '(a*)*b')", "a = ('x'):rep(1e9)", "while true do end", "while true do pcall(error) end",
-    "local t = {} for i = 1, 1e9 do t[i] = {} end", "a = string.format('%99.99f%q%s', 1.5, c, a)", "a = string.pack('>I3s1z', 1, 'a', 'b')",
-    "a = table.concat({a, c}, ',')", "table.sort({3, 1, 2}, function() return true end)", "a = require('cjson').encode({a = 1})",
-    "a = require('cjson').decode('[1,{}]')", "a = os.time()", "a = os.date('%Y', 0)", "print(a, b)", "luaduct.log(a)", "error(a)",
-    "error()", "a = utf8.char(0x7FFFFFFF)", "a = load", "a = select('#', table.unpack({}, 1, 1e6))", "a = function() return a() end", "a()",
-    "a = pcall(a, a)", "batch:add('t', 'timestamp') for row in batch:rows() do row.t = '2024-01-31 00:00:00Z' end",
-    "for row in batch:rows() do a = row.t end", "a = a:epoch_ms()", "b = a < c", "b = a == c", "b = a <= 2",
-    "a = luaduct.decimal('1') == luaduct.decimal('1.0')", "c = luaduct.decimal('-0.000001')", "a = -luaduct.decimal('5') % 3",
-    "xpcall(function() error(a) end, function(m) return m end)", "xpcall(function() return a() end, function(m) error(m) end)",
-    "a = collectgarbage('count')", "batch.x = 1", "a.x.y = 1", "a = batch:nothing()", "a = batch.nothing",
-    "for k, v in pairs(batch) do a = v end", "a = tonumber(c)", "a = 2 ~ 3.0", "a = a:cast('datetime')", "a = a:cast('timestamp_ntz')",
-    "a = a:cast('decimal(3,3)')", "a = (a .. a):rep(3)", "a = batch.id:eq(batch)", "batch.eq(a, b)", "a = batch.city.eq(batch.city, 1)",
-    "a = row", "batch = a", "batch:set('__value__', a)", "batch:set(a, c)", "batch:map({'t'}, {'t'}, function(v) return v end)",
-    "batch:map({'amount'}, {'amount'}, function(v) return v and v / 3 end)", "for row in batch:rows() do row.amount = row.amount / 3 end",
-    "error(batch)", "error({})", "error(nil)", "!",
+    "batch:map({'__value__', '__headers__'}, {'x binary'}, function(v, h) return h end)",
+    "batch:map({}, {}, function() end)",
+    "a = luaduct.decimal('1.5'):round(0)",
+    "a = luaduct.decimal('7'):tonumber()",
+    "a = coroutine.wrap(function() coroutine.yield(batch.id) end)()",
+    "a = setmetatable({}, {__gc = function() batch:keep(b) end})",
+    "a = setmetatable({}, {__index = batch, __close = error})",
+    "local q <close> = a",
+    "a = coroutine.create(function() for row in batch:rows() do coroutine.yield(row) end end)",
+    "a, r = coroutine.resume(a)",
+    "a = getmetatable(batch)",
+    "a = string.find(a, '(a*)*b')",
+    "a = ('x'):rep(1e9)",
+    "while true do end",
+    "while true do pcall(error) end",
+    "local t = {} for i = 1, 1e9 do t[i] = {} end",
+    "a = string.format('%99.99f%q%s', 1.5, c, a)",
+    "a = string.pack('>I3s1z', 1, 'a', 'b')",
+    "a = table.concat({a, c}, ',')",
+    "table.sort({3, 1, 2}, function() return true end)",
+    "a = require('cjson').encode({a = 1})",
+    "a = require('cjson').decode('[1,{}]')",
+    "a = os.time()",
+    "a = os.date('%Y', 0)",
+    "print(a, b)",
+    "luaduct.log(a)",
+    "error(a)",
+    "error()",
+    "a = utf8.char(0x7FFFFFFF)",
+    "a = load",
+    "a = select('#', table.unpack({}, 1, 1e6))",
+    "a = function() return a() end",
+    "a()",
+    "a = pcall(a, a)",
+    "batch:add('t', 'timestamp') for row in batch:rows() do row.t = '2024-01-31 00:00:00Z' end",
+    "for row in batch:rows() do a = row.t end",
+    "a = a:epoch_ms()",
+    "b = a < c",
+    "b = a == c",
+    "b = a <= 2",
+    "a = luaduct.decimal('1') == luaduct.decimal('1.0')",
+    "c = luaduct.decimal('-0.000001')",
+    "a = -luaduct.decimal('5') % 3",
+    "xpcall(function() error(a) end, function(m) return m end)",
+    "xpcall(function() return a() end, function(m) error(m) end)",
+    "a = collectgarbage('count')",
+    "batch.x = 1",
+    "a.x.y = 1",
+    "a = batch:nothing()",
+    "a = batch.nothing",
+    "for k, v in pairs(batch) do a = v end",
+    "a = tonumber(c)",
+    "a = 2 ~ 3.0",
+    "a = a:cast('datetime')",
+    "a = a:cast('timestamp_ntz')",
+    "a = a:cast('decimal(3,3)')",
+    "a = (a .. a):rep(3)",
+    "a = batch.id:eq(batch)",
+    "batch.eq(a, b)",
+    "a = batch.city.eq(batch.city, 1)",
+    "a = row",
+    "batch = a",
+    "batch:set('__value__', a)",
+    "batch:set(a, c)",
+    "batch:map({'t'}, {'t'}, function(v) return v end)",
+    "batch:map({'amount'}, {'amount'}, function(v) return v and v / 3 end)",
+    "for row in batch:rows() do row.amount = row.amount / 3 end",
+    "error(batch)",
+    "error({})",
+    "error(nil)",
+    "!",
 };
 
 static unsigned random_next(unsigned *seed)
@@ -167,7 +293,9 @@ static void fill_batch(struct batch *batch, enum when_error when_error)
 
     batch_clear(batch);
     for (int i = 0; i < 5; i++)
-        batch_add_message(batch, &(struct message){.value = STR("{\"a\":1}"), .key = i == 2 ? STR_NONE : STR("acme:1"), .offset = 100 + i}, NULL);
+        batch_add_message(
+            batch, &(struct message){.value = STR("{\"a\":1}"), .key = i == 2 ? STR_NONE : STR("acme:1"), .offset = 100 + i},
+            NULL);
     if (!batch_begin(batch, (1u << BUILTIN_COUNT) - 1))
         abort();
     batch->partition = 3;
@@ -194,11 +322,14 @@ static void check_cell(const struct column *column, uint32_t row)
     static volatile unsigned char sink UNUSED; /* each byte is read */
 
     switch (column->type.kind) {
-    case TYPE_BOOLEAN: FUZZ_CLAIM(column->boolean[row] <= 1, "a boolean is %u", column->boolean[row]); break;
+    case TYPE_BOOLEAN:
+        FUZZ_CLAIM(column->boolean[row] <= 1, "a boolean is %u", column->boolean[row]);
+        break;
     case TYPE_DECIMAL: {
         int128 value = column->decimal[row], limit = 1;
 
-        FUZZ_CLAIM(column->type.precision >= 1 && column->type.precision <= 38 && column->type.scale <= column->type.precision, "type");
+        FUZZ_CLAIM(column->type.precision >= 1 && column->type.precision <= 38 && column->type.scale <= column->type.precision,
+                   "type");
         for (int i = 0; i < column->type.precision; i++)
             limit *= 10;
         FUZZ_CLAIM(value > -limit && value < limit, "a decimal has too many digits");
@@ -213,17 +344,22 @@ static void check_cell(const struct column *column, uint32_t row)
         break;
     case TYPE_DATETIME:
     case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMP_NTZ: FUZZ_CLAIM(column->instant[row].nanos >= 0 && column->instant[row].nanos < 1000000000, "nanoseconds"); break;
-    default: break;
+    case TYPE_TIMESTAMP_NTZ:
+        FUZZ_CLAIM(column->instant[row].nanos >= 0 && column->instant[row].nanos < 1000000000, "nanoseconds");
+        break;
+    default:
+        break;
     }
 }
 
 static void check_batch(struct batch *batch)
 {
     for (uint32_t i = 0; i < batch->selected; i++)
-        FUZZ_CLAIM(batch->selection[i] < batch->row_count && (!i || batch->selection[i] > batch->selection[i - 1]), "the selection is not ascending");
+        FUZZ_CLAIM(batch->selection[i] < batch->row_count && (!i || batch->selection[i] > batch->selection[i - 1]),
+                   "the selection is not ascending");
     FUZZ_CLAIM(batch->selected + batch->filtered_count + batch->dirty_count == batch->message_count + batch->expanded_count,
-               "%u written, %u filtered, %u dirty of %u", batch->selected, batch->filtered_count, batch->dirty_count, batch->message_count);
+               "%u written, %u filtered, %u dirty of %u", batch->selected, batch->filtered_count, batch->dirty_count,
+               batch->message_count);
     for (uint32_t k = 0; k < batch->field_count; k++) {
         struct column *column = batch_column(batch, &batch->fields[k]);
 
@@ -236,7 +372,8 @@ static void check_batch(struct batch *batch)
                 check_cell(column, batch->selection[i]);
     }
     for (const struct dirty_row *row = batch->dirty; row; row = row->next)
-        FUZZ_CLAIM(row->message < batch->message_count && row->reason.data && str_is_utf8(row->column), "a dirty row without a reason");
+        FUZZ_CLAIM(row->message < batch->message_count && row->reason.data && str_is_utf8(row->column),
+                   "a dirty row without a reason");
 }
 
 /* The batch is not over yet, and what the script left in a may be a column of it. */

@@ -1,7 +1,7 @@
 /* record_decoder.c: any bytes as the record stream of a table of any types.
- * Input: types with ";" between them, the separator, a body. The body is decoded as it is, and again with its checksums and counts put
- * right, for no mutation passes a CRC. What decodes is encoded again: that must decode to the same values, and encode to the same
- * bytes. */
+ * Input: types with ";" between them, the separator, a body. The body is decoded as it is, and again with its checksums and
+ * counts put right, for no mutation passes a CRC. What decodes is encoded again: that must decode to the same values, and encode
+ * to the same bytes. */
 #include "records.h"
 
 #include "util/crc32c.h"
@@ -41,8 +41,8 @@ static bool read_schema(struct str types, struct mc_schema *schema)
 }
 
 /* Decodes the body and writes its records again: 0 with the records and their CRCs, or -1. */
-static int transcode(const struct mc_schema *schema, struct str body, struct buffer *records, struct buffer *crcs, size_t *count_out,
-                     struct error *error)
+static int transcode(const struct mc_schema *schema, struct str body, struct buffer *records, struct buffer *crcs,
+                     size_t *count_out, struct error *error)
 {
     struct record_decoder *decoder = record_decoder_new(schema, body);
     const struct record_value *values;
@@ -58,7 +58,8 @@ static int transcode(const struct mc_schema *schema, struct str body, struct buf
         record_encode_values(schema, values, records, crcs);
         crc = record_decoder_crc(decoder);
         /* A signalling NaN becomes a quiet one when a FLOAT is widened. */
-        FUZZ_CLAIM(has_float || memcmp(&crc, crcs->data + crcs->size - 4, 4) == 0, "record %zu has another CRC when written", *count_out);
+        FUZZ_CLAIM(has_float || memcmp(&crc, crcs->data + crcs->size - 4, 4) == 0, "record %zu has another CRC when written",
+                   *count_out);
     }
     if (status == -1 && *count_out <= RECORDS_MAX) {
         struct error again;
@@ -131,18 +132,34 @@ static enum wire_kind wire_kind_of(enum mc_kind kind, size_t *size_out)
     case MC_INT:
     case MC_BIGINT:
     case MC_DATETIME:
-    case MC_INTERVAL_YEAR_MONTH: *size_out = sizeof(int64_t); return WIRE_INTEGER;
-    case MC_DATE: *size_out = sizeof(int32_t); return WIRE_DATE;
-    case MC_BOOLEAN: *size_out = 1; return WIRE_BOOLEAN;
-    case MC_DOUBLE: *size_out = sizeof(double); return WIRE_DOUBLE;
-    case MC_FLOAT: *size_out = sizeof(float); return WIRE_FLOAT;
+    case MC_INTERVAL_YEAR_MONTH:
+        *size_out = sizeof(int64_t);
+        return WIRE_INTEGER;
+    case MC_DATE:
+        *size_out = sizeof(int32_t);
+        return WIRE_DATE;
+    case MC_BOOLEAN:
+        *size_out = 1;
+        return WIRE_BOOLEAN;
+    case MC_DOUBLE:
+        *size_out = sizeof(double);
+        return WIRE_DOUBLE;
+    case MC_FLOAT:
+        *size_out = sizeof(float);
+        return WIRE_FLOAT;
     case MC_TIMESTAMP:
     case MC_TIMESTAMP_NTZ:
-    case MC_INTERVAL_DAY_TIME: *size_out = sizeof(struct instant); return WIRE_INSTANT;
+    case MC_INTERVAL_DAY_TIME:
+        *size_out = sizeof(struct instant);
+        return WIRE_INSTANT;
     case MC_ARRAY:
     case MC_MAP:
-    case MC_STRUCT: *size_out = sizeof(struct wire_nested); return WIRE_NESTED;
-    default: *size_out = sizeof(struct str); return WIRE_BYTES;
+    case MC_STRUCT:
+        *size_out = sizeof(struct wire_nested);
+        return WIRE_NESTED;
+    default:
+        *size_out = sizeof(struct str);
+        return WIRE_BYTES;
     }
 }
 
@@ -152,12 +169,26 @@ static void cell_set(char *at, enum wire_kind kind, const struct mc_type *type, 
     struct buffer wire, summed;
 
     switch (kind) {
-    case WIRE_INTEGER: memcpy(at, &cell.integer, sizeof(cell.integer)); break;
-    case WIRE_DATE: cell.date = (int32_t)value->integer; memcpy(at, &cell.date, sizeof(cell.date)); break;
-    case WIRE_BOOLEAN: *at = (char)value->integer; break;
-    case WIRE_DOUBLE: memcpy(at, &value->real, sizeof(value->real)); break;
-    case WIRE_FLOAT: cell.narrow = (float)value->real; memcpy(at, &cell.narrow, sizeof(cell.narrow)); break;
-    case WIRE_BYTES: memcpy(at, &value->bytes, sizeof(value->bytes)); break;
+    case WIRE_INTEGER:
+        memcpy(at, &cell.integer, sizeof(cell.integer));
+        break;
+    case WIRE_DATE:
+        cell.date = (int32_t)value->integer;
+        memcpy(at, &cell.date, sizeof(cell.date));
+        break;
+    case WIRE_BOOLEAN:
+        *at = (char)value->integer;
+        break;
+    case WIRE_DOUBLE:
+        memcpy(at, &value->real, sizeof(value->real));
+        break;
+    case WIRE_FLOAT:
+        cell.narrow = (float)value->real;
+        memcpy(at, &cell.narrow, sizeof(cell.narrow));
+        break;
+    case WIRE_BYTES:
+        memcpy(at, &value->bytes, sizeof(value->bytes));
+        break;
     case WIRE_INSTANT:
         cell.instant = (struct instant){value->integer, value->nanos};
         memcpy(at, &cell.instant, sizeof(cell.instant));

@@ -1,5 +1,5 @@
-/* sample_file.c: any text as a sample file. What is read is written again, and reads as the same records; mistakes have their places
- * inside the file. */
+/* sample_file.c: any text as a sample file. What is read is written again, and reads as the same records; mistakes have their
+ * places inside the file. */
 #include "places.h"
 
 #include "sample/sample.h"
@@ -40,19 +40,23 @@ static void print_sample(const struct sample *sample, struct buffer *text)
 static void check_same(const struct sample *a, const struct sample *b)
 {
     FUZZ_CLAIM(a->count == b->count && a->partitions == b->partitions, "%zu records, then %zu", a->count, b->count);
-    FUZZ_CLAIM(same(a->origin.job, b->origin.job) && same(a->origin.topic, b->origin.topic) && same(a->origin.taken, b->origin.taken) &&
-                   same(a->origin.cluster_id, b->origin.cluster_id) && same(a->origin.topic_id, b->origin.topic_id), "another origin");
+    FUZZ_CLAIM(same(a->origin.job, b->origin.job) && same(a->origin.topic, b->origin.topic) &&
+                   same(a->origin.taken, b->origin.taken) && same(a->origin.cluster_id, b->origin.cluster_id) &&
+                   same(a->origin.topic_id, b->origin.topic_id),
+               "another origin");
     for (size_t i = 0; i < a->count; i++) {
         struct sample_record x = sample_record(a, i), y = sample_record(b, i);
 
         FUZZ_CLAIM(x.partition == y.partition && x.partition >= 0 && x.partition < a->partitions, "record %zu: partition", i);
-        FUZZ_CLAIM(x.message.offset == y.message.offset && x.message.timestamp_ms == y.message.timestamp_ms, "record %zu: offset", i);
+        FUZZ_CLAIM(x.message.offset == y.message.offset && x.message.timestamp_ms == y.message.timestamp_ms, "record %zu: offset",
+                   i);
         for (size_t k = i; k-- > 0;)
             FUZZ_CLAIM(a->partition_of[k] != x.partition || a->messages[k].offset < x.message.offset, "record %zu: offset", i);
         FUZZ_CLAIM(same(x.message.key, y.message.key) && same(x.message.value, y.message.value), "record %zu: key or value", i);
         FUZZ_CLAIM(same(x.message.headers, y.message.headers) && x.header_count == y.header_count, "record %zu: headers", i);
         for (size_t k = 0; k < x.header_count; k++)
-            FUZZ_CLAIM(same(x.headers[k].name, y.headers[k].name) && same(x.headers[k].value, y.headers[k].value), "record %zu: header", i);
+            FUZZ_CLAIM(same(x.headers[k].name, y.headers[k].name) && same(x.headers[k].value, y.headers[k].value),
+                       "record %zu: header", i);
     }
 }
 

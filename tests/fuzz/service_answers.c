@@ -1,9 +1,9 @@
 /* service_answers.c: any answers of the service, seen by the client and the upload sink.
- * Input: a word of options, and answers, all with the separator between them. An answer is "STATUS[ LOCATION]", a line feed and the
- * body; status 0 stands for none at all. A letter before the status says which requests it is for (request_letter). The harness stands
- * in the place of maxcompute/http.c: each request gets the first answer for it that was not given yet, or else the last one that was.
- * Time is the harness's own and jumps to the next deadline.
- * A session may only be called committed when the service said "closed". Each answer also goes to every reader of answers by itself. */
+ * Input: a word of options, and answers, all with the separator between them. An answer is "STATUS[ LOCATION]", a line feed and
+ * the body; status 0 stands for none at all. A letter before the status says which requests it is for (request_letter). The
+ * harness stands in the place of maxcompute/http.c: each request gets the first answer for it that was not given yet, or else the
+ * last one that was. Time is the harness's own and jumps to the next deadline. A session may only be called committed when the
+ * service said "closed". Each answer also goes to every reader of answers by itself. */
 #include "fuzz.h"
 
 #include "maxcompute/client.h"
@@ -27,7 +27,7 @@ struct scripted_answer {
 static struct {
     struct scripted_answer answers[ANSWERS_MAX];
     size_t count;
-    bool closed; /* some answer that was given has the word */
+    bool closed;     /* some answer that was given has the word */
     bool has_secret; /* the answers themselves */
 } script;
 
@@ -104,7 +104,8 @@ void http_request_free(struct http_request *request)
 void http_request_header(struct http_request *request, const char *name, struct str value)
 {
     (void)request;
-    FUZZ_CLAIM(!value.size || (!memchr(value.data, '\n', value.size) && !memchr(value.data, '\r', value.size)), "header %s", name);
+    FUZZ_CLAIM(!value.size || (!memchr(value.data, '\n', value.size) && !memchr(value.data, '\r', value.size)), "header %s",
+               name);
 }
 
 void http_send(struct http *http, struct http_request *request)
@@ -220,7 +221,8 @@ static void check_schema(struct mc_schema *schema)
 
         buffer_init(&text, 0);
         mc_type_print(&column->type, &text);
-        FUZZ_CLAIM(mc_type_parse(&again, buffer_str(&text), &error) && mc_type_equal(&again, &column->type), "%s", buffer_text(&text));
+        FUZZ_CLAIM(mc_type_parse(&again, buffer_str(&text), &error) && mc_type_equal(&again, &column->type), "%s",
+                   buffer_text(&text));
         FUZZ_CLAIM(column->name && column->name[0] && str_is_utf8(str_of(column->name)), "column %zu has no name", i);
         FUZZ_CLAIM(mc_schema_column(schema, str_of(column->name)) >= 0, "column %s is not found", column->name);
         mc_type_release(&again);
@@ -313,14 +315,21 @@ static void run_event(struct run *run, struct sink_event *event)
         fuzz_claim_line("the table's id", run->sink->table_id);
         run_begin(run);
         break;
-    case SINK_BLOCK_ACKED: break;
-    case SINK_SESSION_SEALED: run->sink->ops->session_commit(run->sink, event->session, run->now_ms); break;
-    case SINK_SESSION_COMMITTED: FUZZ_CLAIM(script.closed, "committed, and the service did not say so"); break;
+    case SINK_BLOCK_ACKED:
+        break;
+    case SINK_SESSION_SEALED:
+        run->sink->ops->session_commit(run->sink, event->session, run->now_ms);
+        break;
+    case SINK_SESSION_COMMITTED:
+        FUZZ_CLAIM(script.closed, "committed, and the service did not say so");
+        break;
     case SINK_SESSION_UNKNOWN:
         FUZZ_CLAIM(event->error.kind != ERROR_NONE, "no reason");
         fuzz_claim_line("the error", event->error.text);
         break;
-    case SINK_SESSION_OPEN: FUZZ_CLAIM(run->ask, "a session that was to be committed is only open"); break;
+    case SINK_SESSION_OPEN:
+        FUZZ_CLAIM(run->ask, "a session that was to be committed is only open");
+        break;
     case SINK_FAILED:
         FUZZ_CLAIM(event->error.kind != ERROR_NONE, "no reason");
         fuzz_claim_line("the error", event->error.text);
@@ -357,8 +366,14 @@ static void run_all(struct str options)
 {
     bool v4 = options.size && memchr(options.data, '4', options.size);
     struct client_options client_options = {
-        .endpoint = "http://h/api", .project = "p", .access_id = "id", .access_key = SECRET, .jitter_seed = 7,
-        .region = v4 ? "cn-test" : NULL, .schema_name = v4 ? "s" : NULL, .quota = v4 ? "q" : NULL,
+        .endpoint = "http://h/api",
+        .project = "p",
+        .access_id = "id",
+        .access_key = SECRET,
+        .jitter_seed = 7,
+        .region = v4 ? "cn-test" : NULL,
+        .schema_name = v4 ? "s" : NULL,
+        .quota = v4 ? "q" : NULL,
     };
     struct upload_options upload_options = {.table = "t", .uploads_max = 2, .content_encoding = "deflate"};
     struct mc_schema schema;
@@ -366,8 +381,10 @@ static void run_all(struct str options)
     struct run run = {.http = http_new(NULL)};
     int64_t told_ms = -1;
     unsigned steps = 0, turns = 0;
-    bool ok = mc_schema_parse(&schema, STR("{\"columns\":[{\"name\":\"k\",\"type\":\"bigint\"}],\"partitionKeys\":[{\"name\":\"dt\","
-                                           "\"type\":\"string\"}]}"), &error);
+    bool ok = mc_schema_parse(&schema,
+                              STR("{\"columns\":[{\"name\":\"k\",\"type\":\"bigint\"}],\"partitionKeys\":[{\"name\":\"dt\","
+                                  "\"type\":\"string\"}]}"),
+                              &error);
 
     assert(ok);
     if (!options.size || !memchr(options.data, 'd', options.size))

@@ -1,7 +1,8 @@
 /* texts.c: any text as each of the small texts that rows, jobs and services hold: decimals, dates and times, zones, types, UTF-8,
  * percent-encoding, compressed bodies, lines of dirty rows, SQL, and all conversions from text.
- * Input: a letter that picks the kind, and the text. What is read is printed, and reads as the same again; decimals are computed a
- * second time from their digits, UTF-8 is asked of GLib as well, and the client's SQL is read by the local endpoint's parser. */
+ * Input: a letter that picks the kind, and the text. What is read is printed, and reads as the same again; decimals are computed
+ * a second time from their digits, UTF-8 is asked of GLib as well, and the client's SQL is read by the local endpoint's parser.
+ */
 #include "fuzz.h"
 
 #include "batch/convert.h"
@@ -86,8 +87,9 @@ static const char *decimal_reference(struct str text, struct type type, char *di
 
 static void check_decimal(struct str text)
 {
-    static const struct type types[] = {{TYPE_DECIMAL, 10, 2}, {TYPE_DECIMAL, 38, 18}, {TYPE_DECIMAL, 38, 0}, {TYPE_DECIMAL, 38, 38},
-                                        {TYPE_DECIMAL, 1, 1},  {TYPE_DECIMAL, 18, 18}, {TYPE_DECIMAL, 19, 1}};
+    static const struct type types[] = {{TYPE_DECIMAL, 10, 2},  {TYPE_DECIMAL, 38, 18}, {TYPE_DECIMAL, 38, 0},
+                                        {TYPE_DECIMAL, 38, 38}, {TYPE_DECIMAL, 1, 1},   {TYPE_DECIMAL, 18, 18},
+                                        {TYPE_DECIMAL, 19, 1}};
 
     if (text.size > DIGITS_MAX)
         return;
@@ -103,10 +105,13 @@ static void check_decimal(struct str text)
         if (status != DECIMAL_OK)
             continue;
         size = decimal_print(value, types[i].scale, printed);
-        FUZZ_CLAIM(str_equal(str_make(printed, size), str_of(expected)), "%.*s is %s, not %.*s", STR_ARG(text), expected, (int)size, printed);
-        FUZZ_CLAIM(decimal_parse(str_make(printed, size), types[i], &again) == DECIMAL_OK && again == value, "%.*s", (int)size, printed);
+        FUZZ_CLAIM(str_equal(str_make(printed, size), str_of(expected)), "%.*s is %s, not %.*s", STR_ARG(text), expected,
+                   (int)size, printed);
+        FUZZ_CLAIM(decimal_parse(str_make(printed, size), types[i], &again) == DECIMAL_OK && again == value, "%.*s", (int)size,
+                   printed);
         FUZZ_CLAIM(decimal_fits(value, types[i].precision), "%s", expected);
-        if (decimal_from_double(decimal_to_double(value, types[i].scale), types[i], &again) == DECIMAL_OK && types[i].precision <= 10)
+        if (decimal_from_double(decimal_to_double(value, types[i].scale), types[i], &again) == DECIMAL_OK &&
+            types[i].precision <= 10)
             FUZZ_CLAIM(again == value, "%s is lost on the way through a double", expected);
     }
 }
@@ -130,13 +135,15 @@ static void check_time(struct str text)
         FUZZ_CLAIM(instant.seconds >= time_seconds_min && instant.seconds <= time_seconds_max, "%.*s", STR_ARG(text));
         FUZZ_CLAIM(!has_offset || (offset > -86400 && offset < 86400), "%.*s", STR_ARG(text));
         FUZZ_CLAIM(time_parse(str_make(printed, time_print(instant, printed)), &again, &has_offset, &offset) && !has_offset &&
-                       again.seconds == instant.seconds && again.nanos == instant.nanos, "%.*s", STR_ARG(text));
+                       again.seconds == instant.seconds && again.nanos == instant.nanos,
+                   "%.*s", STR_ARG(text));
     }
 }
 
 static void check_zone(struct str text)
 {
-    static const int64_t times[] = {INT64_C(-62135596800), INT64_C(-2208988800), 0, 1700000000, 1711846799, 1711846800, 1729990800, INT64_C(253402300799)};
+    static const int64_t times[] = {
+        INT64_C(-62135596800), INT64_C(-2208988800), 0, 1700000000, 1711846799, 1711846800, 1729990800, INT64_C(253402300799)};
     struct zone_cache cache = {0};
     struct zone *zone;
     struct error error;
@@ -162,9 +169,10 @@ static void check_zone(struct str text)
 /* From text to the type and, as text, back to the type: the same value. */
 static void check_convert(struct str text)
 {
-    static const struct type types[] = {{TYPE_BOOLEAN, 0, 0}, {TYPE_BIGINT, 0, 0},   {TYPE_DOUBLE, 0, 0},    {TYPE_DECIMAL, 38, 18},
-                                        {TYPE_STRING, 0, 0},  {TYPE_BINARY, 0, 0},   {TYPE_DATE, 0, 0},      {TYPE_DATETIME, 0, 0},
-                                        {TYPE_TIMESTAMP, 0, 0}, {TYPE_TIMESTAMP_NTZ, 0, 0}, {TYPE_JSON, 0, 0}};
+    static const struct type types[] = {{TYPE_BOOLEAN, 0, 0},       {TYPE_BIGINT, 0, 0},   {TYPE_DOUBLE, 0, 0},
+                                        {TYPE_DECIMAL, 38, 18},     {TYPE_STRING, 0, 0},   {TYPE_BINARY, 0, 0},
+                                        {TYPE_DATE, 0, 0},          {TYPE_DATETIME, 0, 0}, {TYPE_TIMESTAMP, 0, 0},
+                                        {TYPE_TIMESTAMP_NTZ, 0, 0}, {TYPE_JSON, 0, 0}};
     static struct batch *batch;
     static struct zone *zone;
     struct convert convert = {.zone = NULL};
@@ -203,15 +211,17 @@ static void check_convert(struct str text)
             continue;
         second = convert_column(&convert, batch, back, types[i], STR("c"), false);
         batch_sweep(batch);
-        FUZZ_CLAIM(batch->selected, "%zu: %.*s prints as %.*s: %.*s", i, STR_ARG(text), STR_ARG(back->text[0]), STR_ARG(batch->dirty->reason));
+        FUZZ_CLAIM(batch->selected, "%zu: %.*s prints as %.*s: %.*s", i, STR_ARG(text), STR_ARG(back->text[0]),
+                   STR_ARG(batch->dirty->reason));
         if (type_is_text(types[i].kind) || types[i].kind == TYPE_BINARY)
             FUZZ_CLAIM(str_equal(second->text[0], middle->text[0]), "%zu: %.*s", i, STR_ARG(text));
         else if (type_is_instant(types[i].kind))
-            FUZZ_CLAIM(second->instant[0].nanos == middle->instant[0].nanos && llabs(second->instant[0].seconds - middle->instant[0].seconds) <= 3600,
+            FUZZ_CLAIM(second->instant[0].nanos == middle->instant[0].nanos &&
+                           llabs(second->instant[0].seconds - middle->instant[0].seconds) <= 3600,
                        "%zu: %.*s", i, STR_ARG(text));
         else
-            FUZZ_CLAIM(memcmp(second->data, middle->data, type_size(types[i].kind)) == 0, "%zu: %.*s prints as %.*s", i, STR_ARG(text),
-                       STR_ARG(back->text[0]));
+            FUZZ_CLAIM(memcmp(second->data, middle->data, type_size(types[i].kind)) == 0, "%zu: %.*s prints as %.*s", i,
+                       STR_ARG(text), STR_ARG(back->text[0]));
     }
     batch_clear(batch);
 }
@@ -241,7 +251,8 @@ static void check_encodings(struct str text)
         yyjson_val *root = yyjson_doc_get_root(document);
 
         FUZZ_CLAIM(root && yyjson_is_str(root), "%s", buffer_text(&encoded));
-        FUZZ_CLAIM(!str_is_utf8(text) || str_equal(str_make(yyjson_get_str(root), yyjson_get_len(root)), text), "%s", buffer_text(&encoded));
+        FUZZ_CLAIM(!str_is_utf8(text) || str_equal(str_make(yyjson_get_str(root), yyjson_get_len(root)), text), "%s",
+                   buffer_text(&encoded));
         yyjson_doc_free(document);
     }
     buffer_release(&encoded);
@@ -262,9 +273,11 @@ static void check_compress_as(enum compression compression, struct str text)
     (void)!decompress(name, text, 1 << 20, &plain, &error);
     FUZZ_CLAIM(plain.size <= 1 << 20, "%zu bytes", plain.size);
     buffer_clear(&plain);
-    FUZZ_CLAIM(compressor_begin(compressor, &packed, &error) && compressor_feed(compressor, str_make(text.data, half), &packed, &error) &&
+    FUZZ_CLAIM(compressor_begin(compressor, &packed, &error) &&
+                   compressor_feed(compressor, str_make(text.data, half), &packed, &error) &&
                    compressor_feed(compressor, str_make(text.data + half, text.size - half), &packed, &error) &&
-                   compressor_end(compressor, &packed, &error), "%s", error.text);
+                   compressor_end(compressor, &packed, &error),
+               "%s", error.text);
     FUZZ_CLAIM(decompress(name, buffer_str(&packed), 1 << 20, &plain, &error), "%s", error.text);
     FUZZ_CLAIM(str_equal(buffer_str(&plain), text), "other bytes");
     compressor_free(compressor);
@@ -319,7 +332,8 @@ static void check_dirty(struct str text)
     for (size_t i = 0; i < COUNT_OF(parts) && fuzz_part(&rest, &parts[i]); i++)
         ;
     batch_clear(batch);
-    batch_add_message(batch, &(struct message){.key = parts[0], .value = parts[1], .offset = 7, .timestamp_ms = 1700000000000}, NULL);
+    batch_add_message(batch, &(struct message){.key = parts[0], .value = parts[1], .offset = 7, .timestamp_ms = 1700000000000},
+                      NULL);
     FUZZ_CLAIM(batch_begin(batch, 0), "no room");
     batch->stage = "parse";
     batch->partition = 3;
@@ -333,7 +347,8 @@ static void check_dirty(struct str text)
     FUZZ_CLAIM(dirty_record_read(&record, buffer_str(&lines)), "%s", buffer_text(&lines));
     claim_bytes("the key", record.key, record.key_base64, parts[0]);
     claim_bytes("the value", record.value, record.value_base64, parts[1]);
-    FUZZ_CLAIM(record.partition == 3 && record.offset == 7 && str_is(record.stage, "parse") && record.reason.data, "%s", buffer_text(&lines));
+    FUZZ_CLAIM(record.partition == 3 && record.offset == 7 && str_is(record.stage, "parse") && record.reason.data, "%s",
+               buffer_text(&lines));
     dirty_record_release(&record);
     dirty_reasons_add(reasons, batch);
     dirty_reasons_print(reasons, 3, &printed);
@@ -373,10 +388,12 @@ static void check_sql(struct str text)
     buffer_append_char(&sql, ';');
     position = 0;
     FUZZ_CLAIM(ddl_parse(&statement, buffer_str(&sql), &position, &error), "%s: %s", error.text, buffer_text(&sql));
-    FUZZ_CLAIM(position == sql.size && statement.kind == DDL_CREATE_TABLE && statement.columns.count == 1, "%s", buffer_text(&sql));
+    FUZZ_CLAIM(position == sql.size && statement.kind == DDL_CREATE_TABLE && statement.columns.count == 1, "%s",
+               buffer_text(&sql));
     FUZZ_CLAIM(str_is(str_of(statement.columns.items[0].comment ? statement.columns.items[0].comment : ""), column.comment), "%s",
                buffer_text(&sql));
-    FUZZ_CLAIM(memchr(parts[1].data, 0, parts[1].size) || str_is(parts[1], statement.comment ? statement.comment : ""), "%s", buffer_text(&sql));
+    FUZZ_CLAIM(memchr(parts[1].data, 0, parts[1].size) || str_is(parts[1], statement.comment ? statement.comment : ""), "%s",
+               buffer_text(&sql));
     ddl_statement_release(&statement);
     free(column.comment);
 
@@ -392,7 +409,8 @@ static void check_sql(struct str text)
         buffer_append_char(&sql, ';');
         position = 0;
         FUZZ_CLAIM(ddl_parse(&statement, buffer_str(&sql), &position, &error), "%s: %s", error.text, buffer_text(&sql));
-        FUZZ_CLAIM(position == sql.size && statement.kind == DDL_ADD_PARTITION && statement.spec_count == 2, "%s", buffer_text(&sql));
+        FUZZ_CLAIM(position == sql.size && statement.kind == DDL_ADD_PARTITION && statement.spec_count == 2, "%s",
+                   buffer_text(&sql));
         FUZZ_CLAIM(strcmp(statement.specs[0], spec) == 0, "%s, not %s", statement.specs[0], spec);
         ddl_statement_release(&statement);
         free(spec);
@@ -409,15 +427,33 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     text = fuzz_copy(str_make((const char *)data + 1, size - 1));
     switch (data[0]) {
-    case 'd': check_decimal(text); break;
-    case 't': check_time(text); break;
-    case 'z': check_zone(text); break;
-    case 'c': check_convert(text); break;
-    case 'e': check_encodings(text); break;
-    case 'k': check_compress(text); break;
-    case 'y': check_type(text); break;
-    case 'r': check_dirty(text); break;
-    case 'q': check_sql(text); break;
+    case 'd':
+        check_decimal(text);
+        break;
+    case 't':
+        check_time(text);
+        break;
+    case 'z':
+        check_zone(text);
+        break;
+    case 'c':
+        check_convert(text);
+        break;
+    case 'e':
+        check_encodings(text);
+        break;
+    case 'k':
+        check_compress(text);
+        break;
+    case 'y':
+        check_type(text);
+        break;
+    case 'r':
+        check_dirty(text);
+        break;
+    case 'q':
+        check_sql(text);
+        break;
     default:
         check_decimal(text);
         check_time(text);
