@@ -1,5 +1,6 @@
 /* admin.h: the job's HTTP page on loopback: GET /metrics (Prometheus text), GET /healthz. Reads the registry; changes nothing.
- * Threads: libmicrohttpd's own. Errors: an address that is not loopback, or in use, is ERROR_CONFIG. */
+ * Ownership: admin_stop frees; the registry is borrowed until then. Threads: start and stop the owner's; answers are made on
+ * libmicrohttpd's own. Errors: an address that is not loopback, or in use, is ERROR_CONFIG. */
 #ifndef LUADUCT_ADMIN_ADMIN_H
 #define LUADUCT_ADMIN_ADMIN_H
 

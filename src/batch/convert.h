@@ -6,7 +6,8 @@
  * true/false/1/0 in any case; any type -> string prints it the way it would be parsed. binary <-> string passes the bytes (UTF-8
  * is checked toward string). json -> other types: only from a JSON scalar of the matching kind (binary from base64); any -> json
  * is not offered except string (validated).
- * Threads: one owner (the cache inside). */
+ * Ownership: a struct convert is plain values, nothing to release; its zone is borrowed. Results live as the function says: in
+ * the arena, the document or the text. Threads: one owner (the cache inside). */
 #ifndef LUADUCT_BATCH_CONVERT_H
 #define LUADUCT_BATCH_CONVERT_H
 

@@ -1,6 +1,7 @@
 /* decimal.h: exact decimals as 128-bit unscaled integers with a scale that the caller knows (a column's type).
  * Precision up to 38 fits; products and quotients that do not fit in between are done in 256 bits. Rounding is half away from
- * zero, and only where the name says so. Threads: any, no state. */
+ * zero, and only where the name says so.
+ * Ownership: plain values, nothing to release. Threads: any, no state. */
 #ifndef LUADUCT_BATCH_DECIMAL_H
 #define LUADUCT_BATCH_DECIMAL_H
 

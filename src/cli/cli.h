@@ -1,6 +1,7 @@
 /* cli.h: the command line: one function a command, each in a file of its own.
  * They return the exit status: 0 done, 1 failed at run time, 2 a mistake in the command line or in a person's file. A run without
- * a supervisor may also end with EXIT_RECOVERABLE (supervisor.h). */
+ * a supervisor may also end with EXIT_RECOVERABLE (supervisor.h).
+ * Ownership: argv is borrowed. Threads: the main thread. */
 #ifndef LUADUCT_CLI_CLI_H
 #define LUADUCT_CLI_CLI_H
 

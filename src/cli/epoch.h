@@ -1,4 +1,5 @@
-/* epoch.h: what the two halves of `luaduct epoch` share. */
+/* epoch.h: what the two halves of `luaduct epoch` share.
+ * Ownership: everything is borrowed. Threads: the command's main thread. */
 #ifndef LUADUCT_CLI_EPOCH_H
 #define LUADUCT_CLI_EPOCH_H
 

@@ -1,4 +1,5 @@
-/* run.h: running an opened engine to its end, with progress and signals; shared by `run` and `demo`. */
+/* run.h: running an opened engine to its end, with progress and signals; shared by `run` and `demo`.
+ * Ownership: the engine is borrowed. Threads: the command's main thread, which is the hub's while it runs. */
 #ifndef LUADUCT_CLI_RUN_H
 #define LUADUCT_CLI_RUN_H
 

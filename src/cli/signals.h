@@ -1,6 +1,7 @@
 /* signals.h: SIGINT and SIGTERM as a request to drain; the second one ends the process at once (nothing is lost: offsets that are
- * not committed are read again). A thread waits for them, so that no code runs inside a signal handler. Call signals_block before
- * the first thread is made. */
+ * not committed are read again). A thread waits for them, so that no code runs inside a signal handler.
+ * Ownership: one a process; signals_end joins its thread, arg is borrowed until then. Threads: signals_block before the first
+ * thread is made, all calls on the main thread. */
 #ifndef LUADUCT_CLI_SIGNALS_H
 #define LUADUCT_CLI_SIGNALS_H
 

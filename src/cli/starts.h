@@ -1,5 +1,5 @@
 /* starts.h: where a job begins to read, for people: what the job says, and what that is in the topic as it is now.
- * Threads: the command's main thread. */
+ * Ownership: the engine is borrowed. Threads: the command's main thread. */
 #ifndef LUADUCT_CLI_STARTS_H
 #define LUADUCT_CLI_STARTS_H
 

@@ -1,4 +1,5 @@
 /* client.h: what writing to and reading from the topic of dirty rows share: librdkafka's configuration and its errors.
+ * Ownership: options and settings are borrowed for the call, the login by the client as well; a configuration is the caller's.
  * Threads: any, no state. */
 #ifndef LUADUCT_DIRTY_CLIENT_H
 #define LUADUCT_DIRTY_CLIENT_H

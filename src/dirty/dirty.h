@@ -15,8 +15,10 @@
  * Memory: dirty_append never blocks and never says "full", for a batch that has been run must go somewhere. dirty_backlog tells
  * the bytes that wait for an acknowledgement; the hub counts them with its own against runtime.memory_max and pauses the source,
  * which bounds them like all else. Files have none.
- * Threads: dirty_format any; the store the hub's. `wake` is called from a thread of librdkafka when dirty_durable may answer
- * something new; it may wake a waiter and do nothing else. It is not called once dirty_store_close has returned.
+ * Ownership: dirty_store_close and dirty_reasons_free free; lines, batches and what options name are borrowed.
+ * Threads: dirty_format any, reasons one owner; the store the hub's. `wake` is called from a thread of librdkafka when
+ * dirty_durable may answer something new; it may wake a waiter and do nothing else. It is not called once dirty_store_close has
+ * returned.
  * Errors: disk full and the like are ERROR_FATAL with path and reason. */
 #ifndef LUADUCT_DIRTY_DIRTY_H
 #define LUADUCT_DIRTY_DIRTY_H

@@ -3,6 +3,7 @@
  * what is appended meanwhile is not seen. A row that was read twice stands twice in the store: dirty_newest remembers for each
  * identity where its newest line is, and a second walk takes those.
  * Memory: one line at a time, and 40 bytes an identity, of which DIRTY_IDENTITIES_MAX are remembered.
+ * Ownership: close, free and release give back what was opened or made; a line lasts as long as the call that shows it.
  * Threads: the caller's. Blocks on disk and network. Errors: ERROR_RETRY when brokers do not answer, else ERROR_FATAL. */
 #ifndef LUADUCT_DIRTY_READ_H
 #define LUADUCT_DIRTY_READ_H

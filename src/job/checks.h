@@ -1,7 +1,7 @@
 /* checks.h: what a text of a job file has to look like, one function a kind: the `check` of rows in the option tables
  * (options.h).
  * An error of kind CONFIG is a whole sentence; one of kind DATA goes on after the value: "is no topic name".
- * Threads: any, no state. */
+ * Ownership: texts are borrowed. Threads: any, no state. */
 #ifndef LUADUCT_JOB_CHECKS_H
 #define LUADUCT_JOB_CHECKS_H
 

@@ -1,7 +1,9 @@
 /* job.h: one job, as its YAML files describe it, checked and with defaults filled in.
  * Made by job_load from the job file and the file of data sources; every value comes from the option tables (options.h), which
  * are also what `luaduct help config` and config/reference.md are made from.
- * Ownership: job_free frees all. Read-only after loading; any thread. Times are milliseconds, sizes bytes. */
+ * Ownership: job_free frees all. Threads: one until it is loaded and automatic_set, any after that, read-only. Times are
+ * milliseconds, sizes bytes.
+ * Errors: mistakes of a person go to the report, all of them at once. */
 #ifndef LUADUCT_JOB_JOB_H
 #define LUADUCT_JOB_JOB_H
 

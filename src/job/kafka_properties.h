@@ -1,4 +1,5 @@
-/* kafka_properties.h: which librdkafka properties a person may set. Threads: any, no state. */
+/* kafka_properties.h: which librdkafka properties a person may set, and what is known of them.
+ * Ownership: constant texts. Threads: any, no state. Source: librdkafka's CONFIGURATION.md. */
 #ifndef LUADUCT_JOB_KAFKA_PROPERTIES_H
 #define LUADUCT_JOB_KAFKA_PROPERTIES_H
 

@@ -1,5 +1,7 @@
 /* resolve.h: ${env:NAME} and ${file:PATH} in the scalars of a tree, so that secrets stay out of job files.
- * "$${" stands for a plain "${". Threads: one owner of the tree. */
+ * "$${" stands for a plain "${".
+ * Ownership: new texts belong to the tree, or to the caller's buffer; path_join's is the caller's. Threads: one owner of the
+ * tree. */
 #ifndef LUADUCT_JOB_RESOLVE_H
 #define LUADUCT_JOB_RESOLVE_H
 

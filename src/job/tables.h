@@ -1,4 +1,5 @@
-/* tables.h: the option tables of the two files. Constant. */
+/* tables.h: the option tables of the two files. Constant.
+ * Ownership: nothing to release. Threads: any. */
 #ifndef LUADUCT_JOB_TABLES_H
 #define LUADUCT_JOB_TABLES_H
 

@@ -1,6 +1,7 @@
 /* yaml.h: a YAML file as a tree of values with their places (util/tree.h).
  * A job file is data: anchors, aliases, merge keys, tags and several documents are refused, so are keys that occur twice.
- * Bounds: 4 MiB a file, 32 levels, 4,096 keys a map. Threads: any, no state. */
+ * Bounds: 4 MiB a file, 32 levels, 4,096 keys a map.
+ * Ownership: tree_free on the root. Threads: any, no state. */
 #ifndef LUADUCT_JOB_YAML_H
 #define LUADUCT_JOB_YAML_H
 

@@ -1,6 +1,6 @@
 /* names.h: librdkafka's properties by name. Which there are, and which are for all clients, it tells in the table that it prints
  * for its documentation, and nowhere else; that table is read here, so that it is right for whichever version is linked.
- * Threads: any, no state. */
+ * Ownership: the table is the caller's, to free. Threads: any, no state. */
 #ifndef LUADUCT_KAFKA_NAMES_H
 #define LUADUCT_KAFKA_NAMES_H
 

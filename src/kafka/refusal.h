@@ -1,6 +1,7 @@
 /* refusal.h: what librdkafka's and OpenSSL's texts say about a connection that was not let in: which end, and what to correct.
  * Sources: error codes of the Kafka protocol; TLS alerts, RFC 5246 7.2 and RFC 8446 6.2, as OpenSSL 3 words them ("sslv3 alert
- * certificate expired"). Threads: any, no state. */
+ * certificate expired").
+ * Ownership: facts and texts are borrowed. Threads: any, no state. */
 #ifndef LUADUCT_KAFKA_REFUSAL_H
 #define LUADUCT_KAFKA_REFUSAL_H
 

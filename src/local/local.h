@@ -1,6 +1,7 @@
 /* local.h: the MaxCompute-compatible endpoint on loopback: one HTTP server for control plane and tunnel, rows in SQLite.
- * It implements protocol/maxcompute.md, not whatever our client sends. Ownership: local_stop frees; the server has its own
- * threads.
+ * It implements protocol/maxcompute.md, not whatever our client sends.
+ * Ownership: local_stop frees; options are borrowed for local_start, the log until local_stop. Threads: the server has its
+ * own, one a connection; the functions here are the owner's.
  * Bounds: bodies are limited, sessions expire (time passed by the server's clock). */
 #ifndef LUADUCT_LOCAL_LOCAL_H
 #define LUADUCT_LOCAL_LOCAL_H

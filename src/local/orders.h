@@ -1,6 +1,7 @@
 /* orders.h: order records for demo, benches and tests: one JSON object, about 280 bytes, the same for the same arguments.
  * The same records, byte for byte, as the bench definition's generator: 100,000 of seed 1 have SHA-256 e9fa0840…48d2aa (joined by
- * \n). */
+ * \n).
+ * Ownership: plain values, nothing to release. Threads: one owner of a struct orders. */
 #ifndef LUADUCT_LOCAL_ORDERS_H
 #define LUADUCT_LOCAL_ORDERS_H
 

@@ -1,5 +1,6 @@
 /* server.h: a request and its answer, between the server (local.c) and the two planes (control.c, tunnel.c).
- * A request is handled by one thread from its first byte to its answer. */
+ * Ownership: local.c makes and frees both; the planes fill the answer. Threads: a request is handled by one thread from its first
+ * byte to its answer. */
 #ifndef LUADUCT_LOCAL_SERVER_H
 #define LUADUCT_LOCAL_SERVER_H
 

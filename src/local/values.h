@@ -1,7 +1,9 @@
 /* values.h: a record's values as columns of SQLite and back, with the checks that the service makes when it stores them.
  * Readable in any SQLite tool: integers and booleans INTEGER, float and double REAL ("NaN" as text), decimals, dates and times
  * TEXT (UTC where they are instants), texts TEXT, binary BLOB; array, map and struct BLOB in their wire form (a record stream of
- * one column). Threads: no state. Errors: ERROR_DATA names the column, never the value. */
+ * one column).
+ * Ownership: bound bytes and read ones are borrowed, as each function says. Threads: any, no state. Errors: ERROR_DATA names the
+ * column, never the value. */
 #ifndef LUADUCT_LOCAL_VALUES_H
 #define LUADUCT_LOCAL_VALUES_H
 

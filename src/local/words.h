@@ -1,4 +1,5 @@
-/* words.h: numbers and durations as the scripts and options of the local endpoint write them. Threads: any. */
+/* words.h: numbers and durations as the scripts and options of the local endpoint write them.
+ * Ownership: plain values, nothing to release. Threads: any, no state. */
 #ifndef LUADUCT_LOCAL_WORDS_H
 #define LUADUCT_LOCAL_WORDS_H
 

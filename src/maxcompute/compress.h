@@ -1,7 +1,8 @@
 /* compress.h: bodies as Content-Encoding names them (protocol section 6.7).
  * Deflate is the zlib container, level 1 by isa-l where the build has it, else zlib. zstd is one frame at level 1; whether every
  * region of the service takes it is not public (section 6.7), deflate it takes everywhere.
- * Ownership: a compressor is reused for block after block and belongs to one thread (its state is some 300 kB).
+ * Ownership: a compressor is reused for block after block (its state is some 300 kB); compressor_free frees.
+ * Threads: a compressor belongs to one; decompress any.
  * Bounds: decompress stops at bytes_max, so that a small hostile body cannot fill the memory. */
 #ifndef LUADUCT_MAXCOMPUTE_COMPRESS_H
 #define LUADUCT_MAXCOMPUTE_COMPRESS_H

@@ -1,5 +1,5 @@
 /* denial.h: why the service does not let a request in, from its answer, and what a person has to look at (protocol section 1.6).
- * Threads: any, no state. */
+ * Ownership: everything is borrowed. Threads: any, no state. */
 #ifndef LUADUCT_MAXCOMPUTE_DENIAL_H
 #define LUADUCT_MAXCOMPUTE_DENIAL_H
 

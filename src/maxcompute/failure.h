@@ -1,6 +1,7 @@
 /* failure.h: why a request got no answer, in words: certificates that are not trusted and proxies that refuse are named as such,
- * with what to look at. Threads: any. Errors: FATAL for what another attempt cannot change, else RETRY. No password is part of a
- * text: libcurl names hosts only, and log_secret knows the proxy's. */
+ * with what to look at.
+ * Ownership: everything is borrowed. Threads: any. Errors: FATAL for what another attempt cannot change, else RETRY. No password
+ * is part of a text: libcurl names hosts only, and log_secret knows the proxy's. */
 #ifndef LUADUCT_MAXCOMPUTE_FAILURE_H
 #define LUADUCT_MAXCOMPUTE_FAILURE_H
 

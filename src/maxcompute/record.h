@@ -2,6 +2,7 @@
  * Encoding is over columns in wire form, row by row, into chunks without trailer, so that a block can be put together from chunks
  * of many workers: record_encode appends records and their CRCs, record_trailer ends a block whose CRCs stand one after the
  * other. Decoding serves the local endpoint, downloads and tests; it never trusts its input.
+ * Ownership: buffers, columns and bodies are the caller's; a decoder owns the values that it gives.
  * Threads: no state; a decoder belongs to one thread. Bounds: record_encode reserves as it goes in the given buffers. */
 #ifndef LUADUCT_MAXCOMPUTE_RECORD_H
 #define LUADUCT_MAXCOMPUTE_RECORD_H

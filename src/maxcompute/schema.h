@@ -1,5 +1,5 @@
 /* schema.h: the target's types and table schemas, as the service writes them (protocol sections 3.2, 7.3).
- * Ownership: a schema owns its columns and texts; schema_release frees. Read-only after reading, any thread. */
+ * Ownership: a schema owns its columns and texts; mc_schema_release frees. Threads: any, read-only after reading. */
 #ifndef LUADUCT_MAXCOMPUTE_SCHEMA_H
 #define LUADUCT_MAXCOMPUTE_SCHEMA_H
 

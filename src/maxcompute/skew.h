@@ -1,6 +1,7 @@
 /* skew.h: how far this machine's clock is from the service's, by the Date header of its answers.
  * It is only ever told, never corrected for: rows are put into table partitions and logs are read by this clock too, so a person
- * has to set it. Threads: one owner. Units: milliseconds of wall-clock time. */
+ * has to set it.
+ * Ownership: plain values, nothing to release. Threads: one owner. Units: milliseconds of wall-clock time. */
 #ifndef LUADUCT_MAXCOMPUTE_SKEW_H
 #define LUADUCT_MAXCOMPUTE_SKEW_H
 

@@ -10,7 +10,7 @@
  *                        the service's 500 blocks in 5 minutes
  *     flush_interval     the default, or as long as 500 sessions in 5 minutes ask for with target.partitions_open_max
  *
- * Threads: the command's main thread, before the job's structures are handed to anyone. */
+ * Ownership: the job is borrowed. Threads: the command's main thread, before the job's structures are handed to anyone. */
 #ifndef LUADUCT_PIPELINE_AUTOMATIC_H
 #define LUADUCT_PIPELINE_AUTOMATIC_H
 

@@ -1,5 +1,6 @@
 /* budget.h: what a job may take of memory, of the service's limits and of the record beside an offset, computed from its settings
- * alone. `check` prints it, the hub and the source go by the same numbers. Threads: any, no state. */
+ * alone. `check` prints it, the hub and the source go by the same numbers.
+ * Ownership: plain values, nothing to release. Threads: any, no state. Units: bytes, and bytes a second. */
 #ifndef LUADUCT_PIPELINE_BUDGET_H
 #define LUADUCT_PIPELINE_BUDGET_H
 

@@ -3,7 +3,8 @@
  * A step is a boundary: what its sentence says has just happened. Test builds can stop the process there: step_reached(STEP_X)
  * looks at the environment variable LUADUCT_STEP, a list such as "prepare_stored:2:kill,sealed:1:stop"; at the second time that
  * prepare_stored is reached the process kills itself (SIGKILL), at the first `sealed` it stops itself (SIGSTOP), to be woken by a
- * test. Without LUADUCT_STEPS defined at compile time nothing of it exists. Threads: the hub's. */
+ * test. Without LUADUCT_STEPS defined at compile time nothing of it exists.
+ * Ownership: nothing to release. Threads: the hub's. */
 #ifndef LUADUCT_PIPELINE_STEPS_H
 #define LUADUCT_PIPELINE_STEPS_H
 

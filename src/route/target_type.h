@@ -1,6 +1,7 @@
 /* target_type.h: what a target column's type asks of a value beyond the pipeline's type that is nearest to it: ranges, lengths,
  * UTF-8. Used for whole columns (mapping.c) and for what stands inside of arrays, maps and structs (nested.c).
- * Each check returns NULL or, as the end of a sentence that begins with the value, why not. Threads: any. Private to route/. */
+ * Each check returns NULL or, as the end of a sentence that begins with the value, why not.
+ * Ownership: plain values and constant texts. Threads: any, no state. Private to route/. */
 #ifndef LUADUCT_ROUTE_TARGET_TYPE_H
 #define LUADUCT_ROUTE_TARGET_TYPE_H
 

@@ -1,5 +1,5 @@
 /* embedded.h: the Lua modules that ship inside the binary (lua/ of the source tree), put there by the build.
- * Read-only, any thread. The table ends with a row whose name is NULL. */
+ * The table ends with a row whose name is NULL. Ownership: constant. Threads: any. */
 #ifndef LUADUCT_SCRIPT_EMBEDDED_H
 #define LUADUCT_SCRIPT_EMBEDDED_H
 

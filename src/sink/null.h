@@ -1,4 +1,5 @@
-/* null.h: a sink that acknowledges and forgets; for benches and tests of the pipeline. Its schema is given. */
+/* null.h: a sink that acknowledges and forgets; for benches and tests of the pipeline. Its schema is given.
+ * Ownership: as sink.h says; `free` of its functions frees it. Threads: the hub's. */
 #ifndef LUADUCT_SINK_NULL_H
 #define LUADUCT_SINK_NULL_H
 

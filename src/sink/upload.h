@@ -11,7 +11,9 @@
  * A table that is dropped and made again under the same name would take our records into another table than the one that the
  * position names. Tunnel answers carry no table id, so beside the question for the block lists the metadata are read again, one
  * request for all sessions that exist by then: the id of SINK_READY at that time, which is after the session was created, means
- * that it was this table all the time. */
+ * that it was this table all the time.
+ * Ownership: `free` of its functions frees it; client, log and create_schema are borrowed until then. Threads: the hub's. Errors:
+ * sink.h. */
 #ifndef LUADUCT_SINK_UPLOAD_H
 #define LUADUCT_SINK_UPLOAD_H
 

@@ -5,7 +5,10 @@
  * The start position of a partition is resolved here: the committed offset; for a group that has none, `otherwise` (or `start`,
  * whose offsets are refused when one of them is not in the log: kafka_start_check);
  * a partition that appears later in a group that already has committed offsets starts at its earliest offset (rule 1).
- * max.poll.interval: the hub calls fetch at least every third of it. */
+ * max.poll.interval: the hub calls fetch at least every third of it.
+ * Ownership: `free` of its functions frees the source; job and log are borrowed until then. Threads: the hub's; librdkafka's own
+ * wake it.
+ * Errors: what may heal is ERROR_RETRY, what a person has to correct ERROR_CONFIG or ERROR_FATAL. */
 #ifndef LUADUCT_SOURCE_KAFKA_H
 #define LUADUCT_SOURCE_KAFKA_H
 

@@ -1,4 +1,5 @@
-/* base.h: the few words of C that every file of the project uses. */
+/* base.h: the few words of C that every file of the project uses.
+ * Ownership: what the x-functions give is freed by free(). Threads: any, no state. */
 #ifndef LUADUCT_UTIL_BASE_H
 #define LUADUCT_UTIL_BASE_H
 

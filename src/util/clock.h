@@ -1,5 +1,5 @@
 /* clock.h: the two clocks. Only main loops read them; everything else gets the time passed in, so that tests do not sleep.
- * Units: milliseconds. Threads: any. */
+ * Units: milliseconds. Ownership: nothing to release. Threads: any. */
 #ifndef LUADUCT_UTIL_CLOCK_H
 #define LUADUCT_UTIL_CLOCK_H
 

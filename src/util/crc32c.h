@@ -1,5 +1,6 @@
 /* crc32c.h: CRC-32C (Castagnoli, reflected 0x82F63B78, start and final XOR 0xFFFFFFFF; protocol section 6.3).
- * By the CPU's instruction where there is one (chosen once), else by table. Threads: any. */
+ * By the CPU's instruction where there is one (chosen once), else by table.
+ * Ownership: bytes are borrowed. Threads: any, no state that changes. */
 #ifndef LUADUCT_UTIL_CRC32C_H
 #define LUADUCT_UTIL_CRC32C_H
 

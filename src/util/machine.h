@@ -1,6 +1,7 @@
 /* machine.h: what this process may use of the machine: cores by its affinity, cores and memory by the limits of its control
  * groups (cgroup v2, its own and those above it), whichever is less.
- * Threads: any, no state. Cheap enough for the start of a job, not for a loop: it reads some files. */
+ * Ownership: plain values, nothing to release. Threads: any, no state. Cheap enough for the start of a job, not for a loop: it
+ * reads some files. */
 #ifndef LUADUCT_UTIL_MACHINE_H
 #define LUADUCT_UTIL_MACHINE_H
 

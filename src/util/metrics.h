@@ -1,5 +1,6 @@
 /* metrics.h: named numbers that the progress display and /metrics both read.
- * A registry is made once; metrics are added at start or when a label value appears and live as long as the registry.
+ * Ownership: metrics are added at start or when a label value appears, belong to the registry and live as long as it;
+ * metrics_free frees all.
  * Threads: adding and printing take the registry's lock; values are atomics, set and added without it.
  * Names and types as Prometheus has them: counters end in _total, base units (seconds, bytes). */
 #ifndef LUADUCT_UTIL_METRICS_H

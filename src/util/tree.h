@@ -1,6 +1,6 @@
 /* tree.h: a value tree read from a YAML file, every node with its place, so that late checks point as well as early ones.
- * Ownership: the tree owns its nodes and texts; freed as a whole by tree_free on the root. Read-only after reading; any
- * thread. */
+ * Ownership: the tree owns its nodes and texts; freed as a whole by tree_free on the root. Threads: any, read-only
+ * after reading. */
 #ifndef LUADUCT_UTIL_TREE_H
 #define LUADUCT_UTIL_TREE_H
 

@@ -56,6 +56,15 @@ def test_every_file_opens_with_its_name():
     assert not wrong, "no opening comment that names the file: " + ", ".join(wrong)
 
 
+def test_every_public_header_says_who_owns_and_which_thread():
+    wrong = []
+    for path in SOURCES:
+        opening = path.read_text().partition("*/")[0]
+        if path.suffix == ".h" and "internal" not in path.name:
+            wrong += [f"{path.relative_to(ROOT)}: no \"{word}\" in the opening comment" for word in ("Ownership:", "Threads:") if word not in opening]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_lua_is_known_in_one_folder():
     wrong = [str(p.relative_to(ROOT)) for p in SOURCES if re.search(r"#\s*include\s+<(lua|lauxlib|lualib)\.h>", p.read_text()) and p.parent.name != "script"]
     assert not wrong, wrong

@@ -4,7 +4,8 @@
  * errors of the call (types that do not go together) fail with a sentence that names both types.
  * Types: bigint op bigint = bigint (`/` = double, `//` and `%` floor as in Lua); with a decimal = decimal (decimal.h's scales);
  * with a double = double; decimal with double = double. `..` takes any types and gives string. Arena full is an error as well.
- * Instants and dates: comparison, with text constants parsed strictly; no arithmetic yet. Threads: the batch's owner. */
+ * Instants and dates: comparison, with text constants parsed strictly; no arithmetic yet.
+ * Ownership: operands are borrowed; new columns live in the batch's arena. Threads: the batch's owner. */
 #ifndef LUADUCT_BATCH_KERNELS_ARITHMETIC_H
 #define LUADUCT_BATCH_KERNELS_ARITHMETIC_H
 

@@ -1,5 +1,5 @@
 /* json_extractor.h: what the parts of the extractor share; for json*.c and their tests only.
- * Ownership and threads: those of the extractor (json.h). */
+ * Ownership: all of it is the extractor's (json.h), columns and texts of a batch the arena's. Threads: the extractor's owner. */
 #ifndef LUADUCT_BATCH_KERNELS_JSON_EXTRACTOR_H
 #define LUADUCT_BATCH_KERNELS_JSON_EXTRACTOR_H
 

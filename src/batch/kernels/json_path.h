@@ -1,5 +1,5 @@
 /* json_path.h: what a compiled path holds; for the extractor only.
- * Ownership: json_path_parse gives it, json_path_free takes it. Read-only after parsing; any thread. */
+ * Ownership: json_path_parse gives it, json_path_free takes it. Threads: any; read-only after parsing. */
 #ifndef LUADUCT_BATCH_KERNELS_JSON_PATH_H
 #define LUADUCT_BATCH_KERNELS_JSON_PATH_H
 

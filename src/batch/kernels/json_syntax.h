@@ -1,7 +1,7 @@
 /* json_syntax.h: from one place of a JSON text to the next, checked; for json_scan.c.
  * The text ends at `end`, and the byte before it is a closing brace: what stops at a byte that it does not know stops there at
  * the latest and needs no end. Functions answer NULL for what is no JSON, and for nesting beyond 64.
- * Threads: any, no state. */
+ * Ownership: places in a borrowed text, nothing to release. Threads: any, no state. */
 #ifndef LUADUCT_BATCH_KERNELS_JSON_SYNTAX_H
 #define LUADUCT_BATCH_KERNELS_JSON_SYNTAX_H
 

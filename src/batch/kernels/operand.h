@@ -1,5 +1,5 @@
 /* operand.h: what the arithmetic and comparison kernels share: reading operands, and the new column's NULLs.
- * Threads: the batch's owner. */
+ * Ownership: operands are borrowed; new columns and constants live in the batch's arena. Threads: the batch's owner. */
 #ifndef LUADUCT_BATCH_KERNELS_OPERAND_H
 #define LUADUCT_BATCH_KERNELS_OPERAND_H
 
