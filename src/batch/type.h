@@ -39,6 +39,17 @@ struct instant {
 __extension__ typedef __int128 int128;
 __extension__ typedef unsigned __int128 uint128;
 
+/* One value of any type but TYPE_NULL. */
+union type_value {
+    uint8_t boolean;
+    int64_t bigint;
+    double real;
+    int128 decimal;
+    struct str text;
+    int32_t date;
+    struct instant instant;
+};
+
 #define TYPE_OF(kind_) ((struct type){.kind = (kind_)})
 static inline struct type type_decimal(uint8_t precision, uint8_t scale)
 {

@@ -9,20 +9,6 @@
 #define LUADUCT_VERSION "unknown"
 #endif
 
-/* Text when it is UTF-8, else {"base64": ...}; null when absent. */
-static void append_bytes(struct buffer *lines, struct str bytes)
-{
-    if (!bytes.data) {
-        buffer_append_str(lines, STR("null"));
-    } else if (str_is_utf8(bytes)) {
-        buffer_append_json(lines, bytes);
-    } else {
-        buffer_append_str(lines, STR("{\"base64\":\""));
-        buffer_append_base64(lines, bytes);
-        buffer_append_str(lines, STR("\"}"));
-    }
-}
-
 static void append_member(struct buffer *lines, const char *name, struct str text)
 {
     buffer_print(lines, ",\"%s\":", name);
@@ -61,9 +47,9 @@ void dirty_format(const struct batch *batch, const struct dirty_origin *origin, 
         append_member(lines, "column", row->column);
         append_member(lines, "reason", row->reason);
         buffer_append_str(lines, STR(",\"key\":"));
-        append_bytes(lines, message->key);
+        buffer_append_json_bytes(lines, message->key);
         buffer_append_str(lines, STR(",\"value\":"));
-        append_bytes(lines, message->value);
+        buffer_append_json_bytes(lines, message->value);
         batch_headers(batch, row->message, &headers);
         if (headers.size) {
             /* The source made it: it is JSON already. */

@@ -32,17 +32,6 @@ struct nested {
     char reason[NESTED_REASON_MAX];
 };
 
-/* One value of any type of the pipeline. */
-union cell {
-    uint8_t boolean;
-    int64_t bigint;
-    double real;
-    int128 decimal;
-    struct str text;
-    int32_t date;
-    struct instant instant;
-};
-
 struct nested *nested_new(struct convert *convert)
 {
     struct nested *nested = xcalloc(1, sizeof(*nested));
@@ -138,7 +127,7 @@ static enum convert_status wrong_kind(struct nested *nested, yyjson_val *value, 
 /* --- scalars --- */
 
 /* What the target's type asks beyond the pipeline's, and the value as it is encoded. */
-static const char *fit(struct nested *nested, const struct mc_type *type, struct type from, const union cell *cell,
+static const char *fit(struct nested *nested, const struct mc_type *type, struct type from, const union type_value *cell,
                        struct record_value *value_out, bool *full_out)
 {
     const char *reason = NULL;
@@ -188,7 +177,7 @@ static enum convert_status take_scalar(struct nested *nested, const struct mc_ty
     enum convert_status status;
     const char *reason = NULL;
     enum wire_kind wire;
-    union cell cell;
+    union type_value cell;
     struct type to;
     bool full = false;
 

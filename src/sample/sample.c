@@ -16,19 +16,6 @@ enum { MISTAKES_MAX = 20 };
 
 /* --- writing --- */
 
-static void print_bytes(struct str bytes, struct buffer *text)
-{
-    if (!bytes.data) {
-        buffer_append_str(text, STR("null"));
-    } else if (str_is_utf8(bytes)) {
-        buffer_append_json(text, bytes);
-    } else {
-        buffer_append_str(text, STR("{\"base64\":\""));
-        buffer_append_base64(text, bytes);
-        buffer_append_str(text, STR("\"}"));
-    }
-}
-
 static void print_member(const char *name, struct str value, struct buffer *text)
 {
     if (!value.data)
@@ -52,14 +39,14 @@ void sample_print_record(const struct sample_record *record, struct buffer *text
 {
     buffer_print(text, "{\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",\"timestamp\":%" PRId64 ",\"key\":", record->partition,
                  record->message.offset, record->message.timestamp_ms);
-    print_bytes(record->message.key, text);
+    buffer_append_json_bytes(text, record->message.key);
     buffer_append_str(text, STR(",\"value\":"));
-    print_bytes(record->message.value, text);
+    buffer_append_json_bytes(text, record->message.value);
     for (size_t i = 0; i < record->header_count; i++) {
         buffer_append_str(text, i ? STR(",[") : STR(",\"headers\":[["));
-        print_bytes(record->headers[i].name, text);
+        buffer_append_json_bytes(text, record->headers[i].name);
         buffer_append_char(text, ',');
-        print_bytes(record->headers[i].value, text);
+        buffer_append_json_bytes(text, record->headers[i].value);
         buffer_append_char(text, ']');
     }
     buffer_append_str(text, record->header_count ? STR("]}\n") : STR("}\n"));

@@ -179,15 +179,7 @@ struct column_box {
 
 struct constant {
     struct column column;
-    union {
-        uint8_t boolean;
-        int64_t bigint;
-        double real;
-        int128 decimal;
-        struct str text;
-        int32_t date;
-        struct instant instant;
-    } value;
+    union type_value value;
     uint8_t null;
 };
 

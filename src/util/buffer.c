@@ -121,6 +121,19 @@ void buffer_append_base64(struct buffer *buffer, struct str bytes)
     }
 }
 
+void buffer_append_json_bytes(struct buffer *buffer, struct str bytes)
+{
+    if (!bytes.data) {
+        buffer_append_str(buffer, STR("null"));
+    } else if (str_is_utf8(bytes)) {
+        buffer_append_json(buffer, bytes);
+    } else {
+        buffer_append_str(buffer, STR("{\"base64\":\""));
+        buffer_append_base64(buffer, bytes);
+        buffer_append_str(buffer, STR("\"}"));
+    }
+}
+
 const char *buffer_text(struct buffer *buffer)
 {
     if (!buffer_reserve(buffer, 1))

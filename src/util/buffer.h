@@ -52,6 +52,8 @@ void buffer_print(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2,
 /* As a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD: check first where they matter. */
 void buffer_append_json(struct buffer *buffer, struct str text);
 void buffer_append_base64(struct buffer *buffer, struct str bytes);
+/* A JSON string when it is UTF-8, else {"base64":"..."}; null when absent. */
+void buffer_append_json_bytes(struct buffer *buffer, struct str bytes);
 
 static inline struct str buffer_str(const struct buffer *buffer)
 {

@@ -5,6 +5,7 @@
  * JSON, what every column must hold, which column fails first, which rows an array makes, and what is left over. Where it cannot
  * know (it reads numbers of 64 bits, 2,048 levels, names without zero bytes, and forgets digits) it is not asked. */
 #include "fuzz.h"
+#include "../support/cell_text.h"
 
 #include "batch/decimal.h"
 #include "batch/kernels/json_scan.h"
@@ -164,42 +165,6 @@ static void release_spec(struct spec *spec)
 
 /* --- the batch, both ways --- */
 
-static void print_cell(struct buffer *text, const struct column *column, uint32_t row)
-{
-    char digits[DECIMAL_TEXT_MAX];
-
-    if (column_is_null(column, row)) {
-        buffer_append_str(text, STR("NULL"));
-        return;
-    }
-    switch (column->type.kind) {
-    case TYPE_BOOLEAN:
-        buffer_print(text, "%u", column->boolean[row]);
-        break;
-    case TYPE_BIGINT:
-        buffer_print(text, "%lld", (long long)column->bigint[row]);
-        break;
-    case TYPE_DOUBLE:
-        buffer_print(text, "%a", column->real[row]);
-        break;
-    case TYPE_DECIMAL:
-        buffer_append(text, digits, decimal_print(column->decimal[row], column->type.scale, digits));
-        break;
-    case TYPE_DATE:
-        buffer_print(text, "day %d", column->date[row]);
-        break;
-    case TYPE_DATETIME:
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMP_NTZ:
-        buffer_print(text, "%lld+%d", (long long)column->instant[row].seconds, column->instant[row].nanos);
-        break;
-    default:
-        buffer_print(text, "%zu:", column->text[row].size);
-        buffer_append_str(text, column->text[row]);
-        break;
-    }
-}
-
 static void fill_batch(struct batch *batch, const struct spec *spec, const struct str *documents, size_t count)
 {
     bool ok;
@@ -224,7 +189,7 @@ static void print_batch(const struct batch *batch, struct buffer *text)
                      batch->row_index ? batch->row_index[row] : 0);
         for (uint32_t k = 1; k < batch->field_count; k++) {
             buffer_append_char(text, '|');
-            print_cell(text, batch->fields[k].column, row);
+            cell_print(text, batch->fields[k].column, row);
         }
         buffer_append_char(text, '\n');
     }

@@ -34,15 +34,7 @@ static struct column *literal(struct batch *batch, const char *text, uint32_t ro
     size_t size = strlen(text);
     struct column one = {.type = TYPE_OF(TYPE_BIGINT)};
     struct column *column;
-    union {
-        uint8_t boolean;
-        int64_t bigint;
-        double real;
-        int128 decimal;
-        struct str text;
-        int32_t date;
-        struct instant instant;
-    } value = {0};
+    union type_value value = {0};
 
     if (strcmp(text, "null") == 0) {
         one.type = TYPE_OF(TYPE_NULL);

@@ -1,8 +1,8 @@
 /* json_scan_test.c: the short way through a document decides nothing: with and without it all columns, NULLs, dirty rows and
  * reasons are the same. Each document lies in a block of its own size, so that a sanitizer finds any byte read beyond it. */
-#include "batch/decimal.h"
 #include "batch/kernels/json_scan.h"
 #include "local/orders.h"
+#include "support/cell_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,32 +70,6 @@ static const struct {
     {required_columns, COUNT_OF(required_columns)},
 };
 
-static void print_cell(struct buffer *text, const struct column *column, uint32_t row)
-{
-    char digits[DECIMAL_TEXT_MAX];
-
-    if (column_is_null(column, row)) {
-        buffer_append_str(text, STR("NULL"));
-        return;
-    }
-    switch (column->type.kind) {
-    case TYPE_BOOLEAN: buffer_print(text, "%u", column->boolean[row]); break;
-    case TYPE_BIGINT: buffer_print(text, "%lld", (long long)column->bigint[row]); break;
-    case TYPE_DOUBLE: buffer_print(text, "%a", column->real[row]); break;
-    case TYPE_DECIMAL: buffer_append(text, digits, decimal_print(column->decimal[row], column->type.scale, digits)); break;
-    case TYPE_DATE: buffer_print(text, "day %d", column->date[row]); break;
-    case TYPE_DATETIME:
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMP_NTZ:
-        buffer_print(text, "%lld+%d", (long long)column->instant[row].seconds, column->instant[row].nanos);
-        break;
-    default:
-        buffer_print(text, "%zu:", column->text[row].size);
-        buffer_append_str(text, column->text[row]);
-        break;
-    }
-}
-
 /* A line for each row that is left and for each dirty one. */
 static void run_batch(struct json_extractor *extractor, struct batch *batch, enum when_error when_error,
                       const struct str *documents, size_t count, struct buffer *text)
@@ -115,7 +89,7 @@ static void run_batch(struct json_extractor *extractor, struct batch *batch, enu
         buffer_print(text, "%u", batch->selection[i]);
         for (uint32_t k = 1; k < batch->field_count; k++) {
             buffer_append_char(text, '|');
-            print_cell(text, batch->fields[k].column, batch->selection[i]);
+            cell_print(text, batch->fields[k].column, batch->selection[i]);
         }
         buffer_append_char(text, '\n');
     }

@@ -8,22 +8,12 @@
 
 struct json_scan;
 
-union json_cell {
-    uint8_t boolean;
-    int64_t bigint;
-    double real;
-    int128 decimal;
-    struct str text;
-    int32_t date;
-    struct instant instant;
-};
-
 struct json_spec {
     struct str name;
     struct type type;
     bool required;
     bool has_default;
-    union json_cell default_value;
+    union type_value default_value;
     char *default_memory;
     struct json_path *path;
     struct json_node *node;

@@ -373,7 +373,7 @@ void json_store(struct json_extractor *x, struct json_spec *spec)
 /* The default's text by the type's rules; NULL, or why not. */
 const char *json_parse_default(struct json_extractor *x, struct json_spec *spec, struct str text)
 {
-    union json_cell *cell = &spec->default_value;
+    union type_value *cell = &spec->default_value;
 
     spec->default_memory = xmalloc(text.size + 1);
     if (text.size)
