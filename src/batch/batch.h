@@ -5,7 +5,8 @@
  * Ownership: the batch owns its arena and keeps its messages alive until batch_clear, which calls `release` for them.
  * What outlives the batch (dirty rows, samples) must be copied out.
  * Threads: one owner at a time; it changes hands through queues. batch_clear may run on any thread.
- * Bounds: BATCH_ROWS_MAX messages; expansion may make more rows, up to BATCH_EXPANDED_ROWS_MAX and the arena's limit. */
+ * Bounds: BATCH_ROWS_MAX messages; expansion may make more rows, up to BATCH_EXPANDED_ROWS_MAX and the arena's limit.
+ * Errors: a row's go to the dirty rows (batch_fail); stop_error says why the batch as a whole cannot go on. */
 #ifndef LUADUCT_BATCH_BATCH_H
 #define LUADUCT_BATCH_BATCH_H
 

@@ -1,7 +1,8 @@
 /* time.h: dates, points in time, zones. Proleptic Gregorian calendar, years 1..9999. Never localtime, never TZ.
  * Zones: IANA names through GLib's GTimeZone, and fixed offsets "+08:00", "Z", "UTC".
  * Ownership: zone_free frees a zone; all else is plain values. Units: as the names say (days, seconds, nanos), since 1970.
- * Threads: a struct zone is read-only after zone_open and may be shared; a struct zone_cache belongs to one thread. */
+ * Threads: a struct zone is read-only after zone_open and may be shared; a struct zone_cache belongs to one thread.
+ * Errors: CONFIG for a zone that there is none of, FATAL when its file cannot be read. */
 #ifndef LUADUCT_BATCH_TIME_H
 #define LUADUCT_BATCH_TIME_H
 

@@ -1,7 +1,8 @@
 /* type.h: the types of values inside the pipeline (the target's types are maxcompute/schema.h).
  * Names as people write them: boolean, bigint, double, decimal(p,s), string, binary, date, datetime, timestamp, timestamp_ntz,
  * json. Sizes are bytes.
- * Ownership: plain values, nothing to release. Threads: any, no state. */
+ * Ownership: plain values, nothing to release. Threads: any, no state.
+ * Errors: CONFIG, with the nearest type. */
 #ifndef LUADUCT_BATCH_TYPE_H
 #define LUADUCT_BATCH_TYPE_H
 

@@ -1,5 +1,6 @@
 /* sample_take.h: takes records out of a topic for a sample: what is there first, in equal shares of the partitions, then what
- * comes. Ownership: the caller's struct and arrays. Threads: the command's main thread; `stop` may be set by another. */
+ * comes. Ownership: the caller's struct and arrays. Threads: the command's main thread; `stop` may be set by another.
+ * Times are milliseconds. Errors: RETRY when brokers do not answer, else as kafka_reader.h. */
 #ifndef LUADUCT_CLI_SAMPLE_TAKE_H
 #define LUADUCT_CLI_SAMPLE_TAKE_H
 

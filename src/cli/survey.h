@@ -1,7 +1,8 @@
 /* survey.h: where a job stands, for the commands that show and move its position: the group, what is stored for each Kafka
  * partition, the epochs that are prepared there, and what the service says of their sessions.
  * Ownership: ends_close and survey_release free. Threads: the command's main thread; every call blocks, at most some 15 s a
- * question. Nothing but survey_store changes anything. */
+ * question. Nothing but survey_store changes anything.
+ * Errors: FENCED when something changed meanwhile, else as the brokers and the service answer. */
 #ifndef LUADUCT_CLI_SURVEY_H
 #define LUADUCT_CLI_SURVEY_H
 

@@ -2,7 +2,8 @@
  * A row is all that there is to know of an option: name, type, unit, default, range, secret, check and sentence; parsing,
  * checking, `luaduct help config` and config/reference.md come from it. Removed, foreign and coming names are rows as well, and
  * answer with what to use instead. Values are stored into plain structs by offset.
- * Ownership: texts and arrays that the reader makes belong to its struct owned. Threads: one owner; the tables are constant. */
+ * Ownership: texts and arrays that the reader makes belong to its struct owned. Threads: one owner; the tables are constant.
+ * Errors: mistakes go to the report, with place and caret; a text alone is kind CONFIG. */
 #ifndef LUADUCT_JOB_OPTIONS_H
 #define LUADUCT_JOB_OPTIONS_H
 

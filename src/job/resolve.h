@@ -1,7 +1,8 @@
 /* resolve.h: ${env:NAME} and ${file:PATH} in the scalars of a tree, so that secrets stay out of job files.
  * "$${" stands for a plain "${".
  * Ownership: new texts belong to the tree, or to the caller's buffer; path_join's is the caller's. Threads: one owner of the
- * tree. */
+ * tree.
+ * Errors: CONFIG, in the report with its place; no value is part of a text. */
 #ifndef LUADUCT_JOB_RESOLVE_H
 #define LUADUCT_JOB_RESOLVE_H
 

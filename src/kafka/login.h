@@ -9,7 +9,8 @@
  * key are not read between the writing of one and of the other. What cannot be read or used leaves everything as it was.
  * Refusals: before the brokers have ever let the job in, one ends it. After that it may be that the secret was changed there
  * first, so for KAFKA_LOGIN_GRACE_MS librdkafka tries on, then it is FATAL.
- * Ownership: kafka_login_free, after the clients. The job must live longer. Threads: the hub's, or a command's one thread. */
+ * Ownership: kafka_login_free, after the clients. The job must live longer. Threads: the hub's, or a command's one thread.
+ * Times are monotonic milliseconds. Errors: CONFIG for what a client cannot use, RETRY while it may heal, else FATAL. */
 #ifndef LUADUCT_KAFKA_LOGIN_H
 #define LUADUCT_KAFKA_LOGIN_H
 

@@ -1,7 +1,8 @@
 /* authority.h: who the local endpoint lets in: signatures V1 and V4, security tokens, the clock (protocol section 1).
  * It knows one access key, or those of a file that is read again when it changes: a credential or a list of them in the form of
  * maxcompute/credential.h; one whose Expiration has passed is answered AuthenticationRequestExpired.
- * Ownership: authority_free. Threads: any may check. */
+ * Ownership: authority_free. Threads: any may check.
+ * Errors: CONFIG for the file of keys. */
 #ifndef LUADUCT_LOCAL_AUTHORITY_H
 #define LUADUCT_LOCAL_AUTHORITY_H
 

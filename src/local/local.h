@@ -2,7 +2,8 @@
  * It implements protocol/maxcompute.md, not whatever our client sends.
  * Ownership: local_stop frees; options are borrowed for local_start, the log until local_stop. Threads: the server has its
  * own, one a connection; the functions here are the owner's.
- * Bounds: bodies are limited, sessions expire (time passed by the server's clock). */
+ * Bounds: bodies are limited, sessions expire (time passed by the server's clock).
+ * Errors: CONFIG for options, FATAL for what the machine does not give. */
 #ifndef LUADUCT_LOCAL_LOCAL_H
 #define LUADUCT_LOCAL_LOCAL_H
 

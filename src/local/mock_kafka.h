@@ -1,7 +1,8 @@
 /* mock_kafka.h: the demo's embedded Kafka: librdkafka's mock cluster with one topic and a generator of order records.
  * The mock keeps only 5 MB a partition, so the generator must not overrun what the group has committed: it asks the group's
  * committed offsets and stays at most `ahead_bytes_max` in front of them.
- * Ownership: mock_kafka_stop frees and joins the generator's thread. Threads: its own; start and stop from one thread. */
+ * Ownership: mock_kafka_stop frees and joins the generator's thread. Threads: its own; start and stop from one thread.
+ * Errors: FATAL. */
 #ifndef LUADUCT_LOCAL_MOCK_KAFKA_H
 #define LUADUCT_LOCAL_MOCK_KAFKA_H
 

@@ -3,7 +3,8 @@
  * region of the service takes it is not public (section 6.7), deflate it takes everywhere.
  * Ownership: a compressor is reused for block after block (its state is some 300 kB); compressor_free frees.
  * Threads: a compressor belongs to one; decompress any.
- * Bounds: decompress stops at bytes_max, so that a small hostile body cannot fill the memory. */
+ * Bounds: decompress stops at bytes_max, so that a small hostile body cannot fill the memory.
+ * Errors: DATA for bytes that are no such stream or too many, RETRY when there is no memory, FATAL when a library refuses. */
 #ifndef LUADUCT_MAXCOMPUTE_COMPRESS_H
 #define LUADUCT_MAXCOMPUTE_COMPRESS_H
 

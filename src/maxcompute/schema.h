@@ -1,5 +1,6 @@
 /* schema.h: the target's types and table schemas, as the service writes them (protocol sections 3.2, 7.3).
- * Ownership: a schema owns its columns and texts; mc_schema_release frees. Threads: any, read-only after reading. */
+ * Ownership: a schema owns its columns and texts; mc_schema_release frees. Threads: any, read-only after reading.
+ * Errors: CONFIG for a person's type, FATAL for an answer that cannot be read. */
 #ifndef LUADUCT_MAXCOMPUTE_SCHEMA_H
 #define LUADUCT_MAXCOMPUTE_SCHEMA_H
 

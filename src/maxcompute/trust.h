@@ -1,7 +1,8 @@
 /* trust.h: the certificates that a file names as trusted, held in memory and read again when the file changes.
  * In memory, for libcurl keeps what it read from a file for a day; and the bytes are part of what it compares before it takes a
  * kept connection or a TLS session, so that those of an older trust are left alone. A file that is broken while it is being
- * replaced changes nothing. Ownership: trust_free. Threads: one owner. */
+ * replaced changes nothing. Ownership: trust_free. Threads: one owner.
+ * Errors: FATAL, with the file. */
 #ifndef LUADUCT_MAXCOMPUTE_TRUST_H
 #define LUADUCT_MAXCOMPUTE_TRUST_H
 

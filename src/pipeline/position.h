@@ -12,7 +12,8 @@
  * since neighbours share most of their text: ";" between two, "!" between the parts of one: partition value and session id, each
  * as the number of bytes shared with the one before, "~" and the rest; then blocks and rows. Names, values and ids are
  * percent-encoded; crc is the CRC-32C of all before " crc=". This release also reads luaduct/1, which has the idle record without
- * tableid. Ownership: position_release frees what a parsed one holds. Threads: any, no state. */
+ * tableid. Ownership: position_release frees what a parsed one holds. Threads: any, no state.
+ * Errors: FATAL for what another release stored, or is of another job, topic or table. */
 #ifndef LUADUCT_PIPELINE_POSITION_H
 #define LUADUCT_PIPELINE_POSITION_H
 

@@ -8,7 +8,8 @@
  * first), timestamp 0, no key, no headers. Text is a JSON string when it is UTF-8, else {"base64":"..."}; null differs from "".
  * Other keys are mistakes: a misspelt one would silently be a default. What is written is read back byte for byte.
  * Ownership: a sample owns its messages and texts; sample_free. Threads: one owner; read-only after reading.
- * Bounds: SAMPLE_BYTES_MAX a file, which is held in memory while it is used. */
+ * Bounds: SAMPLE_BYTES_MAX a file, which is held in memory while it is used.
+ * Errors: CONFIG, with line and column. */
 #ifndef LUADUCT_SAMPLE_SAMPLE_H
 #define LUADUCT_SAMPLE_SAMPLE_H
 

@@ -1,6 +1,7 @@
 /* writer.h: a sample file that is being written: a temporary one beside it, FILE.PID.tmp (mode 0600: values may be personal
  * data), takes its name when all is in it, so that a sample is there whole or not at all. Only a killed process leaves the
- * temporary one. Ownership: sample_writer_close ends it, whatever it returns. Threads: one owner. */
+ * temporary one. Ownership: sample_writer_close ends it, whatever it returns. Threads: one owner.
+ * Errors: CONFIG when the file is there already, else FATAL. */
 #ifndef LUADUCT_SAMPLE_WRITER_H
 #define LUADUCT_SAMPLE_WRITER_H
 

@@ -1,7 +1,8 @@
 /* kafka_reader.h: reads records of a job's topic for commands, outside of any group: librdkafka's simple consumer, without a
  * group id, so that it cannot join one or store an offset whatever goes wrong. Partitions are begun and ended one by one, as
  * often as one likes; all of them come out of one queue. Ownership: kafka_reader_free; what a record points to lives until the
- * next take. Threads: one owner. Blocks as long as it is told to. */
+ * next take. Threads: one owner. Blocks as long as it is told to.
+ * Errors: CONFIG for the log-in and the topic, RETRY when brokers do not answer. */
 #ifndef LUADUCT_SOURCE_KAFKA_READER_H
 #define LUADUCT_SOURCE_KAFKA_READER_H
 

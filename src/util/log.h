@@ -3,7 +3,8 @@
  * again, or the same format more than LOG_REPEAT_LINES times. Payloads and secrets stay out: log_secret tells texts that must
  * never be printed, and every line is searched for them.
  * Ownership: log_new gives a handle that the caller frees; the parent must live longer.
- * Threads: any; one lock around the write. */
+ * Threads: any; one lock around the write.
+ * Errors: CONFIG when the file cannot be opened; later a line that cannot be written is counted. */
 #ifndef LUADUCT_UTIL_LOG_H
 #define LUADUCT_UTIL_LOG_H
 
