@@ -1,4 +1,5 @@
-/* cell_text.h: a value of a column as text that differs when the value does, for holding two ways to make it against each other. */
+/* cell_text.h: a value of a column as text that differs when the value does, for holding two ways to make it against each other.
+ */
 #ifndef LUADUCT_TESTS_CELL_TEXT_H
 #define LUADUCT_TESTS_CELL_TEXT_H
 
@@ -15,11 +16,21 @@ static inline void cell_print(struct buffer *text, const struct column *column, 
         return;
     }
     switch (column->type.kind) {
-    case TYPE_BOOLEAN: buffer_print(text, "%u", column->boolean[row]); break;
-    case TYPE_BIGINT: buffer_print(text, "%lld", (long long)column->bigint[row]); break;
-    case TYPE_DOUBLE: buffer_print(text, "%a", column->real[row]); break;
-    case TYPE_DECIMAL: buffer_append(text, digits, decimal_print(column->decimal[row], column->type.scale, digits)); break;
-    case TYPE_DATE: buffer_print(text, "day %d", column->date[row]); break;
+    case TYPE_BOOLEAN:
+        buffer_print(text, "%u", column->boolean[row]);
+        break;
+    case TYPE_BIGINT:
+        buffer_print(text, "%lld", (long long)column->bigint[row]);
+        break;
+    case TYPE_DOUBLE:
+        buffer_print(text, "%a", column->real[row]);
+        break;
+    case TYPE_DECIMAL:
+        buffer_append(text, digits, decimal_print(column->decimal[row], column->type.scale, digits));
+        break;
+    case TYPE_DATE:
+        buffer_print(text, "day %d", column->date[row]);
+        break;
     case TYPE_DATETIME:
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMP_NTZ:
