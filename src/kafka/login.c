@@ -176,6 +176,15 @@ static bool property_reread(const struct job_property *property, char **value_ou
     return ok;
 }
 
+/* The log searches every line for every secret, so it is told to forget what no property has any more. */
+static void secret_forget(const struct kafka_login *login, const char *secret)
+{
+    for (size_t i = 0; secret && i < login->count; i++)
+        if (strcmp(login->properties[i].value, secret) == 0)
+            return;
+    log_secret_forget(secret);
+}
+
 /* All or nothing, for a user name and its password belong together. */
 static unsigned properties_reread(struct kafka_login *login)
 {
@@ -191,20 +200,22 @@ static unsigned properties_reread(struct kafka_login *login)
                  login->cluster->name ? login->cluster->name : "", error.text);
     for (size_t i = 0; i < login->count; i++) {
         struct job_property *property = &login->properties[i];
+        char *oldest;
 
         if (!ok || strcmp(values[i], property->value) == 0) {
             free(values[i]);
             continue;
         }
         changed |= kafka_property_is_password(property->name) ? KAFKA_LOGIN_PASSWORD : KAFKA_LOGIN_CLIENT;
-        if (name_is_secret(str_of(property->name))) {
-            log_secret_forget(login->before[i]);
-            log_secret(property->value);
-            log_secret(values[i]);
-        }
-        free(login->before[i]);
+        oldest = login->before[i];
         login->before[i] = property->value;
         property->value = values[i];
+        if (name_is_secret(str_of(property->name))) {
+            secret_forget(login, oldest);
+            log_secret(login->before[i]);
+            log_secret(property->value);
+        }
+        free(oldest);
     }
     free(values);
     return changed;

@@ -310,6 +310,44 @@ static void secrets_are_read_again(void **state)
     free(token);
 }
 
+/* One secret in two places, of which one changes twice: the log still has to hide it. */
+static void a_secret_that_is_still_in_use_is_not_forgotten(void **state)
+{
+    struct tree_node password = written("${file:password}");
+    struct job_kafka cluster = {.name = (char *)"k", .brokers = (char *)"b:1"};
+    char line[] = "it is shared-secret", gone[] = "it is second-secret";
+    struct kafka_login *login;
+    int64_t now_ms = 5000;
+
+    (void)state;
+    snprintf(directory, sizeof(directory), "/tmp/kafka_login_test.XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    file_write("password", "shared-secret");
+    log_secret("shared-secret"); /* by whoever read the job */
+    {
+        struct job_property properties[] = {
+            {(char *)"sasl.password", (char *)"shared-secret", {0}, &password, directory},
+            {(char *)"ssl.key.password", (char *)"shared-secret", {0}, NULL, NULL},
+        };
+
+        login = kafka_login_new(&cluster, properties, COUNT_OF(properties), NULL, NULL);
+    }
+    assert_int_equal(kafka_login_step(login, now_ms), 0);
+    file_write("password", "second-secret");
+    assert_int_equal(changed(login, &now_ms), KAFKA_LOGIN_PASSWORD);
+    file_write("password", "third-secret");
+    assert_int_equal(changed(login, &now_ms), KAFKA_LOGIN_PASSWORD);
+    file_write("password", "fourth-secret");
+    assert_int_equal(changed(login, &now_ms), KAFKA_LOGIN_PASSWORD);
+    log_redact(line);
+    assert_string_equal(line, "it is ***");
+    log_redact(gone);
+    assert_string_equal(gone, "it is second-secret");
+    kafka_login_free(login);
+    file_remove("password");
+    rmdir(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +357,7 @@ int main(void)
         cmocka_unit_test(the_first_refusal_ends_a_job_that_was_never_let_in),
         cmocka_unit_test(later_ones_are_borne_for_a_while),
         cmocka_unit_test(secrets_are_read_again),
+        cmocka_unit_test(a_secret_that_is_still_in_use_is_not_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
