@@ -96,29 +96,6 @@ static void property_watch(struct kafka_login *login, const struct job_property 
         watch(login, property->value, true);
 }
 
-struct kafka_login *kafka_login_new(const struct job_kafka *cluster, const struct job_property *properties, size_t count,
-                                    void *owner, struct log *log)
-{
-    struct kafka_login *login = xcalloc(1, sizeof(*login));
-
-    login->cluster = cluster;
-    login->owner = owner;
-    login->log = log;
-    login->refused_ms = -1;
-    pthread_mutex_init(&login->lock, NULL);
-    login->properties = xcalloc(count + 1, sizeof(*login->properties));
-    login->before = xcalloc(count + 1, sizeof(*login->before));
-    login->count = count;
-    for (size_t i = 0; i < count; i++) {
-        login->properties[i] = properties[i];
-        login->properties[i].value = xstrdup(properties[i].value);
-        property_watch(login, &login->properties[i]);
-    }
-    if (cluster->token.file)
-        watch(login, cluster->token.file, false);
-    return login;
-}
-
 void kafka_login_stop(struct kafka_login *login)
 {
     atomic_store(&login->stop, true);
@@ -219,6 +196,30 @@ static unsigned properties_reread(struct kafka_login *login)
     }
     free(values);
     return changed;
+}
+
+struct kafka_login *kafka_login_new(const struct job_kafka *cluster, const struct job_property *properties, size_t count,
+                                    void *owner, struct log *log)
+{
+    struct kafka_login *login = xcalloc(1, sizeof(*login));
+
+    login->cluster = cluster;
+    login->owner = owner;
+    login->log = log;
+    login->refused_ms = -1;
+    pthread_mutex_init(&login->lock, NULL);
+    login->properties = xcalloc(count + 1, sizeof(*login->properties));
+    login->before = xcalloc(count + 1, sizeof(*login->before));
+    login->count = count;
+    for (size_t i = 0; i < count; i++) {
+        login->properties[i] = properties[i];
+        login->properties[i].value = xstrdup(properties[i].value);
+        property_watch(login, &login->properties[i]);
+    }
+    if (cluster->token.file)
+        watch(login, cluster->token.file, false);
+    (void)properties_reread(login); /* the job may have been read a while ago: the target is waited for first */
+    return login;
 }
 
 static unsigned files_take(struct kafka_login *login)

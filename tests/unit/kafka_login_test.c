@@ -259,13 +259,14 @@ static void secrets_are_read_again(void **state)
     {
         struct job_property properties[] = {
             {(char *)"sasl.username", (char *)"u", {0}, NULL, NULL},
-            {(char *)"sasl.password", (char *)"aone", {0}, &password, directory},
+            {(char *)"sasl.password", (char *)"azero", {0}, &password, directory}, /* when the job was read */
             {(char *)"ssl.key.password", (char *)"kone", {0}, &key, directory},
             {(char *)"ssl.certificate.location", certificate, {0}, NULL, NULL},
         };
 
         login = kafka_login_new(&cluster, properties, COUNT_OF(properties), NULL, NULL);
     }
+    assert_string_equal(value_of(login, "sasl.password"), "aone");
     assert_int_equal(kafka_login_step(login, now_ms), 0);
     assert_true(kafka_login_deadline(login) == now_ms + KAFKA_LOGIN_LOOK_MS);
     assert_int_equal(changed(login, &now_ms), 0);
