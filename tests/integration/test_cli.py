@@ -37,7 +37,7 @@ def test_version_and_help(tmp_path):
     assert status == 0 and "luaduct run" in out
     status, out, _ = command(tmp_path, "help", "config")
     assert status == 0 and "flush_interval" in out and "access_key" in out
-    status, out, _ = command(tmp_path, "help", "types")
+    status, out, _ = command(tmp_path / "types", "help", "types")  # output is appended to a folder's file
     assert status == 0 and out == (pathlib.Path(__file__).parents[2] / "config/conversion.md").read_text()
 
 

@@ -51,7 +51,7 @@ import json, os, pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])
 accepted = json.loads((folder / "accepted.json").read_text())
 number = len(accepted)
-end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 4))
+end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 6))
 key = {"AccessKeyId": "STS.m%d" % number, "AccessKeySecret": "secret-of-m%d-0123456789" % number,
        "SecurityToken": "token-of-m%d-0123456789" % number, "Expiration": end}
 (folder / "accepted.new").write_text(json.dumps(accepted + [key]))
@@ -87,7 +87,7 @@ def test_tokens_expire_while_rows_flow(broker, tmp_path, name, way):
             keys.write(accepted, [keys.key(old, -1), keys.key(new)])
         process.wait_for(lambda: renewals(process) > before, what="the next key")
         if way == "command":
-            ends = time.time() + 4  # by then the key before this one has expired
+            ends = time.time() + 6  # by then the key before this one has expired
             process.wait_for(lambda: time.time() > ends, what="the end of the key before")
         arrived = committed(broker, "luaduct-" + name, name)
     process.wait_for(more_rows, what="rows with the last key")
