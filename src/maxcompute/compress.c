@@ -115,7 +115,7 @@ const char *compression_library(void)
 static void deflate_open(struct compressor *compressor)
 {
     if (deflateInit(&compressor->stream, 1) != Z_OK)
-        assert(!"zlib cannot be set up: no memory, or another version than the headers'");
+        stop_out_of_memory("a zlib compressor");
 }
 
 static void deflate_close(struct compressor *compressor)
@@ -156,8 +156,9 @@ static bool deflate_run(struct compressor *compressor, struct str piece, bool la
 static void zstd_open(struct compressor *compressor)
 {
     compressor->zstd = ZSTD_createCCtx();
-    if (!compressor->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(compressor->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL)))
-        assert(!"zstd cannot be set up: no memory");
+    if (!compressor->zstd)
+        stop_out_of_memory("a zstd compressor");
+    (void)ZSTD_CCtx_setParameter(compressor->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL); /* a level that every version has */
 }
 
 static bool zstd_begin(struct compressor *compressor, struct error *error)

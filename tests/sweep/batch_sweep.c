@@ -237,7 +237,7 @@ static bool rows(struct error *error)
 
 /* --- records and bodies --- */
 
-static bool records(struct error *error)
+static bool records_packed(enum compression compression, struct error *error)
 {
     static const char schema_json[] = "{\"columns\":[{\"name\":\"n\",\"type\":\"bigint\"},{\"name\":\"t\",\"type\":\"string\"},"
                                       "{\"name\":\"l\",\"type\":\"array<struct<a:bigint,b:string>>\"}]}";
@@ -270,13 +270,13 @@ static bool records(struct error *error)
         struct wire_column columns[] = {{.kind = WIRE_INTEGER, .number = 1, .data = ints},
                                         {.kind = WIRE_BYTES, .number = 2, .data = texts}};
 
-        compressor = compressor_new(COMPRESSION_DEFLATE);
+        compressor = compressor_new(compression);
         record_encode(columns, 2, selection, ROWS, &body, &crcs);
         record_trailer(&body, ROWS, buffer_str(&crcs));
         ok = !body.failed && !crcs.failed ? true : error_set(error, ERROR_DATA, "no room for records");
         ok = ok && compressor_begin(compressor, &packed, error) &&
              compressor_feed(compressor, buffer_str(&body), &packed, error) && compressor_end(compressor, &packed, error) &&
-             decompress(STR("deflate"), buffer_str(&packed), 1 << 20, &unpacked, error);
+             decompress(str_of(compression_name(compression)), buffer_str(&packed), 1 << 20, &unpacked, error);
     }
     if (ok) {
         int more;
@@ -299,6 +299,16 @@ static bool records(struct error *error)
     return ok;
 }
 
+static bool records(struct error *error)
+{
+    return records_packed(COMPRESSION_DEFLATE, error);
+}
+
+static bool records_zstd(struct error *error)
+{
+    return records_packed(COMPRESSION_ZSTD, error);
+}
+
 static const struct sweep_case cases[] = {
     {.name = "json_plain", .run = json_plain, .flags = SWEEP_STOPS},
     {.name = "json_odd", .run = json_odd, .flags = SWEEP_STOPS},
@@ -308,6 +318,7 @@ static const struct sweep_case cases[] = {
     {.name = "conversions", .run = conversions, .flags = SWEEP_STOPS},
     {.name = "rows", .run = rows, .flags = SWEEP_STOPS},
     {.name = "records", .run = records, .flags = SWEEP_STOPS | SWEEP_LIBRARIES},
+    {.name = "records_zstd", .run = records_zstd, .flags = SWEEP_STOPS | SWEEP_LIBRARIES},
 };
 
 int main(int argc, char **argv)
