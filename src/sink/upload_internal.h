@@ -25,6 +25,7 @@ struct upload_partition {
     unsigned tries;
     int64_t due_ms;   /* of the next try */
     int64_t there_ms; /* since when we know it to be there */
+    int64_t asked_ms; /* when a session was last told of it, or it was last added */
     struct upload_partition *next;
 };
 

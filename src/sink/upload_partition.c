@@ -9,7 +9,7 @@
 
 enum {
     STATEMENT_PARTITIONS_MAX = 100,
-    REMEMBERED_MS = 10 * 60 * 1000, /* how long one that was added is known to have been added */
+    REMEMBERED_MS = 10 * 60 * 1000, /* how long one that was added is known to have been added, if nobody asks */
 };
 
 struct upload_partition *upload_partition_find(struct upload *upload, const char *spec)
@@ -36,6 +36,7 @@ struct upload_partition *upload_partition_want(struct upload *upload, const char
         partition->state = PARTITION_MISSING;
         partition->due_ms = now_ms + upload_backoff_ms(tries);
     }
+    partition->asked_ms = now_ms; /* the session looks at it in its next step */
     return partition;
 }
 
@@ -74,7 +75,7 @@ static void statement_ended(struct upload *upload, bool ok, struct error *error,
         count++;
         partition->state = ok ? PARTITION_THERE : PARTITION_MISSING;
         partition->tries = ok ? 0 : partition->tries + 1;
-        partition->there_ms = now_ms;
+        partition->there_ms = partition->asked_ms = now_ms;
         partition->due_ms = now_ms + (ok ? 0 : upload_backoff_ms(partition->tries));
     }
     client_sql_free(upload->partitions_sql);
@@ -101,7 +102,7 @@ static void partitions_forget(struct upload *upload, int64_t now_ms)
     while (*at) {
         struct upload_partition *partition = *at;
 
-        if (partition->state != PARTITION_THERE || now_ms - partition->there_ms < REMEMBERED_MS) {
+        if (partition->state != PARTITION_THERE || now_ms - partition->asked_ms < REMEMBERED_MS) {
             at = &partition->next;
             continue;
         }
