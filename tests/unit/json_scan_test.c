@@ -335,6 +335,26 @@ static void odd_documents_give_the_same_both_ways(void **state)
     batch_free(batch);
 }
 
+/* The scanner remembers members with the comma before them: one that stood first has none, and must not be found elsewhere, nor one
+ * that stood elsewhere at the beginning. */
+static void commas_are_wanted_whatever_was_learnt(void **state)
+{
+    static const char *const texts[] = {
+        "{\"i\":1,\"b\":true}", "{\"x\":\"a\"\"i\":2}",     "{\"x\":1\"i\":2}",   "{\"x\":\"a\",\"i\":2}", "{\"x\":1,\"f\":2}",
+        "{,\"f\":3}",          "{\"f\":4}",               "{ ,\"f\":3}",       "{\"o\":{\"a\":\"1\"}}", "{\"o\":{\"z\":\"1\"\"a\":\"2\"}}",
+        "{\"o\":{\"z\":1,\"p\":{}}}", "{\"o\":{,\"p\":{}}}",
+    };
+    struct str documents[COUNT_OF(texts)];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        documents[i] = document_copy(str_of(texts[i]));
+    for (size_t set = 0; set < COUNT_OF(column_sets); set++)
+        compare(set, documents, COUNT_OF(documents));
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        free((char *)(uintptr_t)documents[i].data);
+}
+
 static void depth_is_no_danger(void **state)
 {
     (void)state;
@@ -531,6 +551,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(odd_documents_give_the_same_both_ways),
+        cmocka_unit_test(commas_are_wanted_whatever_was_learnt),
         cmocka_unit_test(depth_is_no_danger),
         cmocka_unit_test(damaged_orders_give_the_same_both_ways),
         cmocka_unit_test(whole_orders_take_the_short_way),

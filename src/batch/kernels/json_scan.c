@@ -42,6 +42,7 @@ struct scan_target {
 /* A member that is expected at its place. */
 struct scan_member {
     char text[MEMBER_BYTES]; /* ,"name": and the blanks between */
+    bool first;              /* it stood first in its object, without the comma, and fits nowhere else */
     uint32_t size;
     unsigned mask; /* the bytes that count of the first 16 */
     struct scan_target *target; /* NULL: not wanted */
@@ -271,7 +272,7 @@ static bool has_place(const struct scan_object *object, const struct scan_target
 }
 
 /* Which place the member takes, and which one is expected next. An unknown member among wanted ones is taken for an exception. */
-static uint32_t learn(struct scan_object *object, uint32_t place, struct str text, struct scan_target *target)
+static uint32_t learn(struct scan_object *object, uint32_t place, struct str text, bool first, struct scan_target *target)
 {
     struct scan_member *member;
 
@@ -289,6 +290,7 @@ static uint32_t learn(struct scan_object *object, uint32_t place, struct str tex
     memcpy(member->text, text.data, text.size);
     member->size = (uint32_t)text.size;
     member->mask = text.size < JSON_WIDE_BYTES ? (1u << text.size) - 1 : 0xFFFF;
+    member->first = first;
     member->target = target;
     if (target)
         target->place = place;
@@ -317,7 +319,7 @@ static __attribute__((noinline)) const char *find_member(struct scan_object *obj
     if (*p != ':')
         return NULL;
     p = json_skip_blank(p + 1);
-    *place = learn(object, *place, str_make(start, (size_t)(p - start)), *target_out);
+    *place = learn(object, *place, str_make(start, (size_t)(p - start)), first, *target_out);
     return p;
 }
 
@@ -356,7 +358,7 @@ static const char *scan_object(struct json_extractor *x, struct scan_object *obj
     for (;;) {
         struct scan_target *target;
 
-        if (LIKELY(member < last && member_is(member, p, end))) {
+        if (LIKELY(member < last && member->first == (p == start) && member_is(member, p, end))) {
             p += member->size;
             target = member->target;
             member++;
