@@ -131,6 +131,7 @@ enum box_tag {
     BOX_BATCH,
     BOX_ROW,
     BOX_JSON,
+    BOX_KERNEL,
 };
 
 struct decimal_box {
