@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The bench suite: job `columns`, held against the parts of its work that nobody can leave out. Prints Markdown.
+"""The bench suite: the jobs `columns` and `five`, held against the parts of their work that nobody can leave out. Prints Markdown.
 
-usage: bench.py [roofline|replay|broker|scaling|all] [--records N] [--runs N]         (scripts/bench builds and calls it)
+usage: bench.py [roofline|replay|broker|scaling|all] [--job columns|five] [--records N] [--runs N]         (scripts/bench builds and calls it)
 
 roofline   the parts by hand (roofline.c) and their sum R: CPU time and instructions a record
 replay     the whole agent from memory to a sink that forgets, runs taken in turn with the roofline's
@@ -27,7 +27,6 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LUADUCT_BUILD", ROOT / "build"))
 PROGRAMS = BUILD / "tests" / "bench"
-JOB = ROOT / "tests" / "bench" / "columns.yaml"
 PARTS = {"receive": "receive, CRC, LZ4, walk the record batch", "json": "one pass over the JSON", "encode": "encode and CRC",
          "deflate": "deflate by isa-l level 1", "put": "HTTP PUT"}
 WITHOUT_ENDS = ("json", "encode", "deflate")  # what replay does too: it has no broker and no endpoint
@@ -45,18 +44,18 @@ def pairs(line):
     return {key: float(value) if "." in value else int(value) for key, value in (pair.split("=") for pair in line.split() if "=" in pair)}
 
 
-def replay(records, rounds, *options, tool=()):
+def replay(records, rounds, *options, job="columns", tool=()):
     """What the program says, and what the tool around it says."""
-    stdout, stderr = output_of([*tool, PROGRAMS / "replay", JOB, records, rounds, *options])
+    stdout, stderr = output_of([*tool, PROGRAMS / "replay", ROOT / "tests" / "bench" / f"{job}.yaml", records, rounds, *options])
     return pairs(stdout), stderr
 
 
-def replay_instructions(*options, records=4000, rounds=(1, 3)):
+def replay_instructions(*options, job="columns", records=4000, rounds=(1, 3)):
     """Per record, as a difference of two numbers of rounds, so that the start does not count."""
     counts = []
     for n in rounds:
         with tempfile.TemporaryDirectory() as folder:
-            _, stderr = replay(records, n, *options, tool=["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"])
+            _, stderr = replay(records, n, *options, job=job, tool=["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"])
         counts.append(int(re.search(r"Collected : (\d+)", stderr).group(1)))
     return (counts[1] - counts[0]) / ((rounds[1] - rounds[0]) * records)
 
@@ -68,18 +67,18 @@ def deflate_instructions(records=4000, rounds=3):
     return int(re.search(r"Collected : (\d+)", stderr).group(1)) / (rounds * records)
 
 
-def roofline(records, rounds, tool=(), **more):
+def roofline(records, rounds, job="columns", tool=(), **more):
     """{part: {"min_ns": …, "median_ns": …, "max_ns": …}}, and the same for "sum"; the first line under "all"."""
-    stdout, _ = output_of([*tool, PROGRAMS / "roofline", records, rounds], **more)
+    stdout, _ = output_of([*tool, PROGRAMS / "roofline", records, rounds, f"job={job}"], **more)
     lines = stdout.splitlines()
     return {"all": pairs(lines[0]), **{line.split()[0]: pairs(line) for line in lines[1:]}}
 
 
-def roofline_instructions(records=20480):
+def roofline_instructions(job="columns", records=20480):
     """{part: instructions per record}: what callgrind counts in the parts' functions and below."""
     functions = {"receive": "receive", "json": "json", "encode": "encode", "deflate": "deflate_rows", "put": "put"}
     with tempfile.TemporaryDirectory() as folder:
-        roofline(records, 1, tool=["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"], env={**os.environ, "LD_BIND_NOW": "1"})
+        roofline(records, 1, job, tool=["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"], env={**os.environ, "LD_BIND_NOW": "1"})
         text, _ = output_of(["callgrind_annotate", "--inclusive=yes", "--threshold=100", f"{folder}/out"])
     found = {}
     for part, function in functions.items():
@@ -112,20 +111,20 @@ def print_roofline(runs, instructions):
 
 
 def bench_roofline(arguments):
-    print_roofline([roofline(arguments.records // 10, 5) for _ in range(arguments.runs)], roofline_instructions())
+    print_roofline([roofline(arguments.records // 10, 5, arguments.job) for _ in range(arguments.runs)], roofline_instructions(arguments.job))
 
 
 def bench_replay(arguments):
-    records, figures, roofs = 100_000, {}, []
+    job, records, figures, roofs = arguments.job, 100_000, {}, []
     cases = {"without compression": ["compression=none"], "deflate": [], "deflate, 1 worker": ["workers=1"],
              "deflate, exactly once": ["delivery=exactly_once"]}
     for _ in range(arguments.runs):
-        roofs.append(roofline(records, 5))
+        roofs.append(roofline(records, 5, job))
         for name, options in cases.items():
-            figures.setdefault(name, []).append(replay(records, 5, *options)[0])
+            figures.setdefault(name, []).append(replay(records, 5, *options, job=job)[0])
     whole = [run["sum"]["min_ns"] for run in roofs]
     inner = [sum(run[part]["min_ns"] for part in WITHOUT_ENDS) for run in roofs]
-    print_roofline(roofs, roofline_instructions())
+    print_roofline(roofs, roofline_instructions(job))
     print("### Replay from memory into a sink that forgets: CPU of all threads, min / median / max of %d runs in turn with the roofline's\n" %
           arguments.runs)
     rows = []
@@ -133,7 +132,7 @@ def bench_replay(arguments):
         cpu = [run["cpu_ns_per_record"] for run in figures[name]]
         ratios = ["-", "-"] if "compression=none" in options else [
             spread([roof / mine for roof, mine in zip(all_roofs, cpu)], 2) for all_roofs in (whole, inner)]
-        rows.append((name, spread(cpu), "%.2f M" % (1e3 / min(cpu)), "%.0f" % replay_instructions(*options), *ratios,
+        rows.append((name, spread(cpu), "%.2f M" % (1e3 / min(cpu)), "%.0f" % replay_instructions(*options, job=job), *ratios,
                      "%.0f" % (max(run["peak_kib"] - run["input_kib"] for run in figures[name]) / 1024)))
     table(("", "ns a record", "records/s and core", "instructions", "R / ns", "(json + encode + deflate) / ns", "peak MiB without the records"), rows)
 
@@ -146,11 +145,11 @@ def bench_scaling(arguments):
     for _ in range(arguments.runs):
         for name, options in layouts:
             for workers in (0, 1, 2):
-                found.setdefault((name, workers), []).append(replay(100_000, 5, *options, f"workers={workers}")[0])
+                found.setdefault((name, workers), []).append(replay(100_000, 5, *options, f"workers={workers}", job=arguments.job)[0])
     rows = []
     for name, options in layouts:
         cells = [tuple(min(run[key] for run in found[name, workers]) for key in ("cpu_ns_per_record", "wall_ns_per_record")) for workers in (0, 1, 2)]
-        rows.append((name, *("%d (%d)" % cell for cell in cells), "%.0f" % replay_instructions("compression=none", *options)))
+        rows.append((name, *("%d (%d)" % cell for cell in cells), "%.0f" % replay_instructions("compression=none", *options, job=arguments.job)))
     table(("table partitions", "0 workers", "1 worker", "2 workers", "instructions without compression"), rows)
 
 
@@ -214,7 +213,7 @@ def bench_broker(arguments):
 
     def run(folder, name, workers, records, delivery="at_least_once"):
         port = free_port()
-        job = jobs.columns(name, "orders", workers=workers, flush="30s", more=f'delivery: {delivery}\nmetrics: {{listen: "127.0.0.1:{port}"}}')
+        job = {"columns": jobs.columns, "five": jobs.five}[arguments.job](name, "orders", workers=workers, flush="30s", more=f'delivery: {delivery}\nmetrics: {{listen: "127.0.0.1:{port}"}}')
         path = write_job(folder / name, broker.address, endpoint.url, job)
         others = [cpu_seconds(broker.process.pid), cpu_seconds(endpoint.process.pid)]
         with open(folder / name / "log", "ab") as log:
@@ -261,7 +260,7 @@ def bench_broker(arguments):
             broker.create_topic("orders", 4)
             broker.produce("orders", (text.encode() for text in orders.records(records)), 4)
             for n in range(arguments.runs):
-                roofs.append(roofline(100_000, 5)["sum"]["min_ns"])
+                roofs.append(roofline(100_000, 5, arguments.job)["sum"]["min_ns"])
                 for i, (name, (workers, delivery)) in enumerate(cases.items()):
                     starts.setdefault(name, []).append(run(folder, f"few{n}_{i}", workers, few, delivery)["cpu"])
                     figures.setdefault(name, []).append(run(folder, f"all{n}_{i}", workers, records, delivery))
@@ -290,6 +289,7 @@ def bench_broker(arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", nargs="?", default="all", choices=["roofline", "replay", "broker", "scaling", "all"])
+    parser.add_argument("--job", default="columns", choices=["columns", "five"])
     parser.add_argument("--records", type=int, default=2_000_000, help="in the topic of the broker's part")
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """Job files that several tests use."""
 
-COLUMNS = """\
+ORDERS = """\
 name: {name}
 source:
   kafka: k
@@ -18,10 +18,7 @@ stages:
       - {{name: amount, path: $.amount, type: "decimal(10,2)", required: true}}
       - {{name: city, path: $.city, type: string, required: true}}
       - {{name: flag, path: $.flag, type: boolean, required: true}}
-  - name: level
-    kind: lua
-    file: {examples}/level_by_amount.lua
-    options: {{minimum: 100, silver: 400, gold: 800}}
+{stages}
 target:
   maxcompute: m
   table: {name}
@@ -34,8 +31,7 @@ target:
     - {{name: email, type: string}}
     - {{name: amount, type: "decimal(10,2)"}}
     - {{name: city, type: string}}
-    - {{name: level, type: string}}
-    - {{name: ts, type: bigint}}
+{columns}
   partition:
     - {{name: year, kind: time, from: ts, unit: year, zone: Asia/Shanghai}}
     - {{name: month, kind: time, from: ts, unit: month, zone: Asia/Shanghai}}
@@ -47,10 +43,42 @@ runtime:
 {more}
 """
 
+COLUMNS_STAGES = """\
+  - name: level
+    kind: lua
+    file: {examples}/level_by_amount.lua
+    options: {{minimum: 100, silver: 400, gold: 800}}"""
+
+FIVE_STAGES = """\
+  - name: hide
+    kind: mask
+    rules:
+      - {field: phone, rule: cover, before: 3, after: 4}
+      - {field: email, rule: hash, algo: sha256}
+  - name: tidy
+    kind: replace
+    rules:
+      - {field: city, find: 区, with: District}
+  - name: good
+    kind: filter
+    condition: amount > 100 and flag
+  - name: shape
+    kind: assign
+    set:
+      - {field: source, value: bench}
+      - {field: event_time, expression: cast(ts as timestamp)}"""
+
 
 def columns(name, topic, workers=1, flush="500ms", more=""):
     from .agent import ROOT
-    return COLUMNS.format(name=name, topic=topic, workers=workers, flush=flush, examples=ROOT / "scripts" / "examples", more=more)
+    return ORDERS.format(name=name, topic=topic, workers=workers, flush=flush, more=more,
+                         stages=COLUMNS_STAGES.format(examples=ROOT / "scripts" / "examples"),
+                         columns="    - {name: level, type: string}\n    - {name: ts, type: bigint}")
+
+
+def five(name, topic, workers=1, flush="500ms", more=""):
+    return ORDERS.format(name=name, topic=topic, workers=workers, flush=flush, more=more, stages=FIVE_STAGES,
+                         columns="    - {name: source, type: string}\n    - {name: event_time, type: timestamp}")
 
 
 # One row a record: number, and the partition of the table by a field.

@@ -1,4 +1,4 @@
-"""Order records, and what job `columns` must make of them, in the plainest way: the reference that luaduct is held against.
+"""Order records, and what the jobs `columns` and `five` must make of them, in the plainest way: the reference that luaduct is held against.
 
 The records are those of `src/local/orders.c`, byte for byte; a C test and this module check the same SHA-256.
 """
@@ -87,8 +87,22 @@ def digest_of(rows):
     return "%016x" % (total & MASK)
 
 
-def columns(texts):
-    """Job `columns`: {read, written, filtered, dirty, digest, partitions: {spec: [rows, sum of id, sum of amount]}}."""
+def columns_row(v):
+    level = "gold" if v["amount"] > 800 else "silver" if v["amount"] > 400 else "bronze"
+    return {"id": v["id"], "user": v["user"], "phone": v["phone"], "email": v["email"], "amount": str(v["amount"]), "city": v["city"],
+            "level": level, "ts": v["ts"]}
+
+
+def five_row(v):
+    phone, email = v["phone"], hashlib.sha256(v["email"].encode()).hexdigest()
+    if len(phone) > 7:
+        phone = phone[:3] + "*" * (len(phone) - 7) + phone[-4:]
+    return {"id": v["id"], "user": v["user"], "phone": phone, "email": email, "amount": str(v["amount"]),
+            "city": v["city"].replace("区", "District"), "source": "bench", "event_time": v["ts"]}
+
+
+def reference(texts, make_row):
+    """What a job must make of the records: {read, written, filtered, dirty, digest, partitions: {spec: [rows, sum of id, sum of amount]}}."""
     counts = {"read": 0, "written": 0, "filtered": 0, "dirty": 0}
     partitions, rows = defaultdict(lambda: [0, 0, Decimal(0)]), []
     for text in texts:
@@ -101,10 +115,16 @@ def columns(texts):
         else:
             t = datetime.fromtimestamp(v["ts"] // 1000, ZONE)
             spec = f"year={t.year:04d}/month={t.month:02d}/day={t.day:02d}"
-            level = "gold" if v["amount"] > 800 else "silver" if v["amount"] > 400 else "bronze"
-            rows.append({"id": v["id"], "user": v["user"], "phone": v["phone"], "email": v["email"], "amount": str(v["amount"]),
-                         "city": v["city"], "level": level, "ts": v["ts"], "_partition": spec})
+            rows.append({**make_row(v), "_partition": spec})
             counts["written"] += 1
             p = partitions[spec]
             p[0], p[1], p[2] = p[0] + 1, p[1] + v["id"], p[2] + v["amount"]
     return {**counts, "digest": digest_of(rows), "partitions": dict(partitions)}
+
+
+def columns(texts):
+    return reference(texts, columns_row)
+
+
+def five(texts):
+    return reference(texts, five_row)

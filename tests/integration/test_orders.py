@@ -1,4 +1,4 @@
-"""Job `columns` from a real broker into the endpoint equals the reference: counts, sums per partition, digest of all rows."""
+"""The jobs `columns` and `five` from a real broker into the endpoint equal the reference: counts, sums per partition, digest of all rows."""
 import collections
 import json
 import re
@@ -10,19 +10,20 @@ from support import jobs, orders
 from support.agent import run_job, write_job
 
 COUNT = 20_000
+JOBS = {"columns": (jobs.columns, orders.columns)}
 
 
-def run(broker, endpoint, tmp_path, name, texts, workers):
+def run(broker, endpoint, tmp_path, name, texts, workers, job="columns"):
     broker.create_topic(name)
     broker.produce(name, [t.encode() for t in texts])
-    path = write_job(tmp_path, broker.address, endpoint.url, jobs.columns(name, name, workers))
+    path = write_job(tmp_path, broker.address, endpoint.url, JOBS[job][0](name, name, workers))
     status, stderr = run_job(path, "--records", len(texts))
     assert status == 0, stderr
     return stderr
 
 
-def check(endpoint, tmp_path, name, texts, stderr):
-    expected = orders.columns(texts)
+def check(endpoint, tmp_path, name, texts, stderr, job="columns"):
+    expected = JOBS[job][1](texts)
     counts = re.search(r"stopped; everything read is committed read=(\d+) written=(\d+) filtered=(\d+) dirty=(\d+)", stderr)
     assert counts, stderr
     assert [int(g) for g in counts.groups()] == [expected[k] for k in ("read", "written", "filtered", "dirty")]
@@ -32,6 +33,8 @@ def check(endpoint, tmp_path, name, texts, stderr):
         p = partitions[row["_partition"]]
         p[0], p[1], p[2] = p[0] + 1, p[1] + row["id"], p[2] + row["amount"]
         row["amount"] = str(row["amount"])
+        if "event_time" in row:
+            row["event_time"] = row["event_time"].value // 1_000_000
     assert dict(partitions) == expected["partitions"]
     assert orders.digest_of(rows) == expected["digest"]
     lines = [json.loads(line) for f in (tmp_path / "dirty").glob("*.ndjson") for line in f.read_text().splitlines()]
@@ -41,17 +44,20 @@ def check(endpoint, tmp_path, name, texts, stderr):
         assert line["stage"] == "parse" and line["reason"] and orders.parse(line["value"]) is None
 
 
+@pytest.mark.parametrize("job", JOBS)
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_plain(broker, endpoint, tmp_path, name, workers):
-    name = f"{name}_{workers}"
+def test_plain(broker, endpoint, tmp_path, name, workers, job):
+    name = f"{name}_{job}_{workers}"
     texts = list(orders.records(COUNT))
-    check(endpoint, tmp_path, name, texts, run(broker, endpoint, tmp_path, name, texts, workers))
+    check(endpoint, tmp_path, name, texts, run(broker, endpoint, tmp_path, name, texts, workers, job), job)
 
 
-def test_damaged_and_shuffled(broker, endpoint, tmp_path, name):
+@pytest.mark.parametrize("job", JOBS)
+def test_damaged_and_shuffled(broker, endpoint, tmp_path, name, job):
+    name = f"{name}_{job}"
     texts = list(orders.records(COUNT, seed=7, broken_permille=30, shuffle=True))
-    stderr = run(broker, endpoint, tmp_path, name, texts, 1)
-    check(endpoint, tmp_path, name, texts, stderr)
+    stderr = run(broker, endpoint, tmp_path, name, texts, 1, job)
+    check(endpoint, tmp_path, name, texts, stderr, job)
 
 
 def test_thirty_days_of_partitions(broker, endpoint, tmp_path, name):
