@@ -1,0 +1,138 @@
+/* hash.c: see hash.h. Cost: SHA-256 of a short text is OpenSSL's call overhead plus one block; the hex form some 3 ns. */
+#include "batch/kernels/hash.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "batch/kernels/operand.h"
+
+struct hasher {
+    EVP_MD *algorithm;
+    EVP_MD_CTX *context;
+    size_t size;
+    char *salt;
+    size_t salt_size;
+};
+
+static const char *const algorithm_names[] = {"md5", "sha256", "sha512", "sm3"};
+
+bool hasher_new(struct hasher **hasher_out, struct str algorithm, struct str salt, struct error *error)
+{
+    bool ok = false;
+    struct hasher *hasher = xcalloc(1, sizeof(*hasher));
+    const char *name = NULL;
+
+    for (size_t i = 0; i < COUNT_OF(algorithm_names); i++)
+        if (str_is(algorithm, algorithm_names[i]))
+            name = algorithm_names[i];
+    if (!name) {
+        const char *near = str_nearest(algorithm, algorithm_names, COUNT_OF(algorithm_names));
+        struct str head = str_head(algorithm, 40);
+
+        error_set(error, ERROR_CONFIG, "\"%.*s\" is not known; it must be md5, sha256, sha512 or sm3%s%s%s", STR_ARG(head),
+                  near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        goto out;
+    }
+    hasher->algorithm = EVP_MD_fetch(NULL, name, NULL);
+    hasher->context = EVP_MD_CTX_new();
+    if (!hasher->context)
+        stop_out_of_memory("a digest");
+    if (!hasher->algorithm || !EVP_DigestInit_ex2(hasher->context, hasher->algorithm, NULL)) {
+        error_set(error, ERROR_CONFIG, "the OpenSSL of this machine does not offer %s", name);
+        goto out;
+    }
+    hasher->size = (size_t)EVP_MD_get_size(hasher->algorithm);
+    assert(hasher->size <= HASH_BYTES_MAX);
+    hasher->salt_size = salt.size;
+    hasher->salt = salt.size ? xstrndup(salt.data, salt.size) : NULL;
+    *hasher_out = hasher;
+    hasher = NULL;
+    ok = true;
+out:
+    hasher_free(hasher);
+    return ok;
+}
+
+void hasher_free(struct hasher *hasher)
+{
+    if (!hasher)
+        return;
+    EVP_MD_CTX_free(hasher->context);
+    EVP_MD_free(hasher->algorithm);
+    free(hasher->salt);
+    free(hasher);
+}
+
+size_t hasher_size(const struct hasher *hasher)
+{
+    return hasher->size;
+}
+
+void hasher_bytes(struct hasher *hasher, struct str value, unsigned char digest[HASH_BYTES_MAX])
+{
+    EVP_MD_CTX *context = hasher->context;
+    bool ok = EVP_DigestInit_ex2(context, NULL, NULL); /* the algorithm stays */
+
+    if (hasher->salt_size)
+        ok = ok && EVP_DigestUpdate(context, hasher->salt, hasher->salt_size);
+    ok = ok && EVP_DigestUpdate(context, value.data, value.size) && EVP_DigestFinal_ex(context, digest, NULL);
+    if (!ok)
+        stop_out_of_memory("a digest");
+}
+
+/* Eight hex digits at a time: nibbles spread into the bytes of a word, then '0' or 'a' - 10 added to each. */
+static void print_hex(const unsigned char *bytes, size_t size, char *hex)
+{
+    assert(size % 4 == 0);
+    for (size_t i = 0; i < size; i += 4) {
+        uint64_t word = 0, letters;
+
+        for (size_t j = 0; j < 4; j++)
+            word |= (uint64_t)(bytes[i + j] >> 4 | (bytes[i + j] & 0xf) << 8) << 16 * j;
+        letters = (word + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+        word += 0x3030303030303030u + letters * ('a' - '0' - 10);
+        for (size_t j = 0; j < 8; j++)
+            hex[2 * i + j] = (char)(word >> 8 * j);
+    }
+}
+
+void hasher_hex(struct hasher *hasher, struct str value, char hex[HASH_HEX_MAX])
+{
+    unsigned char digest[HASH_BYTES_MAX];
+
+    hasher_bytes(hasher, value, digest);
+    print_hex(digest, hasher->size, hex);
+}
+
+bool kernel_hash(struct hasher *hasher, struct batch *batch, const struct column *column, struct column **column_out,
+                 struct error *error)
+{
+    struct arena *arena = &batch->arena;
+    size_t size = hasher->size * 2;
+    bool nothing = column->type.kind == TYPE_NULL;
+    struct column *out;
+    char *hex, name[TYPE_NAME_MAX];
+
+    if (!nothing && !type_is_text(column->type.kind) && column->type.kind != TYPE_BINARY)
+        return error_set(error, ERROR_CONFIG, "hash takes string, binary or json, this is %s; cast it to string first",
+                         type_print(column->type, name));
+    out = column_try_new(arena, TYPE_OF(TYPE_STRING), batch->row_count, nothing || column->null);
+    hex = arena_try_array(arena, nothing ? 0 : batch->selected, size);
+    if (!out || !hex)
+        return operand_out_of_memory(batch, error);
+    out->utf8 = true;
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i];
+
+        if (column_is_null(column, row)) {
+            out->null[row] = 1;
+            out->text[row] = STR_NONE;
+            continue;
+        }
+        hasher_hex(hasher, column->text[row], hex);
+        out->text[row] = str_make(hex, size);
+        hex += size;
+    }
+    *column_out = out;
+    return true;
+}
