@@ -90,10 +90,10 @@ struct job_decode {        /* source.decode; a kind looks at its own options alo
 
 struct job_stage {
     char *name;
-    char *kind;            /* "json", "lua" (mask, replace, filter, assign follow) */
+    char *kind;            /* "json", "mask", "lua" (replace, filter, assign follow) */
     char *file;            /* lua: path relative to the job file's folder, made openable from the working directory */
     enum when_error when_error;
-    struct tree_node *options; /* json: the stage's own map; lua: the `options:` map; may be NULL; borrowed from the tree */
+    struct tree_node *options; /* the stage's own map; lua: the `options:` map; may be NULL; borrowed from the tree */
     struct location at;    /* of the stage's first character */
     unsigned width;
 };

@@ -440,6 +440,7 @@ static bool value_read(struct option_reader *reader, const struct option *row, v
     switch (row->type) {
     case OPTION_TEXT:
     case OPTION_WORD:
+        node->quoted = true; /* a stage's module is to see a text as well: "007" and not 7 */
         return text_read(reader, row, base, node);
     case OPTION_INTEGER:
     case OPTION_DURATION:
@@ -521,6 +522,14 @@ static const struct option *row_find(const struct option *rows, struct str name)
     return NULL;
 }
 
+const struct option *options_selector(const struct option *rows)
+{
+    for (const struct option *row = rows; row->type != OPTION_NONE; row++)
+        if ((row->flags & OPTION_SELECTS) || strcmp(row->name, "kind") == 0)
+            return row;
+    return NULL;
+}
+
 static void unknown_tell(struct option_reader *reader, const struct option *rows, const struct tree_entry *entry)
 {
     const char *names[CHOICES_MAX], *nearest;
@@ -538,8 +547,8 @@ static void unknown_tell(struct option_reader *reader, const struct option *rows
 void options_read(struct option_reader *reader, const struct option *rows, void *base, const struct tree_node *map,
                   struct location at, unsigned width)
 {
-    const struct option *kind_row = row_find(rows, STR("kind"));
-    const struct tree_node *kind_node = kind_row ? tree_get(map, "kind") : NULL;
+    const struct option *kind_row = options_selector(rows);
+    const struct tree_node *kind_node = kind_row ? tree_get(map, kind_row->name) : NULL;
     struct str kind = kind_node && kind_node->kind == TREE_SCALAR ? kind_node->text : STR_NONE;
     bool kind_known = !kind_row || choice_index(kind_row->choices, kind) >= 0;
 
@@ -557,7 +566,8 @@ void options_read(struct option_reader *reader, const struct option *rows, void 
             report_mistake(reader->report, entry->at, key_width, "\"%s\" comes with a later release; %s", row->name,
                            row->sentence);
         else if (row->only && choice_index(row->only, kind) < 0)
-            report_mistake(reader->report, entry->at, key_width, "\"%s\" does not belong to kind %.*s", row->name, STR_ARG(kind));
+            report_mistake(reader->report, entry->at, key_width, "\"%s\" does not belong to %s %.*s", row->name, kind_row->name,
+                           STR_ARG(kind));
     }
     for (const struct option *row = rows; row->type != OPTION_NONE; row++) {
         struct tree_node *node = tree_get(map, row->name);

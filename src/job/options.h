@@ -34,6 +34,7 @@ enum {
     OPTION_READABLE = 8,  /* a path of a file that must be there */
     OPTION_UNLIMITED = 16, /* the word "unlimited" is -1 */
     OPTION_UNIQUE = 32,   /* no other element of the list has the same value (names are compared without case) */
+    OPTION_SELECTS = 64,  /* the selector of its table: its value says which other options there are; "kind" always is one */
 };
 
 struct option_reader;
@@ -47,7 +48,7 @@ struct option {
     const char *choices;   /* "one|two", in the order of the enum */
     const char *later;     /* choices of a later release, in the same form */
     const char *later_answer; /* what to do until then */
-    const char *only;      /* the values of the key "kind" beside it, in the same form, with which the option exists */
+    const char *only;      /* the values of the selector beside it, in the same form, with which the option exists */
     const char *form;      /* for the reference, where the type does not say it */
     const char *sentence;
     const struct option *rows;
@@ -62,6 +63,9 @@ struct option {
 };
 
 #define OPTION_FIELD(type_, field_) .offset = offsetof(type_, field_), .size = sizeof(((type_ *)0)->field_)
+
+/* The row that the `only` of others speaks of, or NULL. */
+const struct option *options_selector(const struct option *rows);
 
 /* What was allocated while reading, freed together. */
 struct owned {

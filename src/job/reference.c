@@ -72,7 +72,18 @@ static void value_print(struct buffer *text, const struct option *row)
         buffer_append_str(text, STR("; secret"));
 }
 
-static void row_print(struct buffer *text, const struct option *row, const char *path, bool markdown)
+/* "Kind json: " */
+static void only_print(struct buffer *text, const struct option *row, const char *selector)
+{
+    if (!row->only)
+        return;
+    buffer_append_char(text, (char)(selector[0] - 'a' + 'A'));
+    buffer_print(text, "%s ", selector + 1);
+    choices_print(text, row->only);
+    buffer_append_str(text, STR(": "));
+}
+
+static void row_print(struct buffer *text, const struct option *row, const char *selector, const char *path, bool markdown)
 {
     struct buffer value;
 
@@ -84,22 +95,14 @@ static void row_print(struct buffer *text, const struct option *row, const char 
         buffer_print(text, " | %s%s%s | ", row->flags & OPTION_REQUIRED ? "required" : row->fallback ? "`" : "",
                      row->flags & OPTION_REQUIRED || !row->fallback ? "" : row->fallback,
                      row->flags & OPTION_REQUIRED || !row->fallback ? "" : "`");
-        if (row->only) {
-            buffer_append_str(text, STR("Kind "));
-            choices_print(text, row->only);
-            buffer_append_str(text, STR(": "));
-        }
+        only_print(text, row, selector);
         cell_print(text, row->sentence, true);
         buffer_append_str(text, STR(" |\n"));
     } else {
         buffer_print(text, "%s  (%s%s%s)\n    ", path, buffer_text(&value),
                      row->flags & OPTION_REQUIRED ? "; required" : row->fallback ? "; default " : "",
                      row->flags & OPTION_REQUIRED || !row->fallback ? "" : row->fallback);
-        if (row->only) {
-            buffer_append_str(text, STR("Kind "));
-            choices_print(text, row->only);
-            buffer_append_str(text, STR(": "));
-        }
+        only_print(text, row, selector);
         buffer_print(text, "%s\n", row->sentence);
     }
     buffer_release(&value);
@@ -108,13 +111,15 @@ static void row_print(struct buffer *text, const struct option *row, const char 
 /* answers false: the options; true: the names that only have an answer. */
 static void rows_print(struct buffer *text, const struct option *rows, const char *prefix, bool answers, bool markdown)
 {
+    const struct option *selector = options_selector(rows);
+
     for (const struct option *row = rows; row->type != OPTION_NONE; row++) {
         bool answer = row->type == OPTION_FOREIGN || row->type == OPTION_LATER;
         char *path = xasprintf("%s%s", prefix, row->name);
         char *inner = xasprintf("%s%s", path, row->type == OPTION_LIST ? "[]." : row->type == OPTION_FREE ? ".NAME." : ".");
 
         if (!answer && !answers) {
-            row_print(text, row, path, markdown);
+            row_print(text, row, selector ? selector->name : NULL, path, markdown);
         } else if (answer && answers) {
             const char *later = row->type == OPTION_LATER ? "comes with a later release; " : "";
 

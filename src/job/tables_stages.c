@@ -25,9 +25,9 @@ static const struct option json_column_rows[] = {
 const struct option stage_rows[] = {
     {.name = "name", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_UNIQUE, OPTION_FIELD(struct job_stage, name),
      .check = name_check, .sentence = "The stage's name, by which logs, counters and preview call it."},
-    {.name = "kind", .type = OPTION_WORD, .flags = OPTION_REQUIRED, .choices = "json|lua", .later = "mask|replace|filter|assign",
+    {.name = "kind", .type = OPTION_WORD, .flags = OPTION_REQUIRED, .choices = "json|mask|lua", .later = "replace|filter|assign",
      .later_answer = "until then write it as a stage of kind lua", OPTION_FIELD(struct job_stage, kind),
-     .sentence = "What the stage is: json or lua."},
+     .sentence = "What the stage is: json, mask or lua."},
     {.name = "when_error", .type = OPTION_CHOICE, .choices = "dirty|null|drop|stop", .fallback = "dirty",
      OPTION_FIELD(struct job_stage, when_error),
      .sentence = "What becomes of a row that the stage cannot handle: kept aside with its reason, the value set to NULL (not for "
@@ -40,6 +40,8 @@ const struct option stage_rows[] = {
                  "An empty, missing or null one gives no row."},
     {.name = "rest", .type = OPTION_TEXT, JSON_ONLY, .check = column_check,
      .sentence = "A field that keeps what no path took, as JSON text."},
+    {.name = "rules", .type = OPTION_LIST, .flags = OPTION_REQUIRED, MASK_ONLY, .rows = mask_rule_rows,
+     .sentence = "What hides which fields. A field has one rule; what a rule cannot hide does not pass."},
     {.name = "file", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_PATH | OPTION_READABLE, LUA_ONLY,
      OPTION_FIELD(struct job_stage, file), .form = "path",
      .sentence = "The Lua file, relative to the job file. It returns a table with process(batch)."},

@@ -28,6 +28,8 @@ struct kernel_ops {
 struct kernel_box *kernel_push_throws(lua_State *L, const struct kernel_ops *ops);
 void kernel_fill(struct kernel_box *box, void *kernel);
 void kernel_install_throws(lua_State *L);
+/* mask_kernel.c: pushes the table luaduct.mask. */
+void mask_kernels_push_throws(lua_State *L);
 
 /* Options in a Lua table, checked one by one so that a person gets all mistakes at once. */
 struct kernel_options {

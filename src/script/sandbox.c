@@ -1,6 +1,6 @@
 /* sandbox.c: what a stage's script can see. Every module gets its own environment with copies of the libraries' tables, so that
  * one stage cannot change another's functions. Libraries are opened once, into a table that scripts never reach. */
-#include "script/internal.h"
+#include "script/kernel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -436,6 +436,8 @@ void sandbox_push_throws(lua_State *L, struct script_module *module)
     set_function(L, "choose", column_choose_throws);
     set_function(L, "log", log_text);
     set_function(L, "json_columns", json_columns_throws);
+    mask_kernels_push_throws(L);
+    lua_setfield(L, -2, "mask");
     lua_pushlightuserdata(L, (void *)&script_null);
     lua_setfield(L, -2, "null");
     lua_newtable(L); /* luaduct loaded */
