@@ -440,8 +440,10 @@ static bool value_read(struct option_reader *reader, const struct option *row, v
     switch (row->type) {
     case OPTION_TEXT:
     case OPTION_WORD:
+        if (!text_read(reader, row, base, node))
+            return false;
         node->quoted = true; /* a stage's module is to see a text as well: "007" and not 7 */
-        return text_read(reader, row, base, node);
+        return true;
     case OPTION_INTEGER:
     case OPTION_DURATION:
     case OPTION_SIZE:

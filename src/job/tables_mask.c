@@ -62,8 +62,8 @@ const struct option mask_rule_rows[] = {
      .sentence = "Several fields that one rule hides, in place of field."},
     {.name = "rule", .type = OPTION_WORD, .flags = OPTION_REQUIRED | OPTION_SELECTS,
      .choices = "cover|segments|replace_chars|hash|pseudonym|interval|round|empty|" COVERING,
-     .sentence = "How it is hidden. Those from phone on are forms of well-known things; a value that has not that form is covered "
-                 "all over."},
+     .sentence = "How it is hidden. Those from phone on are forms of well-known things; a value that has not that form is "
+                 "covered all over."},
     {.name = "keep_empty", .type = OPTION_BOOLEAN, .fallback = "false",
      .sentence = "Whether an empty text stays one, and NULL with rule empty. NULL stays NULL with all other rules anyway."},
     {.name = "before", .type = OPTION_INTEGER, .only = "cover", .minimum = 0, .maximum = COUNT_MAX, .fallback = "0",
@@ -73,13 +73,14 @@ const struct option mask_rule_rows[] = {
     {.name = "segments", .type = OPTION_LIST, .flags = OPTION_REQUIRED, .only = "segments", .rows = segment_rows,
      .sentence = "What stays and what is covered, from left to right. What no segment reaches is covered."},
     {.name = "position", .type = OPTION_INTEGER, .flags = OPTION_REQUIRED, .only = "replace_chars", .minimum = 1,
-     .maximum = COUNT_MAX, .sentence = "The first character to replace, counted from 1. A text that ends before is replaced whole."},
+     .maximum = COUNT_MAX,
+     .sentence = "The first character to replace, counted from 1. A text that ends before is replaced whole."},
     {.name = "length", .type = OPTION_INTEGER, .flags = OPTION_REQUIRED, .only = "replace_chars", .minimum = 1,
      .maximum = COUNT_MAX, .sentence = "How many characters are replaced."},
     {.name = "with", .type = OPTION_CUSTOM, .read = with_read, .only = "cover|segments|replace_chars|empty|" COVERING,
      .form = "text, by default *",
-     .sentence = "What is written for each covered character; the text that replaces characters, or the word random for a random "
-                 "digit each; \"\" with rule empty for empty texts, which gives NULL without it."},
+     .sentence = "What is written for each covered character; the text that replaces characters, or the word random for a "
+                 "random digit each; \"\" with rule empty for empty texts, which gives NULL without it."},
     {.name = "algo", .type = OPTION_WORD, .only = "hash", .choices = "md5|sha256|sha512|sm3", .fallback = "sha256",
      .sentence = "The digest, which becomes the field as lower-case hexadecimal digits."},
     {.name = "salt", .type = OPTION_TEXT, .flags = OPTION_SECRET, .only = "hash",

@@ -20,7 +20,10 @@ static void free_mask(void *kernel)
     mask_free(kernel);
 }
 
-#define MASK_OPS(name_) {.name = "luaduct.mask." name_, .run = run_mask, .free = free_mask}
+#define MASK_OPS(name_)                                                                                                          \
+    {                                                                                                                            \
+        .name = "luaduct.mask." name_, .run = run_mask, .free = free_mask                                                        \
+    }
 static const struct {
     struct kernel_ops ops;
     const char *keys[4]; /* beside those of every rule */

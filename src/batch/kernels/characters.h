@@ -1,7 +1,7 @@
 /* characters.h: characters as people see them (Unicode's extended grapheme clusters, UAX #29) in valid UTF-8: an accent stays
- * with its letter, an emoji with its skin tone, a flag with its other half. The breaks are utf8proc's; an ASCII character followed
- * by another, or by nothing, is one by itself, CR LF too, so that ASCII texts need no tables.
- * Ownership: texts are borrowed. Threads: any, no state. Errors: none; callers have checked the UTF-8. */
+ * with its letter, an emoji with its skin tone, a flag with its other half. The breaks are utf8proc's; an ASCII character
+ * followed by another, or by nothing, is one by itself, CR LF too, so that ASCII texts need no tables. Ownership: texts are
+ * borrowed. Threads: any, no state. Errors: none; callers have checked the UTF-8. */
 #ifndef LUADUCT_BATCH_KERNELS_CHARACTERS_H
 #define LUADUCT_BATCH_KERNELS_CHARACTERS_H
 

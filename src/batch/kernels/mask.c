@@ -12,7 +12,7 @@
 #include "batch/kernels/operand.h"
 
 const char *const mask_rule_names[MASK_RULES] = {
-    "cover", "segments", "replace_chars", "hash", "pseudonym", "interval", "round", "empty", "phone",
+    "cover", "segments", "replace_chars", "hash", "pseudonym", "interval", "round",     "empty",   "phone",
     "email", "id_card",  "bank_card",     "name", "ip",        "mac",      "car_plate", "address", "gps",
 };
 
@@ -252,9 +252,10 @@ static bool as_text(struct mask *mask, struct batch *batch, const struct column 
         uint32_t row = batch->selection[i];
 
         if (column_is_null(text, row) && !column_is_null(column, row))
-            mask_fail(batch, text, row, name, type_is_instant(column->type.kind) && !mask->zone
-                                                  ? "a time has no text without a time zone; set the job's time_zone"
-                                                  : "the value has no text, so it cannot be masked");
+            mask_fail(batch, text, row, name,
+                      type_is_instant(column->type.kind) && !mask->zone
+                          ? "a time has no text without a time zone; set the job's time_zone"
+                          : "the value has no text, so it cannot be masked");
     }
     *text_out = text;
     return true;

@@ -74,8 +74,8 @@ typedef bool mask_text_function(struct mask *mask, struct str text, bool ascii, 
                                 const char **reason_out);
 mask_text_function mask_cover, mask_segments, mask_replace_chars, mask_pseudonym_text;
 /* False without a reason: the text does not look like that. */
-mask_text_function mask_phone, mask_email, mask_id_card, mask_bank_card, mask_name, mask_ip, mask_mac, mask_car_plate, mask_address,
-    mask_gps;
+mask_text_function mask_phone, mask_email, mask_id_card, mask_bank_card, mask_name, mask_ip, mask_mac, mask_car_plate,
+    mask_address, mask_gps;
 
 /* Fails the row, or makes it NULL in the new column, which has null bytes. */
 void mask_fail(struct batch *batch, struct column *out, uint32_t row, struct str name, const char *reason);

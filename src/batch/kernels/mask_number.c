@@ -116,7 +116,7 @@ static size_t find_real(const struct mask *mask, const struct real_range *ranges
 {
     size_t i = 0;
 
-    while (i < mask->range_count && !(number >= ranges[i].low && number < ranges[i].high))
+    while (i < mask->range_count && !(number >= ranges[i].low && (number < ranges[i].high || mask->ranges[i].high.open)))
         i++;
     return i;
 }
@@ -220,7 +220,7 @@ static bool round_real(double value, int digits, double *value_out)
     do
         snprintf(text, sizeof(text), "%.*e", precision, fabs(value));
     while (strtod(text, NULL) != fabs(value) && ++precision < 17);
-    exponent = atoi(strchr(text, 'e') + 1);
+    exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
     for (const char *p = text; *p != 'e'; p++)
         if (*p >= '0' && *p <= '9')
             mantissa = mantissa * 10 + (uint64_t)(*p - '0');
@@ -244,9 +244,9 @@ static bool round_refuse(const char *rule, const struct column *column, struct s
 {
     char type[TYPE_NAME_MAX];
 
-    return error_set(error, ERROR_CONFIG, "%s: field %.*s is %s, so rounding it to %d digits hides nothing; digits must be below %d",
-                     rule, STR_ARG(name), type_print(column->type, type), digits,
-                     column->type.kind == TYPE_DECIMAL ? column->type.scale : 0);
+    return error_set(
+        error, ERROR_CONFIG, "%s: field %.*s is %s, so rounding it to %d digits hides nothing; digits must be below %d", rule,
+        STR_ARG(name), type_print(column->type, type), digits, column->type.kind == TYPE_DECIMAL ? column->type.scale : 0);
 }
 
 bool mask_round_run(struct mask *mask UNUSED, struct batch *batch, const struct column *column, struct str name, const char *rule,

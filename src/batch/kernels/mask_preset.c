@@ -114,8 +114,9 @@ static bool is_host(struct str host)
     for (size_t i = 0; i < host.size; i++) {
         bool point = host.data[i] == '.';
 
-        if (point ? !label : !is_digit(host.data[i]) && !is_upper_or_lower(host.data[i]) && host.data[i] != '-' &&
-                             (unsigned char)host.data[i] < 0x80)
+        if (point ? !label
+                  : !is_digit(host.data[i]) && !is_upper_or_lower(host.data[i]) && host.data[i] != '-' &&
+                        (unsigned char)host.data[i] < 0x80)
             return false;
         label = !point;
     }
@@ -134,6 +135,9 @@ bool mask_email(struct mask *mask, struct str text, bool ascii, struct mask_writ
     if (!at || at == text.data || !is_host(str_make(at + 1, text.size - (size_t)(at - text.data) - 1)))
         return false;
     local = str_make(text.data, (size_t)(at - text.data));
+    for (size_t i = 0; i < local.size; i++)
+        if ((unsigned char)local.data[i] <= ' ' || strchr("@,;<>\"", local.data[i]))
+            return false; /* several addresses, or one in other dress */
     first = character_size(local);
     rest = str_make(local.data + first, local.size - first);
     if (!rest.size) {
@@ -211,8 +215,12 @@ bool mask_ip(struct mask *mask, struct str text, bool ascii, struct mask_writer 
     }
     if (inet_pton(AF_INET6, copy, bytes) != 1)
         return false;
-    for (int i = 0; i < 4; i++)
-        writer->at += sprintf(writer->at, "%x:", (unsigned)(bytes[2 * i] << 8 | bytes[2 * i + 1]));
+    for (int i = 0; i < 4; i++) {
+        char group[8];
+
+        write_shown(writer, group,
+                    (size_t)snprintf(group, sizeof(group), "%x:", (unsigned)(bytes[2 * i] << 8 | bytes[2 * i + 1])));
+    }
     for (int i = 0; i < 4; i++) {
         write_covered(writer, 1);
         write_shown(writer, ":", i < 3);
@@ -307,7 +315,8 @@ bool mask_address(struct mask *mask, struct str text, bool ascii, struct mask_wr
         int32_t code = code_point(str_make(text.data + at, end - at), &size);
 
         /* Whatever is no part of a place's name makes the rest doubtful. */
-        if (!is_han(code) && code != ' ' && code != '-' && !(code < 0x80 && (is_digit((char)code) || is_upper_or_lower((char)code))))
+        if (!is_han(code) && code != ' ' && code != '-' &&
+            !(code < 0x80 && (is_digit((char)code) || is_upper_or_lower((char)code))))
             return false;
     }
     if (!end || count > ADDRESS_CHARACTERS_MAX)

@@ -44,8 +44,8 @@ bool mask_segments(struct mask *mask, struct str text, bool ascii, struct mask_w
     return true;
 }
 
-/* SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014). The digits say nothing of the ones that
- * they replace, so nothing hangs on how hard they are to foretell. */
+/* SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014). The digits say nothing of the ones
+ * that they replace, so nothing hangs on how hard they are to foretell. */
 static uint64_t random_next(struct mask *mask)
 {
     uint64_t z = mask->random_state += UINT64_C(0x9E3779B97F4A7C15);

@@ -30,19 +30,19 @@ struct range {
 };
 
 static const struct range ranges[] = {
-    {'0', 10, 53},      {'A', 26, 75},      {'a', 26, 75},                                      /* ASCII */
-    {0x4E00, 20992, 230},                                                                       /* CJK unified ideographs */
-    {0xC0, 23, 72},     {0xD8, 7, 45},      {0xDF, 24, 73},       {0xF8, 8, 48},                /* Latin-1 */
-    {0x410, 32, 80},    {0x430, 32, 80},                                                        /* Cyrillic */
-    {0x3041, 86, 103},  {0x30A1, 90, 104},  {0x3400, 6592, 203},  {0xAC00, 11172, 215},         /* kana, extension A, Hangul */
-    {0xFF10, 10, 53},   {0xFF21, 26, 75},   {0xFF41, 26, 75},                                   /* full-width */
+    {'0', 10, 53},        {'A', 26, 75},     {'a', 26, 75},                             /* ASCII */
+    {0x4E00, 20992, 230},                                                               /* CJK unified ideographs */
+    {0xC0, 23, 72},       {0xD8, 7, 45},     {0xDF, 24, 73},      {0xF8, 8, 48},        /* Latin-1 */
+    {0x410, 32, 80},      {0x430, 32, 80},                                              /* Cyrillic */
+    {0x3041, 86, 103},    {0x30A1, 90, 104}, {0x3400, 6592, 203}, {0xAC00, 11172, 215}, /* kana, extension A, Hangul */
+    {0xFF10, 10, 53},     {0xFF21, 26, 75},  {0xFF41, 26, 75},                          /* full-width */
 };
 
 struct pseudonym {
     EVP_CIPHER *cipher;
     EVP_CIPHER_CTX *context;
-    size_t capacity;  /* of the arrays, one element a replaced character */
-    uint32_t *place;  /* byte offset in the text */
+    size_t capacity; /* of the arrays, one element a replaced character */
+    uint32_t *place; /* byte offset in the text */
     uint16_t *symbol;
     uint8_t *range;
 };
@@ -143,8 +143,8 @@ static void shape_mac(struct pseudonym *pseudonym, size_t count, unsigned char c
     absorb(pseudonym, chain, block);
 }
 
-/* Pseudo-random symbols without an end: 64-bit words of E(seed), E(seed xor 1) …, each used for as many symbols as leave 40 of its
- * bits over, so that no symbol is likelier than another by more than 2^-40. */
+/* Pseudo-random symbols without an end: 64-bit words of E(seed), E(seed xor 1) …, each used for as many symbols as leave 40 of
+ * its bits over, so that no symbol is likelier than another by more than 2^-40. */
 struct stream {
     struct pseudonym *pseudonym;
     unsigned char seed[BLOCK];

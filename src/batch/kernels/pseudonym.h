@@ -4,8 +4,8 @@
  *
  * What is replaced, each within its own range: 0-9, A-Z, a-z; the letters of Latin-1 in four runs of one case; А-Я and а-я;
  * ぁ-ゖ; ァ-ヺ; CJK ideographs U+4E00..U+9FFF and U+3400..U+4DBF; Hangul syllables; full-width digits and letters. Blanks,
- * punctuation, symbols and combining marks stay, and have no part in the result: 138-0013 gives the digits of 1380013. A letter or
- * number of another range would stay too, so such a text is refused, and so is one with nothing to replace.
+ * punctuation, symbols and combining marks stay, and have no part in the result: 138-0013 gives the digits of 1380013. A letter
+ * or number of another range would stay too, so such a text is refused, and so is one with nothing to replace.
  *
  * Method. The characters to replace are the digits of a mixed-radix number. Where it splits into two halves of 1,000 values or
  * more, it goes through an alternating Feistel network of ten rounds with addition character by character, the construction of
@@ -14,11 +14,11 @@
  * Enciphering Scheme Based on a Card Shuffle", 2012). Round functions are AES-256, as a CBC-MAC whose first blocks hold the
  * shape; the AES key is SHA-256 of a fixed text and the key.
  *
- * What is claimed: a keyed permutation of each shape that cannot be told from a random one by practical means without the key, for
- * shapes of a million values or more. It is not FF1 and not conformant to SP 800-38G, and has had no review of its own.
- * What is not: the shape, the length and equality of values are plain to see, that is the purpose. A shape of few values hides
- * little: of ten one-digit texts one may well stay itself, and who sees all values with what is known of them can match them.
- * Whoever has the key, or guesses it, can undo it: it should be long and random.
+ * What is claimed: a permutation of each shape, and, for shapes of a million values or more, one that nobody can undo or foretell
+ * by known means without the key. It is not FF1 and not conformant to SP 800-38G, and its whole has had no outside review.
+ * What is not: shape, length and equality of values are plain to see, that is the purpose. A shape of few values hides little: of
+ * ten one-digit texts one may well stay itself, and who sees all values and knows how often each occurs can match them. Whoever
+ * has the key, or guesses it, can undo it: it should be long and random.
  *
  * Cost: some 1 µs for a phone number, 3 to 10 µs for texts in small domains; linear in the length.
  * Ownership: freed by pseudonym_free; the key is not kept. Threads: one owner at a time.
