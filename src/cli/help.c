@@ -1,8 +1,9 @@
-/* help.c: `luaduct help [config [markdown] | lua | sample | types]`. */
+/* help.c: `luaduct help [config [markdown] | functions [markdown] | lua | sample | types]`. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "expression/function.h"
 #include "job/job.h"
 
 static const char usage[] =
@@ -20,6 +21,7 @@ static const char usage[] =
     "  luaduct demo [JOB.yaml]              run it against an embedded Kafka and an embedded MaxCompute endpoint\n"
     "  luaduct local                        the embedded MaxCompute endpoint alone, on loopback\n"
     "  luaduct help config                  every key of the job file and of the data sources file\n"
+    "  luaduct help functions               what expressions of the kinds filter and assign can compute\n"
     "  luaduct help lua                     what a Lua stage can say\n"
     "  luaduct help types                   what becomes of a value of each type in a column of each type\n"
     "  luaduct help sample                  what a sample file looks like, and how to write one by hand\n"
@@ -96,6 +98,7 @@ static const char sample_page[] =
 
 int cli_help(int argc, char **argv)
 {
+    bool functions = argc >= 2 && strcmp(argv[1], "functions") == 0, markdown;
     struct buffer text;
 
     if (argc >= 2 && strcmp(argv[1], "lua") == 0) {
@@ -110,9 +113,9 @@ int cli_help(int argc, char **argv)
         fputs(sample_page, stdout);
         return EXIT_OK;
     }
-    if (argc < 2 || strcmp(argv[1], "config") != 0) {
+    if (argc < 2 || (!functions && strcmp(argv[1], "config") != 0)) {
         if (argc >= 2) {
-            fprintf(stderr, "luaduct help: there is no page \"%s\"; the pages are: config, lua, sample, types; "
+            fprintf(stderr, "luaduct help: there is no page \"%s\"; the pages are: config, functions, lua, sample, types; "
                     "`luaduct COMMAND --help` tells the options of a command\n", argv[1]);
             return EXIT_CONFIG;
         }
@@ -120,7 +123,11 @@ int cli_help(int argc, char **argv)
         return EXIT_OK;
     }
     buffer_init(&text, 0);
-    job_print_reference(&text, argc > 2 && strcmp(argv[2], "markdown") == 0);
+    markdown = argc > 2 && strcmp(argv[2], "markdown") == 0;
+    if (functions)
+        functions_print(&text, markdown);
+    else
+        job_print_reference(&text, markdown);
     fwrite(text.data, 1, text.size, stdout);
     buffer_release(&text);
     return EXIT_OK;

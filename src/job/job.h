@@ -157,6 +157,7 @@ struct job {
 
     struct job_stage *stages;
     size_t stage_count;
+    int64_t execute_time_ms; /* when the file was read for this run: ${execute_time} */
     char *time_zone;       /* zone of local date-times in stages: job's `time_zone`, else the MaxCompute source's; NULL: none */
 
     struct {

@@ -13,6 +13,7 @@
 #include "job/kafka_properties.h"
 #include "job/resolve.h"
 #include "job/yaml.h"
+#include "util/clock.h"
 
 enum { FLUSH_INTERVAL_WARNING_MS = 5000 };
 
@@ -391,6 +392,7 @@ bool job_load(struct job **job_out, const char *path, const char *datasources_pa
         job_free(job);
         return false;
     }
+    job->execute_time_ms = clock_wall_ms();
     resolve_tree(job->tree, job->directory, report);
     reader.directory = job->directory;
     options_read(&reader, job_options, job, job->tree, job->tree->at, job->tree->width);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "expression/expression.h"
 #include "util/file.h"
 
 enum { FILE_BYTES_MAX = 64 << 10 };
@@ -87,7 +88,8 @@ static bool piece_cut(struct str *rest, struct str *plain, struct str *reference
     return true;
 }
 
-bool resolve_text(struct str written, const char *directory, struct buffer *text, struct error *error)
+/* variables: those of expressions stay as they are written. */
+static bool text_resolve(struct str written, const char *directory, bool variables, struct buffer *text, struct error *error)
 {
     struct str plain, reference;
 
@@ -96,10 +98,17 @@ bool resolve_text(struct str written, const char *directory, struct buffer *text
             return false;
         if (!reference.data)
             buffer_append_str(text, plain);
+        else if (variables && expression_is_variable(reference))
+            buffer_print(text, "${%.*s}", STR_ARG(reference));
         else if (!reference_append(text, reference, directory, error))
             return false;
     }
     return true;
+}
+
+bool resolve_text(struct str written, const char *directory, struct buffer *text, struct error *error)
+{
+    return text_resolve(written, directory, false, text, error);
 }
 
 void resolve_files(struct str written, const char *directory, void (*found)(void *arg, const char *path), void *arg)
@@ -118,7 +127,7 @@ void resolve_files(struct str written, const char *directory, void (*found)(void
     }
 }
 
-static void scalar_resolve(struct tree_node *node, const char *directory, struct report *report)
+static void scalar_resolve(struct tree_node *node, const char *directory, bool variables, struct report *report)
 {
     struct str rest = node->text;
     struct error error = {0};
@@ -127,7 +136,11 @@ static void scalar_resolve(struct tree_node *node, const char *directory, struct
     if (!rest.size || !memmem(rest.data, rest.size, "${", 2))
         return;
     buffer_init(&text, 0);
-    if (resolve_text(rest, directory, &text, &error)) {
+    if (text_resolve(rest, directory, variables, &text, &error)) {
+        if (str_equal(buffer_str(&text), node->text)) { /* variables alone */
+            buffer_release(&text);
+            return;
+        }
         node->written = node->text;
         node->text.data = buffer_take(&text, &node->text.size);
     } else {
@@ -137,10 +150,20 @@ static void scalar_resolve(struct tree_node *node, const char *directory, struct
     }
 }
 
-void resolve_tree(struct tree_node *node, const char *directory, struct report *report)
+static void node_resolve(struct tree_node *node, const char *directory, bool variables, struct report *report)
 {
     if (node->kind == TREE_SCALAR)
-        scalar_resolve(node, directory, report);
+        scalar_resolve(node, directory, variables, report);
     for (size_t i = 0; i < node->count; i++)
-        resolve_tree(node->kind == TREE_LIST ? node->items[i] : node->entries[i].value, directory, report);
+        node_resolve(node->kind == TREE_LIST ? node->items[i] : node->entries[i].value, directory, variables, report);
+}
+
+void resolve_tree(struct tree_node *node, const char *directory, struct report *report)
+{
+    if (node->kind != TREE_MAP) {
+        node_resolve(node, directory, false, report);
+        return;
+    }
+    for (size_t i = 0; i < node->count; i++)
+        node_resolve(node->entries[i].value, directory, str_is(node->entries[i].key, "stages"), report);
 }

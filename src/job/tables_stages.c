@@ -25,9 +25,9 @@ static const struct option json_column_rows[] = {
 const struct option stage_rows[] = {
     {.name = "name", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_UNIQUE, OPTION_FIELD(struct job_stage, name),
      .check = name_check, .sentence = "The stage's name, by which logs, counters and preview call it."},
-    {.name = "kind", .type = OPTION_WORD, .flags = OPTION_REQUIRED, .choices = "json|mask|lua", .later = "replace|filter|assign",
+    {.name = "kind", .type = OPTION_WORD, .flags = OPTION_REQUIRED, .choices = "json|mask|filter|lua", .later = "replace|assign",
      .later_answer = "until then write it as a stage of kind lua", OPTION_FIELD(struct job_stage, kind),
-     .sentence = "What the stage is: json, mask or lua."},
+     .sentence = "What the stage is: json, mask, filter or lua."},
     {.name = "when_error", .type = OPTION_CHOICE, .choices = "dirty|null|drop|stop", .fallback = "dirty",
      OPTION_FIELD(struct job_stage, when_error),
      .sentence = "What becomes of a row that the stage cannot handle: kept aside with its reason, the value set to NULL (not for "
@@ -42,6 +42,9 @@ const struct option stage_rows[] = {
      .sentence = "A field that keeps what no path took, as JSON text."},
     {.name = "rules", .type = OPTION_LIST, .flags = OPTION_REQUIRED, MASK_ONLY, .rows = mask_rule_rows,
      .sentence = "What hides which fields. A field has one rule; what a rule cannot hide does not pass."},
+    {.name = "condition", .type = OPTION_TEXT, .flags = OPTION_REQUIRED, .only = "filter", .form = "expression",
+     .sentence = "Rows for which it is true are kept, such as amount > 100 and city in ('x', 'y'); the others are counted. "
+                 "${job}, ${topic}, ${execute_time} and ${now} may stand in it; `luaduct help functions` lists the functions."},
     {.name = "file", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_PATH | OPTION_READABLE, LUA_ONLY,
      OPTION_FIELD(struct job_stage, file), .form = "path",
      .sentence = "The Lua file, relative to the job file. It returns a table with process(batch)."},
@@ -49,6 +52,9 @@ const struct option stage_rows[] = {
      .sentence = "Anything the Lua file wants; it is ctx.options there."},
     FOREIGN("type", "use \"kind\""),
     FOREIGN("script", "use \"file\""),
+    FOREIGN("where", "use \"condition\" of a stage of kind filter"),
+    FOREIGN("expression", "use \"condition\" of a stage of kind filter"),
+    FOREIGN("keep", "use \"condition\" of a stage of kind filter"),
     FOREIGN("on_error", "use \"when_error\""),
     FOREIGN("onError", "use \"when_error\""),
     END,

@@ -26,6 +26,7 @@ struct script_run {
     bool row_in_hand;
     uint32_t row;
     bool arena_full;
+    int64_t now_ms; /* ${now} of the run's expressions; 0: nobody asked yet */
     struct own_column *own; /* columns that row writes may change in place */
 };
 
@@ -71,6 +72,8 @@ struct script_module {
     char *stage;
     char *folder; /* of a person's file, for require; NULL for built-in modules */
     struct convert convert;
+    const char *job, *topic; /* borrowed, may be NULL */
+    int64_t execute_time_ms;
     int table_ref;
     unsigned functions; /* a bit per known name */
     bool keeps_state;
@@ -111,6 +114,7 @@ struct batch *run_batch_throws(lua_State *L);
 /* Charges the budget for an operation on all rows. */
 void run_charge_rows_throws(lua_State *L);
 void run_complain(struct script_module *module, const char *option_path, const char *text);
+void run_complain_at(struct script_module *module, const char *option_path, struct script_place place, const char *text);
 int throw_arena_full(lua_State *L);
 /* Of kind DATA: the batch is too large for its memory, and cannot go on. */
 int throw_kernel_error(lua_State *L, const struct error *error);
@@ -208,6 +212,9 @@ int batch_rows_throws(lua_State *L);
 
 /* map.c */
 int batch_map_throws(lua_State *L);
+
+/* expression_kernel.c */
+int expression_new_throws(lua_State *L);
 
 /* json_kernel.c */
 void json_kernel_install_throws(lua_State *L);

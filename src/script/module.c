@@ -59,10 +59,15 @@ void check_stopped_throws(lua_State *L)
 
 void run_complain(struct script_module *module, const char *option_path, const char *text)
 {
+    run_complain_at(module, option_path, (struct script_place){-1, 0}, text);
+}
+
+void run_complain_at(struct script_module *module, const char *option_path, struct script_place place, const char *text)
+{
     if (module->complaints++ == 0)
         snprintf(module->complaint, sizeof(module->complaint), "%s%s%s", option_path, *option_path ? ": " : "", text);
     if (module->complain)
-        module->complain(module->complain_arg, option_path, text);
+        module->complain(module->complain_arg, option_path, place, text);
 }
 
 /* Opening. */
@@ -223,12 +228,16 @@ bool script_module_open(struct script_state *state, const struct script_source *
     module->convert.zone = source->zone;
     module->complain = source->complain;
     module->complain_arg = source->complain_arg;
+    module->job = source->job;
+    module->topic = source->topic;
+    module->execute_time_ms = source->execute_time_ms;
     module->table_ref = LUA_NOREF;
     if (!find_source(source, &call, &file_text, error))
         goto out;
     state->opening = module;
     ok = script_enter(state, call_open, &call, error);
     state->opening = NULL;
+    script_module_listen(module, NULL, NULL);
     if (module->complaints)
         ok = error_set(error, ERROR_CONFIG, "%s", module->complaint);
     /* Closures of the module may live on in Lua, so it goes with the state even when it could not be opened. */
@@ -243,6 +252,12 @@ out:
     module_free(module);
     free(file_text);
     return ok;
+}
+
+void script_module_listen(struct script_module *module, script_complain *complain, void *complain_arg)
+{
+    module->complain = complain;
+    module->complain_arg = complain_arg;
 }
 
 bool script_module_has(const struct script_module *module, const char *function)

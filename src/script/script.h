@@ -22,8 +22,14 @@ struct script_state *script_state_new(const struct script_limits *limits, struct
 void script_state_free(struct script_state *state);
 size_t script_state_memory(const struct script_state *state);
 
-/* What `complain` gets while a module opens: a wrong option (path inside the stage's options, "columns[2].type") and why. */
-typedef void script_complain(void *arg, const char *option_path, const char *text);
+/* Where in an option's text: a byte offset and how many bytes; at -1 is the whole text. */
+struct script_place {
+    ptrdiff_t at;
+    size_t width;
+};
+/* What `complain` gets while a module opens: a wrong option (path inside the stage's options, "columns[2].type"), where in its
+ * text, and why. */
+typedef void script_complain(void *arg, const char *option_path, struct script_place place, const char *text);
 
 struct script_source {
     const char *stage;              /* for messages and dirty rows */
@@ -31,6 +37,8 @@ struct script_source {
     const char *builtin;            /* the name of an embedded module ("json") */
     const struct tree_node *options; /* becomes ctx.options, a Lua table (read-only for the module); NULL: an empty one */
     const struct zone *zone;        /* the job's zone for local date-times; may be NULL */
+    const char *job, *topic;        /* for expressions; may be NULL; they live as long as the module */
+    int64_t execute_time_ms;        /* when this run of the job began */
     script_complain *complain;      /* may be NULL: then the first one is the error */
     void *complain_arg;
 };
@@ -42,6 +50,10 @@ bool script_module_open(struct script_state *state, const struct script_source *
 bool script_module_has(const struct script_module *module, const char *function);
 /* stage.state == "partition": batches of one Kafka partition must come to one worker, in order. */
 bool script_module_keeps_state(const struct script_module *module);
+
+/* From now on options that turn out wrong while process runs over a batch without messages are told to complain as well, and
+ * process goes on with what stands in for them; NULL ends that. */
+void script_module_listen(struct script_module *module, script_complain *complain, void *complain_arg);
 
 /* process(batch), once. A Lua error while a row is in hand (in batch:rows() or batch:map) makes that row fail by batch_fail, with
  * the stage's when_error, and process runs again on the batch as it was without that row; an error with no row in hand fails all

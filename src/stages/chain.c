@@ -3,6 +3,7 @@
 #include "stages/chain.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "decode/decode.h"
@@ -13,6 +14,7 @@ struct chain_stage {
 };
 
 struct chain {
+    const struct job *job;
     struct script_state *state;
     struct zone *zone; /* of local date-times; NULL when the job names none */
     struct decoder *decoder; /* NULL: records are rows as they are */
@@ -26,28 +28,58 @@ struct complainer {
     struct report *report;
     const struct job_stage *spec;
     unsigned complaints;
+    struct error first;
 };
 
-static void complain(void *arg, const char *option_path, const char *text)
+static size_t characters(struct str text)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < text.size; i++)
+        count += ((unsigned char)text.data[i] & 0xC0) != 0x80;
+    return count;
+}
+
+/* Narrows the node's place to a part of its text. Only a text that stands in one line letter by letter, plain or between quotes,
+ * can be pointed into. */
+static bool place_within(const struct tree_node *node, struct script_place place, struct location *at, unsigned *width)
+{
+    size_t start = (size_t)place.at;
+
+    if (node->kind != TREE_SCALAR || node->written.data || start > node->text.size ||
+        node->width != characters(node->text) + (node->quoted ? 2 : 0) || memchr(node->text.data, '\n', node->text.size))
+        return false;
+    at->column += (unsigned)characters(str_make(node->text.data, start)) + node->quoted;
+    *width = (unsigned)characters(str_make(node->text.data + start, size_min(place.width, node->text.size - start)));
+    *width = *width ? *width : 1;
+    return true;
+}
+
+static void complain(void *arg, const char *option_path, struct script_place place, const char *text)
 {
     struct complainer *complainer = arg;
     const struct job_stage *spec = complainer->spec;
     struct tree_node *node = spec->options ? tree_at(spec->options, option_path, true) : NULL;
+    struct location at = node ? node->at : spec->at;
+    unsigned width = node ? node->width : spec->width;
+    char character[40] = "";
 
-    complainer->complaints++;
-    if (!complainer->report)
-        return;
-    if (node)
-        report_mistake(complainer->report, node->at, node->width, "stage %s: %s%s%s", spec->name, option_path,
-                       *option_path ? ": " : "", text);
-    else
-        report_mistake(complainer->report, spec->at, spec->width, "stage %s: %s%s%s", spec->name, option_path,
-                       *option_path ? ": " : "", text);
+    if (place.at >= 0 && !(node && place_within(node, place, &at, &width)))
+        snprintf(character, sizeof(character), "at character %zu: ",
+                 node && node->text.data
+                     ? characters(str_make(node->text.data, size_min((size_t)place.at, node->text.size))) + 1
+                     : (size_t)place.at + 1);
+    if (complainer->complaints++ == 0)
+        error_set(&complainer->first, ERROR_CONFIG, "stage %s: %s%s%s%s", spec->name, option_path, *option_path ? ": " : "",
+                  character, text);
+    if (complainer->report)
+        report_mistake(complainer->report, at, width, "stage %s: %s%s%s%s", spec->name, option_path, *option_path ? ": " : "",
+                       character, text);
 }
 
 static bool open_stage(struct chain *chain, const struct job_stage *spec, struct report *report, struct error *error)
 {
-    struct complainer complainer = {report, spec, 0};
+    struct complainer complainer = {.report = report, .spec = spec};
     bool lua = strcmp(spec->kind, "lua") == 0;
     struct script_source source = {
         .stage = spec->name,
@@ -55,6 +87,9 @@ static bool open_stage(struct chain *chain, const struct job_stage *spec, struct
         .builtin = lua ? NULL : spec->kind,
         .options = spec->options,
         .zone = chain->zone,
+        .job = chain->job->name,
+        .topic = chain->job->source.topic,
+        .execute_time_ms = chain->job->execute_time_ms,
         .complain = complain,
         .complain_arg = &complainer,
     };
@@ -79,6 +114,7 @@ bool chain_open(struct chain **chain_out, const struct job *job, struct report *
     struct script_limits limits = {(size_t)int64_max(job->runtime.lua_memory_max, 0), job->runtime.lua_instructions_max};
     struct error mistake;
 
+    chain->job = job;
     chain->stages = xcalloc(job->stage_count ? job->stage_count : 1, sizeof(*chain->stages));
     if (job->time_zone && !zone_open(&chain->zone, str_of(job->time_zone), error)) {
         ok = error_wrap(error, "time_zone");
@@ -163,7 +199,8 @@ struct script_state *chain_state(struct chain *chain)
 
 bool chain_probe(struct chain *chain, const struct job *job, struct batch *batch, struct report *report, struct error *error)
 {
-    bool ok = true;
+    bool ok = true, mistaken = false; /* a stage with a wrong option goes on with what stands in for it */
+    struct error mistake;
 
     batch_clear(batch);
     if (!batch_begin(batch, job->source.fields))
@@ -172,12 +209,21 @@ bool chain_probe(struct chain *chain, const struct job *job, struct batch *batch
         return false;
     for (size_t i = 0; ok && i < chain->count; i++) {
         const struct job_stage *spec = chain->stages[i].spec;
+        struct complainer complainer = {.report = report, .spec = spec};
 
+        script_module_listen(chain->stages[i].module, complain, &complainer);
         ok = run_stage(chain, i, batch, error);
+        script_module_listen(chain->stages[i].module, NULL, NULL);
+        if (complainer.complaints && !mistaken) {
+            mistaken = true;
+            mistake = complainer.first;
+        }
         if (!ok && report) /* later stages may need what this one would have made */
             report_mistake(report, spec->at, spec->width, "%s", error->text);
     }
     batch->stage = NULL;
     batch->when_error = WHEN_ERROR_DIRTY;
-    return ok;
+    if (mistaken)
+        *error = mistake;
+    return ok && !mistaken;
 }

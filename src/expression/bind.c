@@ -1,0 +1,629 @@
+/* bind.c: types, constants, conversions: what can be settled before the rows come.
+ * Method: nodes are bound children first. A node's type is what its own kernel makes of columns without rows that have its
+ * children's types, so that the rules stand in one place, the kernels; with constants alone below it, it runs over one row, and
+ * the value takes its place. Where two sides need one type, a cast is put on top of one of them, and disappears the same way when
+ * that is a constant. Cost: some microseconds a node, once per job. */
+#include "expression/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "batch/decimal.h"
+
+enum { SCRATCH_BYTES_MAX = 8 << 20 };
+
+struct binder {
+    struct expression *expression;
+    struct batch *scratch; /* of one row, without fields */
+    uint32_t row;          /* its selection */
+    struct expression_place *place;
+    struct error *error;
+};
+
+static bool fail_at(struct binder *binder, size_t at, size_t width, const char *format, ...) PRINTF_LIKE(4, 5);
+
+static bool fail_at(struct binder *binder, size_t at, size_t width, const char *format, ...)
+{
+    va_list arguments;
+    char text[600];
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    *binder->place = (struct expression_place){at, width ? width : 1};
+    return error_set(binder->error, ERROR_CONFIG, "%s", text);
+}
+
+#define FAIL_NODE(binder, node, ...) fail_at(binder, (node)->at, (node)->width, __VA_ARGS__)
+#define FAIL_WHOLE(binder, node, ...) fail_at(binder, (node)->from, (node)->to - (node)->from, __VA_ARGS__)
+
+/* "a bigint", "an always NULL value". */
+static const char *type_called(struct type type, char text[48])
+{
+    char name[TYPE_NAME_MAX];
+
+    if (type.kind == TYPE_NULL)
+        return "NULL";
+    snprintf(text, 48, "a %s", type_print(type, name));
+    return text;
+}
+
+static struct str node_text(const struct expression *expression, const struct node *node)
+{
+    return str_make(expression->text.data + node->from, node->to - node->from);
+}
+
+static bool is_number(enum type_kind kind)
+{
+    return kind == TYPE_BIGINT || kind == TYPE_DOUBLE || kind == TYPE_DECIMAL;
+}
+
+/* ---- types ---- */
+
+static struct type decimal_of(struct type type)
+{
+    return type.kind == TYPE_BIGINT ? type_decimal(19, 0) : type;
+}
+
+static bool unify_numbers(struct type a, struct type b, struct type *type_out)
+{
+    unsigned scale, whole;
+
+    if (a.kind == TYPE_DOUBLE || b.kind == TYPE_DOUBLE) {
+        *type_out = TYPE_OF(TYPE_DOUBLE);
+        return true;
+    }
+    a = decimal_of(a);
+    b = decimal_of(b);
+    scale = a.scale > b.scale ? a.scale : b.scale;
+    whole = (unsigned)size_max(a.precision - a.scale, b.precision - b.scale);
+    *type_out = type_decimal((uint8_t)size_min(whole + scale, 38), (uint8_t)scale);
+    return true;
+}
+
+bool types_unify(struct type a, struct type b, struct type *type_out)
+{
+    *type_out = a.kind == TYPE_NULL ? b : a;
+    if (a.kind == TYPE_NULL || b.kind == TYPE_NULL || type_equal(a, b))
+        return true;
+    if (is_number(a.kind) && is_number(b.kind))
+        return unify_numbers(a, b, type_out);
+    *type_out = TYPE_OF(TYPE_TIMESTAMP);
+    return (a.kind == TYPE_DATETIME && b.kind == TYPE_TIMESTAMP) || (a.kind == TYPE_TIMESTAMP && b.kind == TYPE_DATETIME);
+}
+
+static bool is_time(enum type_kind kind)
+{
+    return kind == TYPE_DATE || type_is_instant(kind);
+}
+
+/* ---- constants ---- */
+
+static struct column *column_keep(struct binder *binder, const struct column *column)
+{
+    struct arena *arena = &binder->expression->bound;
+    struct column *copy = column_try_new(arena, column->type, 1, column->null != NULL);
+    size_t size = type_size(column->type.kind);
+
+    if (!copy)
+        return NULL;
+    copy->utf8 = column->utf8;
+    if (column->null)
+        copy->null[0] = column->null[0];
+    if (size)
+        memset(copy->data, 0, size);
+    if (!size || column_is_null(column, 0))
+        return copy;
+    memcpy(copy->data, column->data, size);
+    if (column->type.kind == TYPE_STRING || column->type.kind == TYPE_BINARY || column->type.kind == TYPE_JSON) {
+        copy->text[0] = arena_try_copy(arena, column->text[0]);
+        copy->utf8 = copy->utf8 || (column->type.kind == TYPE_STRING && str_is_utf8(column->text[0]));
+        if (column->text[0].data && !copy->text[0].data)
+            return NULL;
+    }
+    return copy;
+}
+
+static void scratch_begin(struct binder *binder, uint32_t rows)
+{
+    struct batch *batch = binder->scratch;
+
+    batch_clear(batch);
+    batch->stage = "";
+    batch->row_count = batch->selected = rows;
+    binder->row = 0;
+    batch->selection = &binder->row;
+}
+
+/* Whether its value is the same for every row once its children's are. */
+static bool is_pure(const struct node *node)
+{
+    if (node->kind == NODE_FIELD || node->kind == NODE_NOW || (node->kind == NODE_CALL && node->function->varies))
+        return false;
+    for (size_t i = 0; i < node->count; i++)
+        if (!node->children[i]->constant)
+            return false;
+    return true;
+}
+
+/* Runs the node alone: its type, or its value when it is constant. */
+static bool probe(struct binder *binder, struct node *node)
+{
+    bool constant = is_pure(node);
+    struct run run = {.expression = binder->expression, .batch = binder->scratch, .error = binder->error, .probe = node};
+    struct operand value;
+
+    scratch_begin(binder, constant);
+    if (!node_run(&run, node, &value)) {
+        *binder->place = (struct expression_place){node->at, node->width};
+        binder->error->kind = ERROR_CONFIG;
+        return false;
+    }
+    node->type = value.column->type;
+    if (!constant)
+        return true;
+    if (binder->scratch->dirty) {
+        struct str reason = binder->scratch->dirty->reason;
+
+        return FAIL_WHOLE(binder, node, "this fails for every row: %.*s", STR_ARG(reason));
+    }
+    node->constant = column_keep(binder, value.column);
+    if (!node->constant)
+        return FAIL_WHOLE(binder, node, "this constant is too large");
+    return true;
+}
+
+static bool bind_node(struct binder *binder, struct node *node);
+
+/* Puts a cast on top of the child; `why` says what asks for the type, in messages. */
+static bool cast_child(struct binder *binder, struct node *node, size_t child, struct type type)
+{
+    struct node *from = node->children[child], *cast;
+    struct error error;
+
+    if (type_equal(from->type, type) || type.kind == TYPE_NULL)
+        return true;
+    if (!convert_possible(from->type, type, &error))
+        return FAIL_WHOLE(binder, from, "%s", error.text);
+    cast = arena_try_alloc(&binder->expression->bound, sizeof(*cast) + sizeof(struct node *));
+    if (!cast)
+        return FAIL_WHOLE(binder, from, "the expression is too large");
+    *cast = (struct node){.kind = NODE_CAST,
+                          .implicit = true,
+                          .at = from->from,
+                          .width = from->to - from->from,
+                          .from = from->from,
+                          .to = from->to,
+                          .cast_to = type,
+                          .children = (struct node **)(cast + 1),
+                          .count = 1};
+    cast->children[0] = from;
+    if (!bind_node(binder, cast))
+        return false;
+    node->children[child] = cast;
+    return true;
+}
+
+/* ---- nodes ---- */
+
+static bool check_boolean(struct binder *binder, const struct node *node, const char *what)
+{
+    char name[48];
+
+    if (node->type.kind == TYPE_BOOLEAN || node->type.kind == TYPE_NULL)
+        return true;
+    return FAIL_WHOLE(binder, node, "%s takes conditions, this is %s; compare it with something", what,
+                      type_called(node->type, name));
+}
+
+static bool check_booleans(struct binder *binder, const struct node *node, const char *what)
+{
+    for (size_t i = 0; i < node->count; i++)
+        if (!check_boolean(binder, node->children[i], what))
+            return false;
+    return true;
+}
+
+static bool bind_arithmetic(struct binder *binder, struct node *node)
+{
+    static const char *const symbols[] = {"+", "-", "*", "/", "//", "%"};
+    const char *symbol = node->kind == NODE_NEGATE ? "-" : symbols[node->operation];
+    char name[48], other[48];
+
+    for (size_t i = 0; i < node->count; i++) {
+        struct type type = node->children[i]->type;
+        bool text = type_is_text(type.kind);
+
+        if (is_number(type.kind) || type.kind == TYPE_NULL)
+            continue;
+        if (node->count == 1)
+            return FAIL_NODE(binder, node, "- needs a number, this is %s%s", type_called(type, name),
+                             text ? "; cast it first" : "");
+        return FAIL_NODE(binder, node, "%s needs two numbers, these are %s and %s; %s", symbol,
+                         type_called(node->children[0]->type, name), type_called(node->children[1]->type, other),
+                         text && node->operation == ARITHMETIC_ADD ? "|| joins texts, cast(… as bigint) makes a number of one"
+                         : text ? "cast(… as bigint) or (… as decimal(p,s)) makes a number of a text"
+                                : "cast them first");
+    }
+    node->fails = true;
+    return true;
+}
+
+/* Whether values of these types have an order between them, as kernel_compare sees it. */
+static bool comparable(enum type_kind a, enum type_kind b)
+{
+    bool a_text = type_is_text(a) || a == TYPE_BINARY, b_text = type_is_text(b) || b == TYPE_BINARY;
+
+    return a == TYPE_NULL || b == TYPE_NULL || a == b || (is_number(a) && is_number(b)) || (a_text && b_text) ||
+           (type_is_instant(a) && type_is_instant(b) && a != TYPE_TIMESTAMP_NTZ && b != TYPE_TIMESTAMP_NTZ);
+}
+
+static bool is_number_text(struct str text)
+{
+    int128 value;
+    enum decimal_status status = decimal_parse(text, type_decimal(38, 18), &value);
+
+    return status != DECIMAL_SYNTAX;
+}
+
+/* A constant text against a date or a point in time becomes one. A datetime's is a timestamp: more digits than it holds are no
+ * reason to refuse a comparison. */
+static bool settle_time(struct binder *binder, struct node *node, size_t constant, size_t other)
+{
+    enum type_kind kind = node->children[other]->type.kind;
+
+    if (!node->children[constant]->constant || node->children[constant]->type.kind != TYPE_STRING || !is_time(kind))
+        return true;
+    return cast_child(binder, node, constant, TYPE_OF(kind == TYPE_DATETIME ? TYPE_TIMESTAMP : kind));
+}
+
+static bool check_comparison(struct binder *binder, struct node *node, size_t a, size_t b, size_t at, size_t width)
+{
+    struct type x, y;
+    char x_name[48], y_name[48], number[TYPE_NAME_MAX];
+    const char *hint = "cast one of them first";
+
+    if (!settle_time(binder, node, a, b) || !settle_time(binder, node, b, a))
+        return false;
+    x = node->children[a]->type;
+    y = node->children[b]->type;
+    if (comparable(x.kind, y.kind))
+        return true;
+    if ((is_number(x.kind) && type_is_text(y.kind)) || (is_number(y.kind) && type_is_text(x.kind))) {
+        const struct node *text = type_is_text(y.kind) ? node->children[b] : node->children[a];
+        char excerpt[128];
+
+        if (text->constant && !is_number_text(text->constant->text[0]))
+            return fail_at(binder, at, width, "%s and %s do not compare; cast the number to string, if that is meant",
+                           type_called(x, x_name), type_called(y, y_name));
+        if (text->constant)
+            return fail_at(binder, at, width,
+                           "%s and %s do not compare; write the constant %.*s without quotes, or cast the number "
+                           "to string",
+                           type_called(x, x_name), type_called(y, y_name), STR_ARG(convert_excerpt(text->constant, 0, excerpt)));
+        return fail_at(binder, at, width, "%s and %s do not compare; cast the text: cast(%.*s as %s)", type_called(x, x_name),
+                       type_called(y, y_name), STR_ARG(str_head(node_text(binder->expression, text), 60)),
+                       type_print(is_number(x.kind) ? x : y, number));
+    }
+    if (x.kind == TYPE_BOOLEAN || y.kind == TYPE_BOOLEAN)
+        hint = "a boolean stands alone, or with is true and is false";
+    return fail_at(binder, at, width, "%s and %s do not compare; %s", type_called(x, x_name), type_called(y, y_name), hint);
+}
+
+static bool check_text(struct binder *binder, const struct node *node, const char *what)
+{
+    char name[48];
+
+    if (node->type.kind == TYPE_STRING || node->type.kind == TYPE_NULL)
+        return true;
+    return FAIL_WHOLE(binder, node, "%s takes a string, this is %s; cast it first", what, type_called(node->type, name));
+}
+
+static bool constant_string(struct binder *binder, const struct node *node, const char *what, struct str *text_out)
+{
+    if (!node->constant)
+        return FAIL_WHOLE(binder, node, "%s must be a constant text", what);
+    *text_out = column_is_null(node->constant, 0) ? STR_NONE : node->constant->text[0];
+    return true;
+}
+
+static bool bind_like(struct binder *binder, struct node *node)
+{
+    struct str pattern, escape = STR("\\");
+    struct error error;
+
+    if (!check_text(binder, node->children[0], "like") || !check_text(binder, node->children[1], "like") ||
+        !constant_string(binder, node->children[1], "the pattern of like", &pattern))
+        return false;
+    if (node->count == 3) {
+        if (!check_text(binder, node->children[2], "escape") ||
+            !constant_string(binder, node->children[2], "the escape character", &escape))
+            return false;
+        if (!escape.data)
+            return FAIL_WHOLE(binder, node->children[2], "the escape character must be one character");
+    }
+    if (!pattern.data) /* NULL, and so is the result */
+        return true;
+    if (!like_new(&node->like, pattern, escape, &error))
+        return FAIL_WHOLE(binder, node->children[1], "%s", error.text);
+    return true;
+}
+
+static bool bind_match(struct binder *binder, struct node *node)
+{
+    const struct node *text = node->children[1];
+    struct str pattern;
+    struct error error;
+    size_t offset = 0;
+
+    if (!check_text(binder, node->children[0], "~") || !check_text(binder, text, "~") ||
+        !constant_string(binder, text, "the regular expression", &pattern))
+        return false;
+    node->fails = true;
+    if (!pattern.data || expression_regex_new(&node->regex, pattern, &offset, &error))
+        return true;
+    /* Into the pattern, when it stands there letter by letter. */
+    if (text->kind == NODE_CONSTANT && text->width == pattern.size + 2 && offset <= pattern.size)
+        return fail_at(binder, text->at + 1 + offset, 1, "%s", error.text);
+    return FAIL_WHOLE(binder, text, "%s", error.text);
+}
+
+/* The values of a case (each second child, and what stands behind else) or of coalesce (all). */
+static size_t branch_count(const struct node *node)
+{
+    return node->kind == NODE_CASE ? node->count / 2 + 1 : node->count;
+}
+
+static size_t branch_child(const struct node *node, size_t branch)
+{
+    return node->kind == NODE_CASE ? size_min(2 * branch + 1, node->count - 1) : branch;
+}
+
+/* One type for all values. */
+static bool bind_branches(struct binder *binder, struct node *node)
+{
+    struct type type = TYPE_OF(TYPE_NULL);
+
+    /* Constant texts bow to dates and times, so they come second. */
+    for (int texts = 0; texts < 2; texts++) {
+        for (size_t i = 0; i < branch_count(node); i++) {
+            const struct node *child = node->children[branch_child(node, i)];
+            char name[48], other[48];
+
+            if ((child->constant && child->type.kind == TYPE_STRING) != texts || (texts && is_time(type.kind)))
+                continue;
+            if (!types_unify(type, child->type, &type))
+                return FAIL_WHOLE(binder, child, "all values of %s need one type, these are %s and %s; cast one of them",
+                                  node->kind == NODE_COALESCE ? "coalesce" : "case", type_called(type, name),
+                                  type_called(child->type, other));
+        }
+    }
+    for (size_t i = 0; i < branch_count(node); i++)
+        if (!cast_child(binder, node, branch_child(node, i), type))
+            return false;
+    return true;
+}
+
+static bool bind_case(struct binder *binder, struct node *node)
+{
+    for (size_t i = 0; i + 1 < node->count; i += 2)
+        if (!check_boolean(binder, node->children[i], "when"))
+            return false;
+    return bind_branches(binder, node);
+}
+
+static bool bind_call(struct binder *binder, struct node *node)
+{
+    const struct expression_function *function = node->function;
+    struct function_call *call = &node->call;
+    struct error error;
+
+    *call = (struct function_call){.name = function->name,
+                                   .environment = &binder->expression->environment,
+                                   .count = node->count,
+                                   .type = TYPE_OF(TYPE_NULL)};
+    call->arguments = arena_try_array(&binder->expression->bound, node->count ? node->count : 1, sizeof(*call->arguments));
+    if (!call->arguments)
+        return FAIL_NODE(binder, node, "the expression is too large");
+    node->fails |= function->fails;
+    for (size_t i = 0; i < node->count; i++) {
+        const struct node *child = node->children[i];
+
+        call->arguments[i] = (struct function_argument){child->type, child->constant, child->type};
+    }
+    call->blamed = node->count;
+    node->prepared = true;
+    if (!function->prepare(call, &error)) {
+        const struct node *blamed = call->blamed < node->count ? node->children[call->blamed] : NULL;
+
+        if (blamed)
+            return FAIL_WHOLE(binder, blamed, "%s", error.text);
+        return FAIL_NODE(binder, node, "%s", error.text);
+    }
+    for (size_t i = 0; i < node->count; i++) {
+        if (!cast_child(binder, node, i, call->arguments[i].as))
+            return false;
+        call->arguments[i].constant = node->children[i]->constant;
+        node->fails |= node->children[i]->fails;
+    }
+    return true;
+}
+
+static bool bind_in(struct binder *binder, struct node *node)
+{
+    for (size_t i = 1; i < node->count; i++) {
+        const struct node *item = node->children[i];
+
+        if (!check_comparison(binder, node, 0, i, item->from, item->to - item->from))
+            return false;
+    }
+    return true;
+}
+
+static bool bind_kind(struct binder *binder, struct node *node)
+{
+    char name[48];
+
+    switch (node->kind) {
+    case NODE_NEGATE:
+    case NODE_ARITHMETIC:
+        return bind_arithmetic(binder, node);
+    case NODE_CONCAT:
+        for (size_t i = 0; i < node->count; i++)
+            node->fails |= node->children[i]->type.kind == TYPE_BINARY;
+        return true;
+    case NODE_COMPARE:
+        return check_comparison(binder, node, 0, 1, node->at, node->width);
+    case NODE_BETWEEN:
+        return check_comparison(binder, node, 0, 1, node->at, node->width) &&
+               check_comparison(binder, node, 0, 2, node->at, node->width);
+    case NODE_AND:
+        return check_booleans(binder, node, "and");
+    case NODE_OR:
+        return check_booleans(binder, node, "or");
+    case NODE_NOT:
+        return check_booleans(binder, node, "not");
+    case NODE_IS_TRUTH:
+        return node->children[0]->type.kind == TYPE_BOOLEAN || node->children[0]->type.kind == TYPE_NULL ||
+               FAIL_NODE(binder, node, "is true and is false take a boolean, this is %s; compare it with something",
+                         type_called(node->children[0]->type, name));
+    case NODE_IN:
+        return bind_in(binder, node);
+    case NODE_LIKE:
+        return bind_like(binder, node);
+    case NODE_MATCH:
+        return bind_match(binder, node);
+    case NODE_CASE:
+        return bind_case(binder, node);
+    case NODE_COALESCE:
+        return bind_branches(binder, node);
+    case NODE_CAST: {
+        struct error error;
+
+        node->fails = true;
+        return convert_possible(node->children[0]->type, node->cast_to, &error) || FAIL_NODE(binder, node, "%s", error.text);
+    }
+    case NODE_CALL:
+        return bind_call(binder, node);
+    default:
+        return true;
+    }
+}
+
+static bool bind_node(struct binder *binder, struct node *node)
+{
+    node->constant = NULL;
+    node->fails = false;
+    switch (node->kind) {
+    case NODE_CONSTANT:
+        node->constant = node->parsed;
+        node->type = node->parsed->type;
+        break;
+    case NODE_FIELD:
+        node->type = binder->expression->fields[node->operation].type;
+        break;
+    case NODE_NOW:
+        node->type = TYPE_OF(TYPE_TIMESTAMP);
+        break;
+    case NODE_SUBJECT:
+        node->type = node->children[0]->type;
+        node->constant = node->children[0]->constant;
+        node->fails = node->children[0]->fails;
+        break;
+    default:
+        for (size_t i = 0; i < node->count; i++)
+            node->fails |= node->children[i]->fails;
+        if (!bind_kind(binder, node) || !probe(binder, node))
+            return false;
+        break;
+    }
+    node->probe = (struct column){.type = node->type};
+    return true;
+}
+
+/* Names the nearest field, or some of them. */
+static bool unknown_field(struct binder *binder, const struct batch *batch, const struct field_reference *reference)
+{
+    char **names = xcalloc(batch->field_count + 1, sizeof(*names)), list[300] = "";
+    bool quoted = binder->expression->text.data[reference->at] == '"';
+    const char *near;
+    size_t size = 0;
+
+    for (uint32_t i = 0; i < batch->field_count; i++) {
+        names[i] = str_dup(batch->fields[i].name);
+        if (size + strlen(names[i]) + 8 < sizeof(list))
+            size += (size_t)snprintf(list + size, sizeof(list) - size, "%s%s", i ? ", " : "", names[i]);
+        else if (list[size - 1] != '.')
+            size += (size_t)snprintf(list + size, sizeof(list) - size, " ...");
+    }
+    near = str_nearest(reference->name, (const char *const *)names, batch->field_count);
+    fail_at(binder, reference->at, reference->width, "there is no field \"%.*s\" here%s; %s%s%s",
+            STR_ARG(str_head(reference->name, 60)), quoted ? " (texts stand between single quotes)" : "",
+            near ? "did you mean \"" : "the fields are: ", near ? near : list, near ? "\"?" : "");
+    for (uint32_t i = 0; i < batch->field_count; i++)
+        free(names[i]);
+    free(names);
+    return false;
+}
+
+static bool find_fields(struct binder *binder, struct batch *batch)
+{
+    struct expression *expression = binder->expression;
+
+    for (size_t i = 0; i < expression->field_count; i++) {
+        struct field_reference *reference = &expression->fields[i];
+        struct field *field = batch_field(batch, reference->name);
+
+        if (!field)
+            return unknown_field(binder, batch, reference);
+        if (!batch_column(batch, field))
+            return error_set(binder->error, ERROR_DATA, "a batch of %u rows needs more memory than a batch may use",
+                             batch->row_count);
+        reference->type = field->column->type;
+        reference->index = (uint32_t)(field - batch->fields);
+    }
+    return true;
+}
+
+void unbind(struct expression *expression)
+{
+    for (size_t i = 0; i < expression->node_count; i++) {
+        struct node *node = expression->nodes[i];
+
+        expression_regex_free(node->regex);
+        node->regex = NULL;
+        like_free(node->like);
+        node->like = NULL;
+        if (node->prepared && node->function->release)
+            node->function->release(node->call.state);
+        node->prepared = false;
+        /* Casts that a binding put in between go with it. */
+        for (size_t j = 0; j < node->count; j++)
+            while (node->children[j]->kind == NODE_CAST && node->children[j]->implicit)
+                node->children[j] = node->children[j]->children[0];
+    }
+    arena_clear(&expression->bound);
+    expression->is_bound = false;
+}
+
+bool bind(struct expression *expression, struct batch *batch, struct expression_place *place, struct error *error)
+{
+    struct binder binder = {.expression = expression, .place = place, .error = error};
+    bool ok;
+
+    unbind(expression);
+    *place = (struct expression_place){0, expression->text.size};
+    ok = find_fields(&binder, batch);
+    if (ok)
+        binder.scratch = batch_new(SCRATCH_BYTES_MAX);
+    for (size_t i = 0; ok && i < expression->node_count; i++)
+        ok = bind_node(&binder, expression->nodes[i]);
+    if (binder.scratch)
+        binder.scratch->selection = NULL;
+    batch_free(binder.scratch);
+    if (!ok)
+        unbind(expression);
+    expression->is_bound = ok;
+    return ok;
+}

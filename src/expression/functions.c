@@ -1,0 +1,168 @@
+/* functions.c: the list of the functions, and what their prepare and run have in common. */
+#include "expression/function.h"
+
+#include <stdio.h>
+
+#include "expression/internal.h"
+#include "util/buffer.h"
+
+extern const struct expression_function functions_basic[];
+
+const struct expression_function *const expression_function_tables[] = {functions_basic, NULL};
+const char *const expression_function_topics[] = {"Choosing and numbers"};
+
+enum { NAMES_MAX = 256 };
+
+static size_t function_names(const char *names[NAMES_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; expression_function_tables[i]; i++)
+        for (const struct expression_function *row = expression_function_tables[i]; row->name && count < NAMES_MAX; row++)
+            names[count++] = row->name;
+    return count;
+}
+
+const struct expression_function *function_find(struct str name)
+{
+    for (size_t i = 0; expression_function_tables[i]; i++)
+        for (const struct expression_function *row = expression_function_tables[i]; row->name; row++)
+            if (str_equal_ignore_case(name, str_of(row->name)))
+                return row;
+    return NULL;
+}
+
+const char *function_nearest(struct str name)
+{
+    const char *names[NAMES_MAX];
+
+    return str_nearest(name, names, function_names(names));
+}
+
+void functions_print(struct buffer *text, bool markdown)
+{
+    if (markdown)
+        buffer_print(text,
+                     "# Functions of expressions\n\n"
+                     "Made by `luaduct help functions markdown`; the examples are run as tests. The language itself is the\n"
+                     "header of src/expression/expression.h. Where an argument is NULL, so is the result, unless the sentence\n"
+                     "says otherwise.\n");
+    for (size_t i = 0; expression_function_tables[i]; i++) {
+        buffer_print(text, markdown ? "\n## %s\n\n| function | what it gives | example |\n|---|---|---|\n" : "%s:\n",
+                     expression_function_topics[i]);
+        for (const struct expression_function *row = expression_function_tables[i]; row->name; row++) {
+            struct str example = str_of(row->example);
+
+            if (!markdown) {
+                buffer_print(text, "  %s(%s)\n      %s\n      %s = %s\n", row->name, row->parameters, row->sentence, row->example,
+                             row->result);
+                continue;
+            }
+            buffer_print(text, "| `%s(%s)` | %s | `", row->name, row->parameters, row->sentence);
+            for (size_t j = 0; j < example.size; j++) /* a bar would end the cell, also between backquotes */
+                buffer_print(text, "%s%c", example.data[j] == '|' ? "\\" : "", example.data[j]);
+            buffer_print(text, "` = %s |\n", row->result);
+        }
+        if (!markdown)
+            buffer_append_char(text, '\n');
+    }
+}
+
+static bool is_number(enum type_kind kind)
+{
+    return kind == TYPE_BIGINT || kind == TYPE_DOUBLE || kind == TYPE_DECIMAL || kind == TYPE_NULL;
+}
+
+static bool blame(struct function_call *call, size_t argument, const char *wanted, struct error *error)
+{
+    char name[TYPE_NAME_MAX];
+
+    call->blamed = argument;
+    return error_set(error, ERROR_CONFIG, "argument %zu of %s must be %s, this is a %s; cast it first", argument + 1, call->name,
+                     wanted, type_print(call->arguments[argument].type, name));
+}
+
+bool function_want(struct function_call *call, size_t argument, enum type_kind kind, struct error *error)
+{
+    char wanted[TYPE_NAME_MAX + 2], name[TYPE_NAME_MAX];
+
+    if (call->arguments[argument].type.kind == kind || call->arguments[argument].type.kind == TYPE_NULL)
+        return true;
+    snprintf(wanted, sizeof(wanted), "a %s", kind == TYPE_DECIMAL ? "decimal" : type_print(TYPE_OF(kind), name));
+    return blame(call, argument, wanted, error);
+}
+
+bool function_want_number(struct function_call *call, size_t argument, struct error *error)
+{
+    return is_number(call->arguments[argument].type.kind) || blame(call, argument, "a number", error);
+}
+
+bool function_want_constant(struct function_call *call, size_t argument, const char *what, struct error *error)
+{
+    call->blamed = argument;
+    if (!call->arguments[argument].constant)
+        return error_set(error, ERROR_CONFIG, "%s of %s must be a constant", what, call->name);
+    if (column_is_null(call->arguments[argument].constant, 0))
+        return error_set(error, ERROR_CONFIG, "%s of %s must not be NULL", what, call->name);
+    call->blamed = call->count;
+    return true;
+}
+
+bool function_constant_integer(struct function_call *call, size_t argument, const char *what, int64_t fallback, int64_t minimum,
+                               int64_t maximum, int64_t *value_out, struct error *error)
+{
+    *value_out = fallback;
+    if (argument >= call->count)
+        return true;
+    if (!function_want_constant(call, argument, what, error) || !function_want(call, argument, TYPE_BIGINT, error))
+        return false;
+    *value_out = call->arguments[argument].constant->bigint[0];
+    if (*value_out >= minimum && *value_out <= maximum)
+        return true;
+    call->blamed = argument;
+    return error_set(error, ERROR_CONFIG, "%s of %s must be from %lld to %lld", what, call->name, (long long)minimum,
+                     (long long)maximum);
+}
+
+bool function_unify(struct function_call *call, size_t first, struct error *error)
+{
+    struct type type = TYPE_OF(TYPE_NULL);
+
+    for (size_t i = first; i < call->count; i++) {
+        char name[TYPE_NAME_MAX], other[TYPE_NAME_MAX];
+
+        if (types_unify(type, call->arguments[i].type, &type))
+            continue;
+        call->blamed = i;
+        return error_set(error, ERROR_CONFIG, "all arguments of %s need one type, these are %s and %s; cast one of them",
+                         call->name, type_print(type, name), type_print(call->arguments[i].type, other));
+    }
+    for (size_t i = first; i < call->count; i++)
+        call->arguments[i].as = type;
+    call->type = type;
+    return true;
+}
+
+struct column *function_result(struct batch *batch, struct type type, const struct operand *arguments, size_t count)
+{
+    bool nullable = false;
+    struct column *column;
+
+    for (size_t i = 0; i < count; i++)
+        nullable |= operand_may_be_null(arguments[i]);
+    column = column_try_new(&batch->arena, type, batch->row_count, nullable);
+    for (size_t i = 0; column && i < count; i++) {
+        const uint32_t *selection = batch->selection, *end = selection + batch->selected;
+        uint32_t mask;
+        const uint8_t *null = operand_nulls(arguments[i], &mask);
+
+        for (; operand_may_be_null(arguments[i]) && selection < end; selection++)
+            column->null[*selection] |= null[*selection & mask];
+    }
+    return column;
+}
+
+bool function_fail(struct batch *batch, struct column *column, uint32_t row, const char *name, const char *why)
+{
+    return operand_fail(batch, column, row, str_of(name), why);
+}

@@ -1,0 +1,138 @@
+/* internal.h: what the files of this folder share: the tree that an expression is, parsed, bound and run.
+ * Ownership: nodes live in the expression's arena; constants and what else belongs to a binding in its second one, which each
+ * binding starts anew. Threads: those of the expression. */
+#ifndef LUADUCT_EXPRESSION_INTERNAL_H
+#define LUADUCT_EXPRESSION_INTERNAL_H
+
+#include "batch/convert.h"
+#include "expression/expression_regex.h"
+#include "expression/function.h"
+
+enum node_kind {
+    NODE_CONSTANT,
+    NODE_FIELD,    /* operation: index into the expression's fields */
+    NODE_NOW,      /* ${now} */
+    NODE_NEGATE,
+    NODE_ARITHMETIC, /* operation: enum arithmetic */
+    NODE_CONCAT,
+    NODE_COMPARE, /* operation: enum comparison */
+    NODE_AND,     /* two or more children */
+    NODE_OR,
+    NODE_NOT,
+    NODE_IS_NULL,  /* negated: is not null */
+    NODE_IS_TRUTH, /* operation: 1 for is true, 0 for is false; negated: is not */
+    NODE_IN,       /* the value, then the list */
+    NODE_BETWEEN,  /* value, low, high */
+    NODE_LIKE,     /* text, pattern [, escape] */
+    NODE_MATCH,    /* text, pattern */
+    NODE_CASE,     /* condition and value by turns, then else */
+    NODE_SUBJECT,  /* what stands between case and when: child 0, evaluated once by the case that it belongs to */
+    NODE_COALESCE,
+    NODE_CAST,     /* cast_to */
+    NODE_CALL,
+};
+
+struct like;
+
+struct node {
+    enum node_kind kind;
+    int operation;
+    bool negated;
+    bool implicit;   /* a cast that nobody wrote */
+    unsigned depth;
+    size_t at, width;    /* of its operator or name: what messages point at */
+    size_t from, to;     /* of all of it */
+    struct node **children;
+    size_t count;
+    struct node *subject; /* NODE_CASE: its NODE_SUBJECT, or NULL */
+    struct type cast_to;
+    const struct expression_function *function;
+    const struct column *parsed; /* the constant that the text holds */
+
+    /* The binding's. */
+    struct type type;
+    const struct column *constant; /* not NULL: the value for every row */
+    struct column probe;           /* type only, for finding the types of what is above */
+    bool fails;                    /* rows may fail in it or below it */
+    struct function_call call;     /* NODE_CALL */
+    bool prepared;                 /* call.state is to be released */
+    struct expression_regex *regex;
+    struct like *like;
+
+    /* The run's. */
+    struct operand value; /* NODE_SUBJECT */
+};
+
+struct field_reference {
+    struct str name;
+    size_t at, width; /* where it stands first */
+    struct type type; /* bound to */
+    uint32_t index;   /* where the batch had it last */
+    const struct column *column; /* of the batch in hand */
+};
+
+struct expression {
+    struct arena arena, bound;
+    struct str text;
+    struct expression_environment environment;
+    struct node *root;
+    struct node **nodes; /* all of them, children before parents */
+    size_t node_count, node_capacity;
+    struct field_reference *fields;
+    size_t field_count, field_capacity;
+    bool is_bound;
+    struct convert convert;
+};
+
+struct run {
+    struct expression *expression;
+    struct batch *batch;
+    struct error *error;
+    const struct node *probe; /* not NULL: only this node is run, over its children's probes and constants */
+    struct column *now;
+    int64_t now_ms;
+};
+
+/* parser.c */
+bool parse(struct expression *expression, struct expression_place *place, struct error *error) MUST_USE;
+/* A one-row column; NULL: the arena is full. */
+struct column *constant_new(struct arena *arena, struct type type) MUST_USE;
+struct column *constant_text(struct arena *arena, struct str text) MUST_USE;
+
+/* lexer.c */
+enum token_kind {
+    TOKEN_END,
+    TOKEN_NUMBER,
+    TOKEN_TEXT,     /* between single quotes */
+    TOKEN_NAME,     /* bare */
+    TOKEN_QUOTED,   /* a name between double quotes or backquotes */
+    TOKEN_VARIABLE, /* the name inside ${} */
+    TOKEN_OPERATOR,
+};
+
+struct token {
+    enum token_kind kind;
+    size_t at, width;
+    struct str text; /* as written; inside of the quotes for texts, quoted names and variables */
+    bool doubled;    /* a quote stands for itself in it, doubled */
+};
+
+/* The token at `at` or after blanks. */
+bool token_read(struct str text, size_t at, struct token *token, struct expression_place *place, struct error *error) MUST_USE;
+
+/* bind.c */
+bool bind(struct expression *expression, struct batch *batch, struct expression_place *place, struct error *error) MUST_USE;
+void unbind(struct expression *expression);
+/* The type that holds values of both; a constant text with a date or time gives that. False: there is none. */
+bool types_unify(struct type a, struct type b, struct type *type_out) MUST_USE;
+
+/* run.c: the node's value for the selected rows. */
+bool node_run(struct run *run, struct node *node, struct operand *out) MUST_USE;
+
+/* like.c: patterns of `like`: % for any characters, _ for one. */
+bool like_new(struct like **like_out, struct str pattern, struct str escape, struct error *error) MUST_USE;
+void like_free(struct like *like);
+bool like_run(const struct like *like, struct batch *batch, struct operand text, bool negated, struct column **column_out,
+              struct error *error) MUST_USE;
+
+#endif
