@@ -66,31 +66,30 @@ static struct type decimal_of(struct type type)
     return type.kind == TYPE_BIGINT ? type_decimal(19, 0) : type;
 }
 
-static bool unify_numbers(struct type a, struct type b, struct type *type_out)
+static struct type unify_numbers(struct type a, struct type b)
 {
     unsigned scale, whole;
 
-    if (a.kind == TYPE_DOUBLE || b.kind == TYPE_DOUBLE) {
-        *type_out = TYPE_OF(TYPE_DOUBLE);
-        return true;
-    }
+    if (a.kind == TYPE_DOUBLE || b.kind == TYPE_DOUBLE)
+        return TYPE_OF(TYPE_DOUBLE);
     a = decimal_of(a);
     b = decimal_of(b);
     scale = a.scale > b.scale ? a.scale : b.scale;
     whole = (unsigned)size_max(a.precision - a.scale, b.precision - b.scale);
-    *type_out = type_decimal((uint8_t)size_min(whole + scale, 38), (uint8_t)scale);
-    return true;
+    return type_decimal((uint8_t)size_min(whole + scale, 38), (uint8_t)scale);
 }
 
 bool types_unify(struct type a, struct type b, struct type *type_out)
 {
-    *type_out = a.kind == TYPE_NULL ? b : a;
     if (a.kind == TYPE_NULL || b.kind == TYPE_NULL || type_equal(a, b))
-        return true;
-    if (is_number(a.kind) && is_number(b.kind))
-        return unify_numbers(a, b, type_out);
-    *type_out = TYPE_OF(TYPE_TIMESTAMP);
-    return (a.kind == TYPE_DATETIME && b.kind == TYPE_TIMESTAMP) || (a.kind == TYPE_TIMESTAMP && b.kind == TYPE_DATETIME);
+        *type_out = a.kind == TYPE_NULL ? b : a;
+    else if (is_number(a.kind) && is_number(b.kind))
+        *type_out = unify_numbers(a, b);
+    else if ((a.kind == TYPE_DATETIME && b.kind == TYPE_TIMESTAMP) || (a.kind == TYPE_TIMESTAMP && b.kind == TYPE_DATETIME))
+        *type_out = TYPE_OF(TYPE_TIMESTAMP);
+    else
+        return false;
+    return true;
 }
 
 static bool is_time(enum type_kind kind)
@@ -166,7 +165,7 @@ static bool probe(struct binder *binder, struct node *node)
     if (binder->scratch->dirty) {
         struct str reason = binder->scratch->dirty->reason;
 
-        return FAIL_WHOLE(binder, node, "this fails for every row: %.*s", STR_ARG(reason));
+        return FAIL_WHOLE(binder, node, "%s%.*s", node->kind == NODE_CAST ? "" : "this fails for every row: ", STR_ARG(reason));
     }
     node->constant = column_keep(binder, value.column);
     if (!node->constant)

@@ -302,11 +302,11 @@ static struct node *parse_number(struct parser *parser, bool negative)
     struct column *constant;
     size_t zeros = 0, digits, scale;
     const char *point = memchr(text.data, '.', text.size);
-    char *signed_text = take_memory(parser, text.size + 2);
+    char *signed_text = take_memory(parser, text.size + 3);
     int128 value;
 
     advance(parser);
-    snprintf(signed_text, text.size + 2, "%s%.*s", negative ? "-" : "", STR_ARG(text));
+    snprintf(signed_text, text.size + 3, "%s%s%.*s", negative ? "-" : "", point == text.data ? "0" : "", STR_ARG(text));
     if (memchr(text.data, 'e', text.size) || memchr(text.data, 'E', text.size)) {
         constant = constant_new(arena, TYPE_OF(TYPE_DOUBLE));
         if (constant && !isfinite(constant->real[0] = strtod(signed_text, NULL)))
