@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <utf8proc.h>
 
 #include "batch/decimal.h"
 
@@ -314,7 +315,7 @@ static bool check_text(struct binder *binder, const struct node *node, const cha
 {
     char name[48];
 
-    if (node->type.kind == TYPE_STRING || node->type.kind == TYPE_NULL)
+    if (type_is_text(node->type.kind) || node->type.kind == TYPE_NULL)
         return true;
     return FAIL_WHOLE(binder, node, "%s takes a string, this is %s; cast it first", what, type_called(node->type, name));
 }
@@ -327,26 +328,34 @@ static bool constant_string(struct binder *binder, const struct node *node, cons
     return true;
 }
 
+/* The one character of a text, or 0. */
+static uint32_t only_character(struct str text)
+{
+    int32_t character;
+    utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.size, &character);
+
+    return size > 0 && (size_t)size == text.size ? (uint32_t)character : 0;
+}
+
 static bool bind_like(struct binder *binder, struct node *node)
 {
     struct str pattern, escape = STR("\\");
     struct error error;
+    uint32_t character;
 
     if (!check_text(binder, node->children[0], "like") || !check_text(binder, node->children[1], "like") ||
         !constant_string(binder, node->children[1], "the pattern of like", &pattern))
         return false;
-    if (node->count == 3) {
-        if (!check_text(binder, node->children[2], "escape") ||
-            !constant_string(binder, node->children[2], "the escape character", &escape))
-            return false;
-        if (!escape.data)
-            return FAIL_WHOLE(binder, node->children[2], "the escape character must be one character");
-    }
+    if (node->count == 3 && (!check_text(binder, node->children[2], "escape") ||
+                             !constant_string(binder, node->children[2], "the escape character", &escape)))
+        return false;
+    character = only_character(escape);
+    if (!character)
+        return FAIL_WHOLE(binder, node->children[2], "the escape character must be one character");
+    node->fails = true;
     if (!pattern.data) /* NULL, and so is the result */
         return true;
-    if (!like_new(&node->like, pattern, escape, &error))
-        return FAIL_WHOLE(binder, node->children[1], "%s", error.text);
-    return true;
+    return text_pattern_new(&node->like, pattern, character, &error) || FAIL_WHOLE(binder, node->children[1], "%s", error.text);
 }
 
 static bool bind_match(struct binder *binder, struct node *node)
@@ -592,7 +601,7 @@ void unbind(struct expression *expression)
 
         expression_regex_free(node->regex);
         node->regex = NULL;
-        like_free(node->like);
+        text_pattern_free(node->like);
         node->like = NULL;
         if (node->prepared && node->function->release)
             node->function->release(node->call.state);

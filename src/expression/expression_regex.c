@@ -67,7 +67,7 @@ static const char *match(struct expression_regex *regex, struct str text, bool u
     return "the regular expression needs more steps on this text than it may take; make it simpler";
 }
 
-bool expression_regex_run(struct expression_regex *regex, struct batch *batch, struct operand text, bool negated,
+bool expression_regex_run(struct expression_regex *regex, struct batch *batch, struct operand text, struct str what,
                           struct column **column_out, struct error *error)
 {
     struct column *column = operand_result(batch, TYPE_OF(TYPE_BOOLEAN), text, text);
@@ -83,8 +83,8 @@ bool expression_regex_run(struct expression_regex *regex, struct batch *batch, s
         if (column_is_null(column, row) || operand_kind(text) == TYPE_NULL)
             continue;
         why = match(regex, text.column->text[row & mask], text.column->utf8, &found);
-        column->boolean[row] = found != negated;
-        if (UNLIKELY(why) && !operand_fail(batch, column, row, negated ? STR("!~") : STR("~"), why))
+        column->boolean[row] = found;
+        if (UNLIKELY(why) && !operand_fail(batch, column, row, what, why))
             return operand_out_of_memory(batch, error);
     }
     batch_sweep(batch);

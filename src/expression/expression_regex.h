@@ -13,8 +13,8 @@ struct expression_regex;
 bool expression_regex_new(struct expression_regex **regex_out, struct str pattern, size_t *offset_out,
                           struct error *error) MUST_USE;
 void expression_regex_free(struct expression_regex *regex);
-/* Whether the pattern occurs in the text; NULL for NULL. */
-bool expression_regex_run(struct expression_regex *regex, struct batch *batch, struct operand text, bool negated,
+/* Whether the pattern occurs in the text; NULL for NULL. what: for reasons. */
+bool expression_regex_run(struct expression_regex *regex, struct batch *batch, struct operand text, struct str what,
                           struct column **column_out, struct error *error) MUST_USE;
 
 #endif

@@ -5,6 +5,7 @@
 #define LUADUCT_EXPRESSION_INTERNAL_H
 
 #include "batch/convert.h"
+#include "batch/kernels/text.h"
 #include "expression/expression_regex.h"
 #include "expression/function.h"
 
@@ -32,8 +33,6 @@ enum node_kind {
     NODE_CALL,
 };
 
-struct like;
-
 struct node {
     enum node_kind kind;
     int operation;
@@ -57,7 +56,7 @@ struct node {
     struct function_call call;     /* NODE_CALL */
     bool prepared;                 /* call.state is to be released */
     struct expression_regex *regex;
-    struct like *like;
+    struct text_pattern *like;
 
     /* The run's. */
     struct operand value; /* NODE_SUBJECT */
@@ -128,11 +127,5 @@ bool types_unify(struct type a, struct type b, struct type *type_out) MUST_USE;
 
 /* run.c: the node's value for the selected rows. */
 bool node_run(struct run *run, struct node *node, struct operand *out) MUST_USE;
-
-/* like.c: patterns of `like`: % for any characters, _ for one. */
-bool like_new(struct like **like_out, struct str pattern, struct str escape, struct error *error) MUST_USE;
-void like_free(struct like *like);
-bool like_run(const struct like *like, struct batch *batch, struct operand text, bool negated, struct column **column_out,
-              struct error *error) MUST_USE;
 
 #endif

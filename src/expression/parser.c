@@ -610,7 +610,11 @@ static struct node *parse_primary(struct parser *parser)
     if (!take_operator(parser, "("))
         return fail_token(parser, "a value is wanted", "");
     node = parse_or(parser);
-    return node && want_closing(parser, token.at) ? node : NULL;
+    if (!node || !want_closing(parser, token.at))
+        return NULL;
+    node->from = token.at;
+    node->to = parser->end;
+    return node;
 }
 
 /* ---- operators ---- */

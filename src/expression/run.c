@@ -279,6 +279,12 @@ static bool run_choice(struct run *run, struct node *node, struct operand *out)
 
 /* ---- the others ---- */
 
+/* How reasons call it. */
+static struct str node_text(const struct run *run, const struct node *node)
+{
+    return str_head(str_make(run->expression->text.data + node->from, node->to - node->from), 80);
+}
+
 static bool run_truth(struct run *run, const struct node *node, struct operand value, struct column **column_out)
 {
     struct batch *batch = run->batch;
@@ -405,9 +411,8 @@ static bool run_strict(struct run *run, struct node *node, struct column **colum
     case NODE_NEGATE:
         return kernel_negate(batch, parts[0], column_out, run->error);
     case NODE_ARITHMETIC:
-        return kernel_arithmetic(batch, (enum arithmetic)node->operation, parts[0], parts[1],
-                                 str_head(str_make(run->expression->text.data + node->from, node->to - node->from), 80),
-                                 column_out, run->error);
+        return kernel_arithmetic(batch, (enum arithmetic)node->operation, parts[0], parts[1], node_text(run, node), column_out,
+                                 run->error);
     case NODE_CONCAT:
         return kernel_concat(batch, parts[0], parts[1], column_out, run->error);
     case NODE_COMPARE:
@@ -421,10 +426,12 @@ static bool run_strict(struct run *run, struct node *node, struct column **colum
     case NODE_BETWEEN:
         return run_between(run, node, parts, column_out);
     case NODE_LIKE:
-        return node->like ? like_run(node->like, batch, parts[0], node->negated, column_out, run->error)
+        return node->like ? text_like(batch, node->like, parts[0], node_text(run, node), column_out, run->error) &&
+                                negate(run, node, column_out)
                           : run_null(run, TYPE_OF(TYPE_BOOLEAN), column_out);
     case NODE_MATCH:
-        return node->regex ? expression_regex_run(node->regex, batch, parts[0], node->negated, column_out, run->error)
+        return node->regex ? expression_regex_run(node->regex, batch, parts[0], node_text(run, node), column_out, run->error) &&
+                                 negate(run, node, column_out)
                            : run_null(run, TYPE_OF(TYPE_BOOLEAN), column_out);
     case NODE_CAST:
         return run_cast(run, node, parts[0], column_out);

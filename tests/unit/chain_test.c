@@ -212,6 +212,133 @@ static void test_probe(void **test_state)
     chain_bed_release(&bed);
 }
 
+static struct tree_node *filter_options(const char *condition, unsigned line, const char *quote)
+{
+    struct tree_node *options = map_new(line), *node = scalar(condition, line);
+
+    node->quoted = *quote;
+    node->width = *quote ? 2 : 0;
+    for (const char *c = condition; *c; c++)
+        node->width += ((unsigned char)*c & 0xC0) != 0x80;
+    map_add(options, "condition", node);
+    return options;
+}
+
+static struct job_stage filter_stage(const char *name, struct tree_node *options)
+{
+    return (struct job_stage){.name = (char *)name, .kind = (char *)"filter", .options = options, .at = {"job.yaml", 90, 1}};
+}
+
+/* Every wrong expression of every stage is told at once, with its place inside the text where that stands in one line. */
+static void test_wrong_expressions_have_their_places(void **test_state)
+{
+    static const char *const wanted[] = {
+        "job.yaml:4:13: stage a: condition: there is no field \"amoun\" here; did you mean \"amount\"?",
+        "job.yaml:5:10: stage b: condition: a string and a decimal(10,2) do not compare;", /* one more for the quote, 上 counts once */
+        "job.yaml:6:5: stage c: condition: at character 8: there is no field \"fla\"",
+        "job.yaml:7:5: stage d: condition: this must give a boolean and gives a bigint; compare it with something",
+    };
+    struct chain_bed bed;
+    struct job_stage stages[6];
+    struct batch *batch = batch_new(4 << 20);
+    struct buffer text;
+
+    (void)test_state;
+    chain_bed_init(&bed);
+    bed.job.stages = stages;
+    bed.job.stage_count = 5;
+    stages[0] = (struct job_stage){.name = (char *)"parse", .kind = (char *)"json", .options = order_options("decimal(10,2)")};
+    stages[1] = filter_stage("a", filter_options("flag or amoun = 1", 4, ""));
+    stages[2] = filter_stage("b", filter_options("'上' < amount", 5, "'"));
+    stages[3] = filter_stage("c", filter_options("flag = fla", 6, "'"));
+    stages[3].options->entries[0].value->width++; /* a quote in it is doubled */
+    stages[4] = filter_stage("d", filter_options("id + 1", 7, ""));
+    open_or_fail(&bed);
+    assert_false(chain_probe(bed.chain, &bed.job, batch, bed.report, &bed.error));
+    assert_int_equal(report_mistakes(bed.report), 4);
+    report_text(&bed, &text);
+    for (size_t i = 0; i < COUNT_OF(wanted); i++)
+        if (!strstr(buffer_text(&text), wanted[i]))
+            fail_msg("%s\nis not in\n%s", wanted[i], buffer_text(&text));
+    assert_non_null(strstr(bed.error.text, "stage a: condition: there is no field"));
+    /* Without a report, the first one is the error. */
+    assert_false(chain_probe(bed.chain, &bed.job, batch, NULL, &bed.error));
+    assert_non_null(strstr(bed.error.text, "stage a: condition: there is no field"));
+    buffer_release(&text);
+    chain_free(bed.chain);
+    bed.chain = NULL;
+
+    /* Syntax is told when the stages are opened. */
+    tree_free(stages[1].options);
+    stages[1].options = filter_options("flag nad flag", 4, "");
+    assert_false(chain_open(&bed.chain, &bed.job, bed.report, bed.log, &bed.error));
+    assert_non_null(strstr(bed.error.text, "condition: an operator or the end is wanted here, not \"nad\"; did you mean \"and\"?"));
+    assert_non_null(strstr(report_text(&bed, &text), "job.yaml:4:10: stage a: condition: an operator"));
+    buffer_release(&text);
+    batch_free(batch);
+    for (size_t i = 0; i < bed.job.stage_count; i++)
+        tree_free(stages[i].options);
+    bed.job.stage_count = 0;
+    chain_bed_release(&bed);
+}
+
+static void run_filter(const char *condition, enum when_error when_error, const char *ids, uint32_t filtered, uint32_t dirty)
+{
+    static const char *const values[] = {"{\"id\":1,\"amount\":1}", "{\"id\":2,\"amount\":0}", "{\"id\":3,\"amount\":10}", "{\"id\":4}"};
+    struct chain_bed bed;
+    struct stage_bed show = {0};
+    struct job_stage stages[2];
+    char text[400];
+
+    chain_bed_init(&bed);
+    bed.job.name = (char *)"orders";
+    bed.job.stages = stages;
+    bed.job.stage_count = 2;
+    stages[0] = (struct job_stage){.name = (char *)"parse", .kind = (char *)"json", .options = order_options("decimal(10,2)")};
+    tree_free(stages[0].options->entries[2].value);
+    stages[0].options->entries[2].value = map_new(3);
+    list_add(stages[0].options->entries[2].value, json_column("id", "$.id", "bigint", 4));
+    list_add(stages[0].options->entries[2].value, json_column("amount", "$.amount", "bigint", 4));
+    free((char *)stages[0].options->entries[2].value->items[1]->entries[3].value->text.data);
+    stages[0].options->entries[2].value->items[1]->entries[3].value->text = (struct str){xstrdup("false"), 5};
+    stages[1] = filter_stage("keep", filter_options(condition, 4, ""));
+    stages[1].when_error = when_error;
+    open_or_fail(&bed);
+    show.batch = batch_new(16 << 20);
+    for (size_t i = 0; i < COUNT_OF(values); i++)
+        batch_add_message(show.batch, &(struct message){.value = str_of(values[i]), .offset = (int64_t)i}, NULL);
+    assert_true(batch_begin(show.batch, 1u << BUILTIN_VALUE));
+    if (!chain_process(bed.chain, show.batch, &bed.error)) {
+        assert_int_equal(when_error, WHEN_ERROR_STOP);
+        assert_non_null(strstr(bed.error.text, "offset 1: 10 / amount: division by zero"));
+    } else {
+        assert_string_equal(bed_show(&show, "id", text), ids);
+        assert_int_equal(show.batch->filtered_count, filtered);
+        assert_int_equal(show.batch->dirty_count, dirty);
+        bed_check_counts(&show);
+    }
+    batch_free(show.batch);
+    tree_free(stages[0].options);
+    tree_free(stages[1].options);
+    bed.job.stage_count = 0;
+    chain_bed_release(&bed);
+}
+
+static void test_filter(void **test_state)
+{
+    (void)test_state;
+    run_filter("amount > 0", WHEN_ERROR_DIRTY, "1|3", 2, 0);
+    run_filter("not (amount > 0)", WHEN_ERROR_DIRTY, "2", 3, 0);
+    run_filter("amount is null", WHEN_ERROR_DIRTY, "4", 3, 0);
+    run_filter("10 / amount = 1", WHEN_ERROR_DIRTY, "3", 2, 1);
+    run_filter("10 / amount = 1", WHEN_ERROR_DROP, "3", 3, 0);
+    run_filter("10 / amount = 1", WHEN_ERROR_NULL, "3", 3, 0);
+    run_filter("10 / amount = 1", WHEN_ERROR_STOP, "", 0, 0);
+    run_filter("${job} = 'orders' and ${topic} = '' and ${now} >= ${execute_time}", WHEN_ERROR_DIRTY, "1|2|3|4", 0, 0);
+    run_filter("null and true", WHEN_ERROR_DIRTY, "", 4, 0);
+    run_filter("true", WHEN_ERROR_DIRTY, "1|2|3|4", 0, 0);
+}
+
 static void test_stop_names_stage_and_row(void **test_state)
 {
     struct chain_bed bed;
@@ -384,6 +511,8 @@ int main(void)
         cmocka_unit_test(test_orders),
         cmocka_unit_test(test_wrong_options_have_their_places),
         cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_wrong_expressions_have_their_places),
+        cmocka_unit_test(test_filter),
         cmocka_unit_test(test_stop_names_stage_and_row),
         cmocka_unit_test(test_examples),
     };

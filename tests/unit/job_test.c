@@ -148,6 +148,10 @@ static const struct mistake_case mistakes[] = {
      "datasources.yaml:4:11: kafka.broken: \"brokers\" is missing"},
     {"an unset variable", HEAD SOURCE "target: {maxcompute: unset, table: t}\n",
      "the environment variable JOB_TEST_UNSET is not set"},
+    {"a variable of expressions outside of stages", "name: ${job}\n" SOURCE TARGET, "${job} is not known; use ${env:NAME}"},
+    {"an unknown variable", HEAD SOURCE TARGET "stages: [{name: a, kind: filter, condition: '${jbo} = 1'}]\n", "${jbo} is not known"},
+    {"a filter without its condition", HEAD SOURCE TARGET "stages: [{name: a, kind: filter, where: x}]\n",
+     "use \"condition\" of a stage of kind filter"},
     {"a reference of another kind", "name: ${vault:x}\n" SOURCE TARGET,
      "${vault:x} is not known; use ${env:NAME} or ${file:PATH}"},
     {"an unreadable file", "name: ${file:none}\n" SOURCE TARGET, "none cannot be read: No such file"},
@@ -399,6 +403,7 @@ static void values_arrive(void **state)
         "stages:\n  - {name: parse, kind: json, when_error: 'null', columns: [{name: a, path: $.a, type: bigint}]}\n"
         "  - {name: own, kind: lua, file: stage.lua, options: {k: v}}\n"
         "  - {name: bare, kind: lua, file: stage.lua}\n"
+        "  - {name: few, kind: filter, condition: '${job} <> ${now} $${x}'}\n"
         "target:\n  maxcompute: zoned\n  table: t\n  create: if_missing\n  lifecycle: 30\n  columns: [{name: a, type: BIGINT, "
         "from: b, not_null: true}]\n"
         "  mapping: {c: d}\n  partition:\n    - {name: y, kind: time, unit: year}\n    - {name: m, kind: time, format: MMdd, "
@@ -430,7 +435,8 @@ static void values_arrive(void **state)
     assert_int_equal(job->source.property_count, 4);
     assert_string_equal(job->source.properties[0].value, "kafka-secret-1");
     assert_string_equal(job->source.properties[2].value, "${x}");
-    assert_int_equal(job->stage_count, 3);
+    assert_int_equal(job->stage_count, 4);
+    assert_true(str_is(tree_get(job->stages[3].options, "condition")->text, "${job} <> ${now} ${x}"));
     assert_int_equal(job->stages[0].when_error, WHEN_ERROR_NULL);
     assert_non_null(tree_get(job->stages[0].options, "columns"));
     assert_non_null(tree_get(job->stages[1].options, "k"));
