@@ -195,6 +195,29 @@ bool batch_remove(struct batch *batch, struct str name)
     return true;
 }
 
+bool batch_select(struct batch *batch, const uint32_t *fields, uint32_t count)
+{
+    struct field *chosen = arena_try_array(&batch->arena, count, sizeof(*chosen));
+
+    if (!chosen)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        chosen[i] = batch->fields[fields[i]];
+    memcpy(batch->fields, chosen, count * sizeof(*chosen));
+    batch->field_count = count;
+    return true;
+}
+
+bool batch_rename(struct batch *batch, struct field *field, struct str name)
+{
+    struct str copy = arena_try_copy(&batch->arena, name);
+
+    if (!copy.data)
+        return false;
+    field->name = copy;
+    return true;
+}
+
 /* Whether the row was still in; marks it as gone. */
 static bool mark_gone(struct batch *batch, uint32_t row)
 {

@@ -136,6 +136,10 @@ struct column *batch_column(struct batch *batch, struct field *field) MUST_USE;
  * fields. */
 bool batch_set(struct batch *batch, struct str name, struct column *column) MUST_USE;
 bool batch_remove(struct batch *batch, struct str name);
+/* Keeps the fields at these indexes only, in this order, each once. False: arena full. */
+bool batch_select(struct batch *batch, const uint32_t *fields, uint32_t count) MUST_USE;
+/* Gives a field another name, copied into the arena; the caller sees to it that names stay different. False: arena full. */
+bool batch_rename(struct batch *batch, struct field *field, struct str name) MUST_USE;
 
 /* The row cannot be handled: it becomes dirty, is dropped, or stops the batch, as the stage in hand says (WHEN_ERROR_NULL is the
  * caller's business: it writes NULL and does not call this). The row counts once, whatever is said of it later. Rows stay in the

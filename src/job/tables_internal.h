@@ -15,11 +15,17 @@
 #define JSON_ONLY .only = "json"
 #define LUA_ONLY .only = "lua"
 #define MASK_ONLY .only = "mask"
+#define ASSIGN_ONLY .only = "assign"
 
 extern const struct option source_rows[], target_rows[]; /* base: struct job */
 extern const struct option dirty_rows[], runtime_rows[], failover_rows[], metrics_rows[], log_rows[];
 extern const struct option stage_rows[]; /* base: struct job_stage */
 extern const struct option mask_rule_rows[]; /* checked only: the stage reads its own tree */
+extern const struct option assign_set_rows[];
+/* Of stage kind assign; checked, and stored nowhere. */
+void renames_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node);
+void casts_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node);
+void selection_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node);
 
 /* A map of librdkafka properties, each checked by name and form. */
 void properties_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node);

@@ -25,9 +25,9 @@ static const struct option json_column_rows[] = {
 const struct option stage_rows[] = {
     {.name = "name", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_UNIQUE, OPTION_FIELD(struct job_stage, name),
      .check = name_check, .sentence = "The stage's name, by which logs, counters and preview call it."},
-    {.name = "kind", .type = OPTION_WORD, .flags = OPTION_REQUIRED, .choices = "json|mask|filter|lua", .later = "replace|assign",
+    {.name = "kind", .type = OPTION_WORD, .flags = OPTION_REQUIRED, .choices = "json|mask|filter|assign|lua", .later = "replace",
      .later_answer = "until then write it as a stage of kind lua", OPTION_FIELD(struct job_stage, kind),
-     .sentence = "What the stage is: json, mask, filter or lua."},
+     .sentence = "What the stage is: json, mask, filter, assign or lua."},
     {.name = "when_error", .type = OPTION_CHOICE, .choices = "dirty|null|drop|stop", .fallback = "dirty",
      OPTION_FIELD(struct job_stage, when_error),
      .sentence = "What becomes of a row that the stage cannot handle: kept aside with its reason, the value set to NULL (not for "
@@ -45,6 +45,17 @@ const struct option stage_rows[] = {
     {.name = "condition", .type = OPTION_TEXT, .flags = OPTION_REQUIRED, .only = "filter", .form = "expression",
      .sentence = "Rows for which it is true are kept, such as amount > 100 and city in ('x', 'y'); the others are counted. "
                  "${job}, ${topic}, ${execute_time} and ${now} may stand in it; `luaduct help functions` lists the functions."},
+    {.name = "rename", .type = OPTION_CUSTOM, ASSIGN_ONLY, .read = renames_read, .form = "map of fields to new names",
+     .sentence = "Fields that get other names, all at once. An assign stage renames, casts, sets, and drops or selects, in this "
+                 "order."},
+    {.name = "cast", .type = OPTION_CUSTOM, ASSIGN_ONLY, .read = casts_read, .form = "map of fields to types",
+     .sentence = "Fields that get another type, strictly: a value that would lose something is an error of its row."},
+    {.name = "set", .type = OPTION_LIST, ASSIGN_ONLY, .rows = assign_set_rows,
+     .sentence = "Fields that get a value, new or not, one after the other; each sees those before it."},
+    {.name = "drop", .type = OPTION_CUSTOM, ASSIGN_ONLY, .read = selection_read, .form = "list of fields",
+     .sentence = "Fields that go."},
+    {.name = "select", .type = OPTION_CUSTOM, ASSIGN_ONLY, .read = selection_read, .form = "list of fields",
+     .sentence = "The fields that stay, in this order; all others go. Not together with drop."},
     {.name = "file", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_PATH | OPTION_READABLE, LUA_ONLY,
      OPTION_FIELD(struct job_stage, file), .form = "path",
      .sentence = "The Lua file, relative to the job file. It returns a table with process(batch)."},

@@ -67,9 +67,9 @@ static void list_fields(const struct batch *batch, char text[FIELD_LIST_SIZE])
 static const char *near_method(struct str name)
 {
     static const char *const methods[] = {"keep", "drop", "map", "rows", "set", "add", "remove", "dirty", "count", "fields",
-                                          "has", "column"};
+                                          "has", "column", "select", "rename"};
     static const char *const words[][2] = {
-        {"filter", "keep"}, {"where", "keep"},   {"select", "keep"},  {"reject", "drop"},    {"each", "rows"},
+        {"filter", "keep"}, {"where", "keep"},   {"project", "select"}, {"reject", "drop"},    {"each", "rows"},
         {"foreach", "rows"}, {"iter", "rows"},   {"apply", "map"},    {"transform", "map"},  {"put", "set"},
         {"assign", "set"},  {"delete", "remove"}, {"fail", "dirty"},  {"size", "count"},     {"length", "count"},
         {"len", "count"},   {"columns", "fields"}, {"contains", "has"}, {"exists", "has"},   {"get", "column"},
@@ -236,6 +236,88 @@ static int view_remove(lua_State *L)
     return 0;
 }
 
+/* batch:select{names}: these fields only, in this order */
+static int view_select(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+    lua_Integer count;
+    uint32_t *fields;
+
+    check_no_loop_throws(L, "batch:select");
+    luaL_checktype(L, 2, LUA_TTABLE);
+    count = (lua_Integer)lua_rawlen(L, 2);
+    luaL_argcheck(L, count > 0 && count <= (lua_Integer)batch->field_count, 2,
+                  "a list of the fields' names is wanted, each once");
+    fields = lua_newuserdatauv(L, (size_t)count * sizeof(*fields), 0);
+    for (lua_Integer i = 0; i < count; i++) {
+        struct str name;
+
+        lua_rawgeti(L, 2, i + 1);
+        if (lua_type(L, -1) != LUA_TSTRING)
+            return luaL_argerror(L, 2, "field names are strings");
+        name.data = lua_tolstring(L, -1, &name.size);
+        fields[i] = (uint32_t)(field_check_throws(L, batch, name) - batch->fields);
+        for (lua_Integer k = 0; k < i; k++)
+            if (fields[k] == fields[i])
+                return luaL_error(L, "field \"%s\" is selected twice", lua_tostring(L, -1));
+        lua_pop(L, 1);
+    }
+    if (!batch_select(batch, fields, (uint32_t)count))
+        return throw_arena_full(L);
+    script_of(L)->run.layout++;
+    return 0;
+}
+
+/* Of the field at index: its new name in the table at 2, or absent. The name stays valid while the table holds it. */
+static struct str new_name(lua_State *L, const struct batch *batch, uint32_t index)
+{
+    struct str name = STR_NONE;
+
+    lua_pushlstring(L, batch->fields[index].name.data, batch->fields[index].name.size);
+    if (lua_rawget(L, 2) == LUA_TSTRING)
+        name.data = lua_tolstring(L, -1, &name.size);
+    lua_pop(L, 1);
+    return name;
+}
+
+/* batch:rename{old = new, …}: all at once, the fields keep their places */
+static int view_rename(lua_State *L)
+{
+    struct batch *batch = check_batch(L);
+
+    check_no_loop_throws(L, "batch:rename");
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_pushnil(L);
+    while (lua_next(L, 2)) {
+        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING || !lua_rawlen(L, -1))
+            return luaL_argerror(L, 2, "names and new names are strings: {old = \"new\"}");
+        if (!batch_field(batch, check_name(L, -2)))
+            return throw_unknown_field(L, check_name(L, -2));
+        lua_pop(L, 1);
+    }
+    for (uint32_t i = 0; i < batch->field_count; i++) {
+        struct str name = new_name(L, batch, i);
+
+        for (uint32_t k = 0; name.data && k < batch->field_count; k++) {
+            struct str other = new_name(L, batch, k);
+
+            if (k != i && str_equal(name, other.data ? other : batch->fields[k].name)) {
+                lua_pushlstring(L, name.data, name.size);
+                return luaL_error(L, "there would be two fields \"%s\"; remove or rename the other one", lua_tostring(L, -1));
+            }
+        }
+    }
+    for (uint32_t i = 0; i < batch->field_count; i++) {
+        struct str name = new_name(L, batch, i);
+
+        if (name.data && !batch_rename(batch, &batch->fields[i], name))
+            return throw_arena_full(L);
+    }
+    script_of(L)->run.layout++;
+    return 0;
+}
+
 static int view_keep(lua_State *L)
 {
     struct batch *batch = check_batch(L);
@@ -336,7 +418,8 @@ void batch_view_install_throws(lua_State *L)
     static const luaL_Reg methods[] = {
         {"column", view_column}, {"set", view_set},     {"add", view_add},       {"remove", view_remove}, {"keep", view_keep},
         {"drop", view_drop},     {"dirty", view_dirty}, {"count", view_count},   {"fields", view_fields}, {"has", view_has},
-        {"map", view_map},       {"rows", view_rows},   {NULL, NULL},
+        {"map", view_map},       {"rows", view_rows},   {"select", view_select}, {"rename", view_rename},
+        {NULL, NULL},
     };
 
     luaL_newmetatable(L, "luaduct.batch");

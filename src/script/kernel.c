@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { CONSTANT_BYTES_MAX = 1 << 20 };
+
 struct kernel_box {
     uint32_t tag;
     const struct kernel_ops *ops;
@@ -78,6 +80,58 @@ void kernel_install_throws(lua_State *L)
     lua_pushliteral(L, "luaduct.kernel");
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
+}
+
+int kernel_at_throws(lua_State *L)
+{
+    struct script_state *state = script_of(L);
+    struct script_module *module = state->run.module;
+    const char *path = luaL_checkstring(L, 1);
+    const char *text;
+    struct str why;
+    bool checking = module && module->complain && state->run.batch && !state->run.batch->message_count;
+
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    if (!checking) {
+        lua_call(L, lua_gettop(L) - 2, LUA_MULTRET);
+        return lua_gettop(L) - 1;
+    }
+    if (lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0) == LUA_OK)
+        return lua_gettop(L) - 1;
+    script_budget_check_throws(L);
+    if (state->run.arena_full || lua_type(L, -1) != LUA_TSTRING)
+        return lua_error(L);
+    text = lua_tostring(L, -1);
+    /* "bad argument #2 to '?' (why)" speaks of the module's Lua, not of the person's options. */
+    if (strncmp(text, "bad argument #", 14) == 0 && strchr(text, '(')) {
+        why = str_of(strchr(text, '(') + 1);
+        why.size -= why.size > 0 && why.data[why.size - 1] == ')';
+        text = lua_pushlstring(L, why.data, why.size);
+    }
+    run_complain(module, path, text);
+    return 0;
+}
+
+int kernel_check_constant_throws(lua_State *L)
+{
+    struct script_module *module = script_of(L)->opening;
+    const char *path = luaL_checkstring(L, 3);
+    struct column column = {.rows = 1};
+    union type_value value;
+    uint8_t null = 0;
+    struct batch *batch;
+    struct error error;
+
+    luaL_argcheck(L, module, 1, "constants are checked in open(ctx)");
+    if (!type_parse(str_of(luaL_checkstring(L, 2)), &column.type, &error))
+        return luaL_argerror(L, 2, lua_pushstring(L, error.text));
+    column.null = &null;
+    column.data = &value;
+    batch = batch_new(CONSTANT_BYTES_MAX); /* for texts that are copied; nothing throws from here on */
+    if (!value_take(L, 1, batch, &module->convert, &column, 0, &error))
+        run_complain(module, path, error.text);
+    batch_free(batch);
+    return 0;
 }
 
 void kernel_options_init_throws(struct kernel_options *options, lua_State *L, int table, int path)

@@ -30,6 +30,11 @@ void kernel_fill(struct kernel_box *box, void *kernel);
 void kernel_install_throws(lua_State *L);
 /* mask_kernel.c: pushes the table luaduct.mask. */
 void mask_kernels_push_throws(lua_State *L);
+/* luaduct.at(path, function, …): calls the function. While a job is checked an error of it is told as one of the option at path,
+ * and nothing comes back, so that the module goes on and finds the next one. */
+int kernel_at_throws(lua_State *L);
+/* luaduct.check_constant(value, type, path): in open(), complains when the value is none of that type. */
+int kernel_check_constant_throws(lua_State *L);
 
 /* Options in a Lua table, checked one by one so that a person gets all mistakes at once. */
 struct kernel_options {
@@ -38,7 +43,7 @@ struct kernel_options {
     const char *prefix; /* path of the table inside the stage's options, "rules[2]", or "" */
     struct script_module *module;
     unsigned mistakes;
-    char first[512];
+    char first[600];
 };
 
 /* Reads the table at `table`; the path of it is the string at `path`, or none when that is nil or absent. */

@@ -438,6 +438,8 @@ void sandbox_push_throws(lua_State *L, struct script_module *module)
     set_function(L, "json_columns", json_columns_throws);
     mask_kernels_push_throws(L);
     lua_setfield(L, -2, "mask");
+    set_function(L, "at", kernel_at_throws);
+    set_function(L, "check_constant", kernel_check_constant_throws);
     set_function(L, "expression", expression_new_throws);
     lua_pushlightuserdata(L, (void *)&script_null);
     lua_setfield(L, -2, "null");
