@@ -10,7 +10,8 @@ static void value_read(struct option_reader *reader, const struct option *row UN
 }
 
 const struct option assign_set_rows[] = {
-    {.name = "field", .type = OPTION_TEXT, .flags = OPTION_REQUIRED, .check = column_check, .sentence = "The field that gets it."},
+    {.name = "field", .type = OPTION_TEXT, .flags = OPTION_REQUIRED, .check = column_check,
+     .sentence = "The field that gets it."},
     {.name = "value", .type = OPTION_CUSTOM, .read = value_read, .form = "scalar",
      .sentence = "A constant: a text, a number, true or false."},
     {.name = "type", .type = OPTION_TEXT, .check = pipeline_type_check, .form = "type",

@@ -44,12 +44,13 @@ static size_t characters(struct str text)
  * can be pointed into. */
 static bool place_within(const struct tree_node *node, struct script_place place, struct location *at, unsigned *width)
 {
-    size_t start = (size_t)place.at;
+    size_t start = (size_t)place.at, whole = node->kind == TREE_SCALAR ? characters(node->text) : 0;
+    bool quotes = node->width == whole + 2; /* as it stands in the file; node->quoted is also how to read it */
 
-    if (node->kind != TREE_SCALAR || node->written.data || start > node->text.size ||
-        node->width != characters(node->text) + (node->quoted ? 2 : 0) || memchr(node->text.data, '\n', node->text.size))
+    if (node->kind != TREE_SCALAR || node->written.data || start > node->text.size || (node->width != whole && !quotes) ||
+        memchr(node->text.data, '\n', node->text.size))
         return false;
-    at->column += (unsigned)characters(str_make(node->text.data, start)) + node->quoted;
+    at->column += (unsigned)characters(str_make(node->text.data, start)) + quotes;
     *width = (unsigned)characters(str_make(node->text.data + start, size_min(place.width, node->text.size - start)));
     *width = *width ? *width : 1;
     return true;
