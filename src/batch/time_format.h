@@ -9,7 +9,8 @@
  * Two letters are two digits; one letter prints no zeros and reads one digit or two. Names are English, read in any case. Reading
  * is strict: the whole text, real days only, and a weekday must be the day's. What a pattern does not have is 1 (month, day) or
  * 0. Printing cuts what is finer than the pattern. Offsets that are no whole minutes (before 1930 or so) print without their
- * seconds. Ownership: a struct time_format is a plain value that holds a copy of its pattern. Threads: read-only once compiled.
+ * seconds.
+ * Ownership: a struct time_format is a plain value that holds a copy of its pattern. Threads: read-only once compiled.
  * Errors: CONFIG, with the place in the pattern and what was probably meant. */
 #ifndef LUADUCT_BATCH_TIME_FORMAT_H
 #define LUADUCT_BATCH_TIME_FORMAT_H

@@ -1,12 +1,25 @@
 /* enter.c: the one place where Lua is entered.
  * The message handler notes text, calls and the row in hand without allocating, so that it works when memory is short.
  * Budget: a count hook every BUDGET_STEP instructions; once the budget is gone it comes back at every single instruction, so that
- * a pcall which catches the error gets the next one in the function around it. */
+ * a pcall which catches the error gets the next one in the function around it.
+ * The hook slows each VM instruction down by half, whether its turn has come or not. So the loops over rows of a run begin without
+ * it (script_budget_loose), and a timer of the thread's own CPU time sets it after FREE_NS: what has not ended by then is counted
+ * to its end. The signal comes to the thread that runs the script, which is what lua_sethook allows. */
 #include "script/internal.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { BUDGET_STEP = 10000 };
+enum { BUDGET_STEP = 10000, FREE_NS = 10 * 1000 * 1000, TIMER_SIGNAL = SIGVTALRM };
+
+/* ThreadSanitizer keeps signals back until the program calls into it, which an endless loop of Lua never does. */
+#ifdef __SANITIZE_THREAD__
+#define LOOSE_ALLOWED false
+#else
+#define LOOSE_ALLOWED true
+#endif
 
 static void budget_hook(lua_State *L, lua_Debug *ar);
 
@@ -58,8 +71,77 @@ void script_budget_charge(struct script_state *state, int64_t instructions)
     state->instructions_left -= instructions;
     /* What was charged is far more than what the next instructions are: the hook comes at the next one. lua_sethook may be called
      * at any time, while memory is being had too. */
-    if (UNLIKELY(state->instructions_left <= 0) && state->lua && lua_gethookcount(state->lua) > 1)
+    if (LIKELY(state->instructions_left > 0))
+        return;
+    if (state->loose) {
+        lua_sethook(state->loose, budget_hook, LUA_MASKCOUNT, 1);
+        state->loose = NULL;
+    } else if (state->lua && lua_gethookcount(state->lua) > 1) {
         lua_sethook(state->lua, budget_hook, LUA_MASKCOUNT, 1);
+    }
+}
+
+/* In the middle of whatever the script does. */
+static void time_is_over(int number, siginfo_t *info, void *context)
+{
+    struct script_state *state = info->si_value.sival_ptr;
+
+    (void)number;
+    (void)context;
+    if (info->si_code == SI_TIMER && state->loose) {
+        script_budget_arm(state, state->loose, state->instructions_left > 0 ? BUDGET_STEP : 1);
+        state->loose = NULL;
+    }
+}
+
+/* Once a process, and once a thread: whoever started the process may have blocked the signal. */
+static void prepare_signal(void)
+{
+    static _Thread_local bool prepared;
+    struct sigaction action = {.sa_sigaction = time_is_over, .sa_flags = SA_SIGINFO | SA_RESTART};
+    sigset_t signals;
+
+    if (prepared)
+        return;
+    prepared = true;
+    sigemptyset(&action.sa_mask);
+    sigaction(TIMER_SIGNAL, &action, NULL);
+    sigemptyset(&signals);
+    sigaddset(&signals, TIMER_SIGNAL);
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}
+
+void script_budget_loose(struct script_state *state, lua_State *L)
+{
+    const struct itimerspec time = {.it_value = {.tv_nsec = FREE_NS}};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TIMER_SIGNAL, .sigev_value.sival_ptr = state};
+
+    /* A coroutine counts by itself, and may be gone when the signal comes. */
+    if (L != state->lua)
+        return;
+    if (!LOOSE_ALLOWED || !state->loose_allowed || state->timer_made || state->budget_hit || state->instructions_left <= 0)
+        return;
+    prepare_signal();
+    event._sigev_un._tid = gettid();
+    /* Without a timer the hook stays. */
+    if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &state->timer) != 0)
+        return;
+    state->timer_made = true;
+    state->loose = L;
+    lua_sethook(L, NULL, 0, 0);
+    if (timer_settime(state->timer, 0, &time, NULL) != 0) {
+        state->loose = NULL;
+        script_budget_arm(state, L, BUDGET_STEP);
+    }
+}
+
+static void end_loose(struct script_state *state)
+{
+    state->was_loose = state->timer_made;
+    if (state->timer_made)
+        timer_delete(state->timer);
+    state->timer_made = false;
+    state->loose = NULL;
 }
 
 void script_budget_check_throws(lua_State *L)
@@ -132,6 +214,7 @@ bool script_enter(struct script_state *state, lua_CFunction function, void *argu
     lua_pushcfunction(L, function);
     lua_pushlightuserdata(L, argument);
     status = lua_pcall(L, 1, 0, top + 1);
+    end_loose(state);
     lua_sethook(L, NULL, 0, 0);
     if (status == LUA_ERRMEM || (status != LUA_OK && state->memory_hit && strstr(state->text, "not enough memory"))) {
         state->memory_hit = true;

@@ -13,6 +13,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <time.h>
 
 enum { SIZE_CLASS_BYTES = 16, SIZE_CLASSES = 32 };
 
@@ -47,6 +48,11 @@ struct script_state {
     void *free_pieces[SIZE_CLASSES];
 
     int64_t instructions_left;
+    lua_State *volatile loose; /* runs without the count hook until the timer comes; also looked at by the signal's handler */
+    bool loose_allowed;        /* in the first run over a batch */
+    bool timer_made;
+    bool was_loose; /* in the last entry */
+    timer_t timer;
     bool budget_hit;
     bool memory_hit;
     bool machine_hit; /* it was not the limit: the machine has no more memory */
@@ -93,6 +99,8 @@ bool script_enter(struct script_state *state, lua_CFunction function, void *argu
 void script_budget_arm(struct script_state *state, lua_State *L, int count);
 /* Throws again when the budget is gone: for C functions that caught an error. */
 void script_budget_check_throws(lua_State *L);
+/* A loop over rows begins in L: what the first milliseconds of this entry do from here on is not counted, but ended by a timer. */
+void script_budget_loose(struct script_state *state, lua_State *L);
 void script_budget_charge(struct script_state *state, int64_t instructions);
 /* Notes the line that L is at as the state's place; leaves the place as it is when no Lua function is running. Neither allocates
  * nor throws. */

@@ -111,11 +111,33 @@ static bool infer(lua_State *L, struct map *map, struct map_output *output, int 
     return type.kind != TYPE_DECIMAL || widen(map, output->column, type.scale, error);
 }
 
+/* Most results by far: a text or an integer for a column of that type. False: not taken, nothing done. */
+static inline bool take_quick(lua_State *L, int index, struct batch *batch, struct column *column, uint32_t row)
+{
+    int kind = lua_type(L, index);
+    struct str text;
+
+    if (LIKELY(kind == LUA_TSTRING && column->type.kind == TYPE_STRING)) {
+        text.data = lua_tolstring(L, index, &text.size);
+        column->text[row] = arena_try_copy(&batch->arena, text);
+        if (UNLIKELY(!column->text[row].data))
+            return false;
+    } else if (kind == LUA_TNUMBER && column->type.kind == TYPE_BIGINT && lua_isinteger(L, index)) {
+        column->bigint[row] = lua_tointeger(L, index);
+    } else {
+        return false;
+    }
+    column->null[row] = 0;
+    return true;
+}
+
 static bool take_results(lua_State *L, struct map *map, uint32_t row, struct str *column_out, struct error *error)
 {
     for (int i = 0; i < map->output_count; i++) {
         struct map_output *output = &map->outputs[i];
 
+        if (LIKELY(output->column && take_quick(L, FIRST_RESULT + i, map->batch, output->column, row)))
+            continue;
         *column_out = output->name;
         if (output->inferred && !infer(L, map, output, FIRST_RESULT + i, error))
             return false;
@@ -255,6 +277,7 @@ int batch_map_throws(lua_State *L)
 
     state->run.loops++;
     state->run.row_in_hand = true;
+    script_budget_loose(state, L);
     run_loop(L, map);
     state->run.loops--;
     state->run.row_in_hand = row_before;

@@ -406,7 +406,7 @@ static int call_run(lua_State *L)
     return 0;
 }
 
-static bool run_once(struct script_module *module, struct batch *batch, struct run_call *call, struct error *error)
+static bool run_once(struct script_module *module, struct batch *batch, struct run_call *call, bool first, struct error *error)
 {
     struct script_state *state = module->state;
     bool ok;
@@ -415,7 +415,9 @@ static bool run_once(struct script_module *module, struct batch *batch, struct r
     state->run.module = module;
     state->run.batch = batch;
     state->run.generation = ++state->generation;
+    state->loose_allowed = first;
     ok = script_enter(state, call_run, call, error);
+    state->loose_allowed = false;
     state->run.batch = NULL;
     state->run.generation = 0;
     return ok;
@@ -445,16 +447,19 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
     unsigned limit_hits = 0;
     uint32_t limit_rows = 0; /* that failed alone, by memory or budget */
     int64_t instructions = 0; /* of all runs */
+    bool first = true;
 
     batch_sweep(batch);
     if (!snapshot_init(&snapshot, batch))
         return error_set(error, ERROR_DATA, "the batch needs more memory than a batch may use");
     for (;;) {
         uint32_t row, message = 0, selected = batch->selected;
-        bool in_hand, whole_record, limit_hit;
+        bool ok, in_hand, whole_record, limit_hit;
 
         snapshot_take(&snapshot, batch);
-        if (run_once(module, batch, call, &failure)) {
+        ok = run_once(module, batch, call, first, &failure);
+        first = false;
+        if (ok) {
             if (batch->stopped)
                 break;
             /* A script that caught the error went on with a batch that is not what it asked for. */
@@ -482,7 +487,9 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
         snapshot_restore(&snapshot, batch);
         limit_hit = state->budget_hit || state->memory_hit;
         limit_hits += limit_hit;
-        instructions += state->limits.instructions_max - int64_max(state->instructions_left, 0);
+        /* A run whose beginning was not counted is taken for a whole budget. */
+        instructions += state->was_loose ? state->limits.instructions_max
+                                         : state->limits.instructions_max - int64_max(state->instructions_left, 0);
         if (!limit_hit && instructions / RESTART_BUDGETS > state->limits.instructions_max) {
             limit_hit = true;
             limit_hits = LIMIT_HITS_MAX;

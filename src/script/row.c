@@ -294,6 +294,7 @@ int batch_rows_throws(lua_State *L)
     if (!box->rows)
         return throw_arena_full(L);
     memcpy(box->rows, batch->selection, batch->selected * sizeof(*box->rows));
+    script_budget_loose(script_of(L), L);
     lua_createtable(L, ROW_SLOTS, 0);
     lua_setiuservalue(L, -2, 1);
     luaL_setmetatable(L, "luaduct.row"); /* row */

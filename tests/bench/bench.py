@@ -60,6 +60,17 @@ def replay_instructions(*options, job="columns", records=4000, rounds=(1, 3)):
     return (counts[1] - counts[0]) / ((rounds[1] - rounds[0]) * records)
 
 
+def map_instructions(rounds=(4, 12)):
+    """Per row of batch:map, within the stage."""
+    counts = []
+    for n in rounds:
+        with tempfile.TemporaryDirectory() as folder:
+            _, stderr = output_of(["valgrind", "--tool=callgrind", "--toggle-collect=script_process", f"--callgrind-out-file={folder}/out",
+                                   PROGRAMS / "map", ROOT / "tests" / "bench" / "map.lua", n])
+        counts.append(int(re.search(r"Collected : (\d+)", stderr).group(1)))
+    return (counts[1] - counts[0]) / ((rounds[1] - rounds[0]) * 1000)
+
+
 def deflate_instructions(records=4000, rounds=3):
     """Per record, within isa-l."""
     with tempfile.TemporaryDirectory() as folder:
