@@ -105,6 +105,7 @@ static bool start_workers(struct hub *hub, struct error *error)
         .record_bytes_max = epochs_record_room(hub->epochs),
         .wall_ms = hub->options.wall_ms,
         .log = hub->options.log,
+        .metrics = hub->options.stats->registry,
     };
 
     size_t count = size_max(job->runtime.workers, 1);

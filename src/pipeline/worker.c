@@ -57,6 +57,7 @@ bool worker_new(struct worker **worker_out, const struct worker_options *options
         goto out;
     if (!route_open(&worker->route, job, options->schema, chain_state(worker->chain), options->log, error))
         goto out;
+    script_state_count(chain_state(worker->chain), options->metrics);
     worker->compressor = compressor_new(worker_compression(job));
     *worker_out = worker;
     worker = NULL;

@@ -18,6 +18,7 @@ struct worker_options {
     const char *topic_id;           /* for dirty rows; borrowed */
     size_t record_bytes_max;        /* room for table partitions in one record beside an offset (position.h); 0: unbounded */
     int64_t (*wall_ms)(void);
+    struct metrics *metrics; /* for what scripts count; may be NULL */
     struct log *log;
 };
 

@@ -9,6 +9,7 @@
 #include "batch/decimal.h"
 #include "script/embedded.h"
 #include "script/script.h"
+#include "util/metrics.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -68,6 +69,7 @@ struct script_state {
     struct script_run run;
     struct script_module *modules;
     struct script_module *opening;
+    struct metrics *registry; /* NULL: nothing is counted */
 
     int decimal_ref, time_ref, column_ref; /* metatables in the registry */
 };
@@ -81,6 +83,7 @@ struct script_module {
     const char *job, *topic; /* borrowed, may be NULL */
     int64_t execute_time_ms;
     int table_ref;
+    struct script_metric *metrics; /* counters.c */
     unsigned functions; /* a bit per known name */
     bool keeps_state;
     script_complain *complain;
@@ -99,7 +102,8 @@ bool script_enter(struct script_state *state, lua_CFunction function, void *argu
 void script_budget_arm(struct script_state *state, lua_State *L, int count);
 /* Throws again when the budget is gone: for C functions that caught an error. */
 void script_budget_check_throws(lua_State *L);
-/* A loop over rows begins in L: what the first milliseconds of this entry do from here on is not counted, but ended by a timer. */
+/* A loop over rows begins in L: what the first milliseconds of this entry do from here on is not counted, but ended by a
+ * timer. */
 void script_budget_loose(struct script_state *state, lua_State *L);
 void script_budget_charge(struct script_state *state, int64_t instructions);
 /* Notes the line that L is at as the state's place; leaves the place as it is when no Lua function is running. Neither allocates
@@ -144,6 +148,7 @@ enum box_tag {
     BOX_ROW,
     BOX_JSON,
     BOX_KERNEL,
+    BOX_METRIC,
 };
 
 struct decimal_box {

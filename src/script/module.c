@@ -2,7 +2,7 @@
  * A run that fails is undone: fields, selection, counters and the tail of the dirty list go back to a snapshot, the arena to a
  * mark; then the row in hand fails and the module runs again. The snapshot costs one copy of the selection and of the list of
  * fields; a batch in which n rows fail by row errors of batch:rows() runs n + 1 times (batch:map needs no second run). */
-#include "script/internal.h"
+#include "script/api.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -243,6 +243,7 @@ bool script_module_open(struct script_state *state, const struct script_source *
     /* Closures of the module may live on in Lua, so it goes with the state even when it could not be opened. */
     module->next = state->modules;
     state->modules = module;
+    counters_end_run(state, true);
     if (ok)
         *module_out = module;
     else
@@ -466,6 +467,7 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
             if (state->run.arena_full)
                 return error_set(error, ERROR_DATA, "the batch needs more memory than a batch may use");
             batch_sweep(batch);
+            counters_end_run(state, true);
             return true;
         }
         if (batch->stopped)
@@ -485,6 +487,7 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
         if (in_hand)
             message = batch->row_message ? batch->row_message[row] : row;
         snapshot_restore(&snapshot, batch);
+        counters_end_run(state, false);
         limit_hit = state->budget_hit || state->memory_hit;
         limit_hits += limit_hit;
         /* A run whose beginning was not counted is taken for a whole budget. */
@@ -521,6 +524,7 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
             call->count = 0;
         return true;
     }
+    counters_end_run(state, false);
     *error = batch->stop_error;
     return false;
 }

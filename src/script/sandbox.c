@@ -1,6 +1,7 @@
 /* sandbox.c: what a stage's script can see. Every module gets its own environment with copies of the libraries' tables, so that
  * one stage cannot change another's functions. Libraries are opened once, into a table that scripts never reach. */
 #include "script/kernel.h"
+#include "script/api.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -443,6 +444,7 @@ void sandbox_push_throws(lua_State *L, struct script_module *module)
     set_function(L, "expression", expression_new_throws);
     lua_pushlightuserdata(L, (void *)&script_null);
     lua_setfield(L, -2, "null");
+    api_push_throws(L);
     lua_newtable(L); /* luaduct loaded */
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "luaduct");

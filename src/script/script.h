@@ -8,6 +8,7 @@
 #include "batch/batch.h"
 #include "batch/time.h"
 #include "util/log.h"
+#include "util/metrics.h"
 #include "util/tree.h"
 
 struct script_state;
@@ -21,6 +22,8 @@ struct script_limits {
 struct script_state *script_state_new(const struct script_limits *limits, struct log *log) MUST_USE;
 void script_state_free(struct script_state *state);
 size_t script_state_memory(const struct script_state *state);
+/* From here on luaduct.counter and luaduct.gauge of the state's modules show in the registry, which must outlive the state. */
+void script_state_count(struct script_state *state, struct metrics *registry);
 
 /* Where in an option's text: a byte offset and how many bytes; at -1 is the whole text. */
 struct script_place {

@@ -2,6 +2,7 @@
  * Small pieces (up to 512 bytes) come from free lists of 16-byte size classes over slabs of 32 kB, larger ones from realloc.
  * The limit counts what Lua holds; slabs are kept until the state goes and are bounded by the same limit, so the process
  * never holds more than twice the limit for one state. */
+#include "script/api.h"
 #include "script/kernel.h"
 
 #include <stdlib.h>
@@ -144,6 +145,7 @@ static int install(lua_State *L)
     row_install_throws(L);
     json_kernel_install_throws(L);
     kernel_install_throws(L);
+    api_install_throws(L);
     sandbox_install_throws(L);
     return 0;
 }
@@ -201,6 +203,7 @@ void script_state_free(struct script_state *state)
         struct script_module *module = state->modules;
 
         state->modules = module->next;
+        counters_free(module);
         free(module->stage);
         free(module->folder);
         free(module);

@@ -1,0 +1,30 @@
+/* api.h: the parts of the luaduct table that are files of their own, and how their types and tables answer to wrong names.
+ * A part has NAME_install_throws, once a state, for its metatables; NAME_push_throws, once a module, which adds its functions to
+ * the table at the top; and rows of the manual. Ownership and threads: as internal.h. */
+#ifndef LUADUCT_SCRIPT_API_H
+#define LUADUCT_SCRIPT_API_H
+
+#include "script/internal.h"
+#include "script/manual.h"
+
+/* Makes a metatable that scripts cannot see, with methods; a name that is none of them is an error that names the nearest. what:
+ * "a counter". Left at the top. metamethods may be NULL. */
+void api_type_throws(lua_State *L, const char *metatable, const char *what, const luaL_Reg *metamethods, const luaL_Reg *methods);
+/* The table at the top answers to names that it has not with an error that names the nearest; what: "luaduct.json". */
+void api_strict_throws(lua_State *L, const char *what);
+/* A field of the table at the top: a strict table with these functions; name: "json". */
+void api_table_throws(lua_State *L, const char *name, const char *what, const luaL_Reg *functions);
+/* Wrong arguments name the function as people write it, "luaduct.json.decode: ...". */
+void api_install_throws(lua_State *L);
+/* All parts into the luaduct table at the top, which becomes strict. */
+void api_push_throws(lua_State *L);
+
+/* counters.c */
+void counters_install_throws(lua_State *L);
+void counters_push_throws(lua_State *L);
+/* A run is over: what it counted holds, or is forgotten. */
+void counters_end_run(struct script_state *state, bool good);
+void counters_free(struct script_module *module);
+extern const struct manual_section counters_manual;
+
+#endif
