@@ -80,10 +80,12 @@ void api_table_throws(lua_State *L, const char *name, const char *what, const lu
 void api_install_throws(lua_State *L)
 {
     counters_install_throws(L);
+    json_text_install_throws(L);
 }
 
 void api_push_throws(lua_State *L)
 {
     counters_push_throws(L);
+    json_text_push_throws(L);
     api_strict_throws(L, "luaduct");
 }

@@ -27,4 +27,10 @@ void counters_end_run(struct script_state *state, bool good);
 void counters_free(struct script_module *module);
 extern const struct manual_section counters_manual;
 
+/* json_text.c */
+void json_text_install_throws(lua_State *L);
+void json_text_push_throws(lua_State *L);
+void json_text_free(struct script_state *state);
+extern const struct manual_section json_text_manual;
+
 #endif

@@ -2,7 +2,7 @@
  * The message handler notes text, calls and the row in hand without allocating, so that it works when memory is short.
  * Budget: a count hook every BUDGET_STEP instructions; once the budget is gone it comes back at every single instruction, so that
  * a pcall which catches the error gets the next one in the function around it.
- * The hook slows each VM instruction down by half, whether its turn has come or not. So the loops over rows of a run begin without
+ * The hook slows each VM instruction by half, whether its turn has come or not. So the loops over rows of a run begin without
  * it (script_budget_loose), and a timer of the thread's own CPU time sets it after FREE_NS: what has not ended by then is counted
  * to its end. The signal comes to the thread that runs the script, which is what lua_sethook allows. */
 #include "script/internal.h"

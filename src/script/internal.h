@@ -45,6 +45,9 @@ struct script_state {
     size_t memory; /* handed to Lua, rounded to the size classes */
     size_t slab_bytes;
     size_t cjson_lost; /* bytes: see guard.c */
+    void *json_block;  /* see json_text.c */
+    size_t json_block_size;
+    struct buffer json_text;
     struct slab *slabs;
     void *free_pieces[SIZE_CLASSES];
 

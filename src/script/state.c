@@ -199,6 +199,7 @@ void script_state_free(struct script_state *state)
         if (script_module_has(module, "close") && !script_enter(state, call_close, module, &error))
             log_warn(state->log, "stage %s: close failed: %s", module->stage, error.text);
     lua_close(state->lua);
+    json_text_free(state);
     while (state->modules) {
         struct script_module *module = state->modules;
 

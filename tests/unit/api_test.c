@@ -75,6 +75,94 @@ static void test_wrong_names(void **state)
     check_errors(cases, COUNT_OF(cases));
 }
 
+/* --- json --- */
+
+static void test_json(void **state)
+{
+    static const struct value_case cases[] = {
+        {"luaduct.json.decode('9223372036854775807') == math.maxinteger", "true"},
+        {"luaduct.json.decode('-9223372036854775808') == math.mininteger", "true"},
+        {"math.type(luaduct.json.decode('0'))", "integer"},
+        {"luaduct.json.decode('9223372036854775808')", "9223372036854775808"},
+        {"luaduct.json.decode('9007199254740993')", "9007199254740993"},
+        {"luaduct.json.decode('0.10')", "0.10"},
+        {"luaduct.json.decode('1.5e3'), luaduct.json.decode('125e-1'), luaduct.json.decode('-1E2')", "1500,12.5,-100"},
+        {"luaduct.json.decode('12345678901234567890123456789012345678')", "12345678901234567890123456789012345678"},
+        {"luaduct.json.decode('0.00000000000000000000000000000000000001')", "0.00000000000000000000000000000000000001"},
+        {"luaduct.json.decode('1e300', {numbers = 'float'})", "1e+300"},
+        {"math.type(luaduct.json.decode('[1.5]', {numbers = 'float'})[1])", "float"},
+        {"math.type(luaduct.json.decode('[15]', {numbers = 'float'})[1])", "integer"},
+        {"luaduct.json.decode('null') == luaduct.null", "true"},
+        {"luaduct.json.decode('{\"a\":null}').a == luaduct.null, luaduct.json.decode('{}').a", "true,nil"},
+        {"luaduct.json.decode('\"\\\\u4e2d\\\\n\"')", "中\n"},
+        {"#luaduct.json.decode('[1,2,3]')", "3"},
+        {"luaduct.json.decode('{\"a\":1,\"a\":2}').a", "2"},
+        {"luaduct.json.decode(' true '), luaduct.json.decode('false')", "true,false"},
+        {"pcall(luaduct.json.decode, (('['):rep(101) .. (']'):rep(101)))", "false,luaduct.json.decode: the text is nested deeper than 100 levels"},
+        {"#luaduct.json.decode(('['):rep(100) .. (']'):rep(100))", "1"},
+        {"luaduct.json.encode({z = 1, a = 2, ['中'] = 3, [''] = 4, aa = 5})", "{\"\":4,\"a\":2,\"aa\":5,\"z\":1,\"中\":3}"},
+        {"luaduct.json.encode({})", "{}"},
+        {"luaduct.json.encode(luaduct.json.decode('[]'))", "[]"},
+        {"luaduct.json.encode(luaduct.json.decode('{\"a\":[],\"b\":{}}'))", "{\"a\":[],\"b\":{}}"},
+        {"luaduct.json.encode({1, {2, {3}}})", "[1,[2,[3]]]"},
+        {"luaduct.json.encode({1.0, 0.1, 1e300, -0.5})", "[1.0,0.1,1e+300,-0.5]"},
+        {"luaduct.json.encode(math.mininteger)", "-9223372036854775808"},
+        {"luaduct.json.encode('\"\\\\\\n\\0\\1中')", "\"\\\"\\\\\\n\\u0000\\u0001中\""},
+        {"luaduct.json.encode({luaduct.null, true})", "[null,true]"},
+        {"luaduct.json.encode(luaduct.json.array({1}))", "[1]"},
+        {"luaduct.json.encode(luaduct.json.array(luaduct.json.decode('[]')))", "[]"},
+        {"luaduct.json.encode(luaduct.json.decode('{\"big\":12345678901234567890.123,\"x\":0.10}'))", "{\"big\":12345678901234567890.123,\"x\":0.10}"},
+        {"#luaduct.json.encode(luaduct.json.decode('[' .. ('1.25,'):rep(99999) .. '1]'))", "499998"},
+    };
+
+    (void)state;
+    check_values(cases, COUNT_OF(cases));
+}
+
+static void test_wrong_json(void **state)
+{
+    static const struct value_case cases[] = {
+        {"luaduct.json.decod('1')", "luaduct.json has no function \"decod\"; did you mean \"decode\"?"},
+        {"luaduct.jsn.decode('1')", "luaduct has no function \"jsn\"; did you mean \"json\"?"},
+        {"luaduct.json.decode()", "bad argument #1 to 'decode' (string expected, got no value)"},
+        {"luaduct.json.decode(nil)", "string expected, got nil"},
+        {"luaduct.json.decode(5)", "string expected, got number"},
+        {"luaduct.json.decode('')", "luaduct.json.decode: byte 1: "},
+        {"luaduct.json.decode('{\"a\":1,}')", "luaduct.json.decode: byte 7: trailing comma"},
+        {"luaduct.json.decode('[1] x')", "luaduct.json.decode: byte 5: "},
+        {"luaduct.json.decode('NaN')", "luaduct.json.decode: byte 1: "},
+        {"luaduct.json.decode('\"\xFF\"')", "UTF-8"},
+        {"luaduct.json.decode('[1, 1e300]')", "the number at byte 5 has more digits than a decimal holds (38); {numbers = \"float\"}"},
+        {"luaduct.json.decode('1e999999999999')", "more digits than a decimal holds"},
+        {"luaduct.json.decode('1e999', {numbers = 'float'})", "beyond what floats can hold"},
+        {"luaduct.json.decode('1', {number = 'float'})", "the only option is numbers"},
+        {"luaduct.json.decode('1', {numbers = 'double'})", "numbers is \"exact\" or \"float\""},
+        {"luaduct.json.encode()", "bad argument #1 to 'encode' (value expected)"},
+        {"luaduct.json.encode(nil)", "NULL is luaduct.null"},
+        {"luaduct.json.encode(1, 2)", "encode takes one value"},
+        {"luaduct.json.encode({1, nil, 3})", "gap"},
+        {"luaduct.json.encode({1, a = 2})", "names or numbers as keys, not both"},
+        {"luaduct.json.encode({[0] = 1})", "has the key 0"},
+        {"luaduct.json.encode({[1.5] = 1})", "has the key 1.5"},
+        {"luaduct.json.encode({[true] = 1})", "has the key true"},
+        {"luaduct.json.encode(print)", "a function has no form in JSON"},
+        {"luaduct.json.encode({batch})", "a batch has no form in JSON"},
+        {"luaduct.json.encode(batch.id)", "a column has no form in JSON"},
+        {"luaduct.json.encode(0/0)", "no number (nan)"},
+        {"luaduct.json.encode(1/0)", "infinite"},
+        {"luaduct.json.encode('\xFF')", "a text is not UTF-8"},
+        {"luaduct.json.encode({['\xFF'] = 1})", "a key is not UTF-8"},
+        {"(function() local t = {} t[1] = t luaduct.json.encode(t) end)()", "does one contain itself?"},
+        {"luaduct.json.array(5)", "table expected"},
+        {"luaduct.json.array(setmetatable({}, {}))", "has a metatable already"},
+        {"luaduct.json.encode(('x'):rep(5000000))", "more than a quarter of runtime.lua.memory_max"},
+        {"luaduct.json.decode('[' .. ('1,'):rep(2000000) .. '1]')", "more memory than runtime.lua.memory_max leaves"},
+    };
+
+    (void)state;
+    check_errors(cases, COUNT_OF(cases));
+}
+
 /* --- counters --- */
 
 static void check_page(struct metrics *metrics, const char *const *lines, size_t count)
@@ -195,11 +283,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_names),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_wrong_json),
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_counters_without_a_page),
         cmocka_unit_test(test_wrong_counters),
     };
 
-    (void)check_values;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
