@@ -57,6 +57,17 @@ void api_type_throws(lua_State *L, const char *metatable, const char *what, cons
     lua_setfield(L, -2, "__metatable");
 }
 
+void api_methods_throws(lua_State *L, const char *metatable, const char *what, const luaL_Reg *methods)
+{
+    luaL_getmetatable(L, metatable);
+    lua_getfield(L, -1, "__index");
+    luaL_setfuncs(L, methods, 0);
+    lua_pushstring(L, what);
+    lua_pushcclosure(L, unknown_name, 2);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
 void api_strict_throws(lua_State *L, const char *what)
 {
     lua_createtable(L, 0, 2);
@@ -79,13 +90,18 @@ void api_table_throws(lua_State *L, const char *name, const char *what, const lu
 
 void api_install_throws(lua_State *L)
 {
+    static const luaL_Reg none[] = {{NULL, NULL}};
+
     counters_install_throws(L);
     json_text_install_throws(L);
+    time_value_install_throws(L);
+    api_methods_throws(L, "luaduct.decimal", "a decimal", none);
 }
 
 void api_push_throws(lua_State *L)
 {
     counters_push_throws(L);
     json_text_push_throws(L);
+    time_value_push_throws(L);
     api_strict_throws(L, "luaduct");
 }

@@ -10,6 +10,8 @@
 /* Makes a metatable that scripts cannot see, with methods; a name that is none of them is an error that names the nearest. what:
  * "a counter". Left at the top. metamethods may be NULL. */
 void api_type_throws(lua_State *L, const char *metatable, const char *what, const luaL_Reg *metamethods, const luaL_Reg *methods);
+/* More methods for a metatable whose __index is a table; from here on it answers to names that it has not. */
+void api_methods_throws(lua_State *L, const char *metatable, const char *what, const luaL_Reg *methods);
 /* The table at the top answers to names that it has not with an error that names the nearest; what: "luaduct.json". */
 void api_strict_throws(lua_State *L, const char *what);
 /* A field of the table at the top: a strict table with these functions; name: "json". */
@@ -32,5 +34,11 @@ void json_text_install_throws(lua_State *L);
 void json_text_push_throws(lua_State *L);
 void json_text_free(struct script_state *state);
 extern const struct manual_section json_text_manual;
+
+/* time_value.c */
+void time_value_install_throws(lua_State *L);
+void time_value_push_throws(lua_State *L);
+void time_value_free(struct script_state *state);
+extern const struct manual_section time_value_manual;
 
 #endif

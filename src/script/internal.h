@@ -48,6 +48,7 @@ struct script_state {
     void *json_block;  /* see json_text.c */
     size_t json_block_size;
     struct buffer json_text;
+    struct time_cache *times; /* see time_value.c */
     struct slab *slabs;
     void *free_pieces[SIZE_CLASSES];
 
@@ -179,6 +180,7 @@ extern const uint32_t script_null; /* its address is luaduct.null, its value no 
 
 void value_install_throws(lua_State *L);
 void value_push_decimal_throws(lua_State *L, struct script_state *state, int128 value, unsigned scale);
+void value_push_time_throws(lua_State *L, struct script_state *state, enum type_kind kind, struct instant instant);
 void value_push_throws(lua_State *L, struct script_state *state, const struct column *column, uint32_t row);
 /* The type that a Lua value has by itself; false for tables, functions and the like. */
 bool value_type(lua_State *L, int index, struct type *type_out);

@@ -200,6 +200,7 @@ void script_state_free(struct script_state *state)
             log_warn(state->log, "stage %s: close failed: %s", module->stage, error.text);
     lua_close(state->lua);
     json_text_free(state);
+    time_value_free(state);
     while (state->modules) {
         struct script_module *module = state->modules;
 

@@ -22,7 +22,7 @@ void value_push_decimal_throws(lua_State *L, struct script_state *state, int128 
     lua_setmetatable(L, -2);
 }
 
-static void push_time(lua_State *L, struct script_state *state, enum type_kind kind, struct instant instant)
+void value_push_time_throws(lua_State *L, struct script_state *state, enum type_kind kind, struct instant instant)
 {
     struct time_box *box = lua_newuserdatauv(L, sizeof(*box), 0);
 
@@ -45,10 +45,10 @@ void value_push_throws(lua_State *L, struct script_state *state, const struct co
     case TYPE_STRING:
     case TYPE_BINARY:
     case TYPE_JSON: lua_pushlstring(L, column->text[row].data ? column->text[row].data : "", column->text[row].size); break;
-    case TYPE_DATE: push_time(L, state, TYPE_DATE, (struct instant){column->date[row], 0}); break;
+    case TYPE_DATE: value_push_time_throws(L, state, TYPE_DATE, (struct instant){column->date[row], 0}); break;
     case TYPE_DATETIME:
     case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMP_NTZ: push_time(L, state, column->type.kind, column->instant[row]); break;
+    case TYPE_TIMESTAMP_NTZ: value_push_time_throws(L, state, column->type.kind, column->instant[row]); break;
     default: lua_pushnil(L); break;
     }
 }

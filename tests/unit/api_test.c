@@ -163,6 +163,105 @@ static void test_wrong_json(void **state)
     check_errors(cases, COUNT_OF(cases));
 }
 
+/* --- time --- */
+
+static void test_time(void **state)
+{
+    static const struct value_case cases[] = {
+        {"luaduct.time.parse('2024-01-31 23:59:59', nil, '+08:00'):epoch_ms()", "1706716799000"},
+        {"luaduct.time.parse('2024-01-31T23:59:59.5Z'):epoch_ms()", "1706745599500"},
+        {"luaduct.time.parse('2024-01-31T23:59:59+08:00')", "2024-01-31 15:59:59Z"},
+        {"luaduct.time.parse('31/Jan/2024:23:59:59 +0000', 'dd/MMM/yyyy:HH:mm:ss Z'):epoch_ms()", "1706745599000"},
+        {"luaduct.time.parse('2024年1月31日', 'yyyy年M月d日', 'Asia/Shanghai')", "2024-01-30 16:00:00Z"},
+        {"luaduct.time.date('2024-01-31'), luaduct.time.date('20240229', 'yyyyMMdd')", "2024-01-31,2024-02-29"},
+        {"luaduct.time.date('0001-01-01'), luaduct.time.date('9999-12-31')", "0001-01-01,9999-12-31"},
+        {"luaduct.time.from_epoch_ms(-1)", "1969-12-31 23:59:59.999Z"},
+        {"luaduct.time.now():epoch_ms() > 1700000000000", "true"},
+        {"luaduct.time.from_epoch_ms(0):format(\"yyyy-MM-dd'T'HH:mm:ss.SSSXXX\", 'Asia/Shanghai')", "1970-01-01T08:00:00.000+08:00"},
+        {"luaduct.time.from_epoch_ms(0):format('HH', 'UTC'), luaduct.time.from_epoch_ms(0):format('HH', '-05:00')", "00,19"},
+        {"luaduct.time.date('2024-01-31'):format('EEE d MMM yyyy HH:mm')", "Wed 31 Jan 2024 00:00"},
+        {"(function() local t = luaduct.time.from_epoch_ms(1706745599123) return t:year('UTC'), t:month('UTC'), t:day('UTC'), t:hour('UTC'), "
+         "t:minute('UTC'), t:second('UTC'), t:millisecond('UTC'), t:weekday('UTC'), t:day_of_year('UTC') end)()", "2024,1,31,23,59,59,123,3,31"},
+        {"luaduct.time.from_epoch_ms(1706745599123):month('Asia/Shanghai'), luaduct.time.from_epoch_ms(1706745599123):date('+08:00')", "2,2024-02-01"},
+        {"luaduct.time.date('2024-01-07'):weekday(), luaduct.time.date('2024-01-08'):weekday(), luaduct.time.date('1969-12-28'):weekday()", "7,1,7"},
+        {"luaduct.time.date('2024-01-31'):add(1, 'month'), luaduct.time.date('2024-02-29'):add(-1, 'years')", "2024-02-29,2023-02-28"},
+        {"luaduct.time.date('2024-03-01'):add(-1, 'day'), luaduct.time.date('2024-03-01'):add(2, 'weeks')", "2024-02-29,2024-03-15"},
+        {"luaduct.time.from_epoch_ms(500):add(-501, 'milliseconds')", "1969-12-31 23:59:59.999Z"},
+        {"luaduct.time.from_epoch_ms(0):add(90, 'minutes'), luaduct.time.from_epoch_ms(0):add(-1, 'hour'), luaduct.time.from_epoch_ms(0):add(1, 'second')",
+         "1970-01-01 01:30:00Z,1969-12-31 23:00:00Z,1970-01-01 00:00:01Z"},
+        /* New York 2024-03-10: the clock goes from 02:00 to 03:00. */
+        {"luaduct.time.parse('2024-03-09 12:00:00', nil, 'America/New_York'):add(1, 'day', 'America/New_York'):format('dd HH:mm XXX', 'America/New_York')",
+         "10 12:00 -04:00"},
+        {"luaduct.time.parse('2024-03-09 12:00:00', nil, 'America/New_York'):add(24, 'hours'):format('dd HH:mm', 'America/New_York')", "10 13:00"},
+        {"luaduct.time.parse('2024-03-10 15:30:00', nil, 'America/New_York'):trunc('day', 'America/New_York'):format('dd HH:mm XXX', 'America/New_York')",
+         "10 00:00 -05:00"},
+        /* 2024-11-03 01:30 comes twice; the second one stays the second one. */
+        {"luaduct.time.parse('2024-11-03T01:30:00-05:00'):trunc('hour', 'America/New_York'):format('HH:mm XXX', 'America/New_York')", "01:00 -05:00"},
+        {"luaduct.time.parse('2024-05-15T10:45:30.123Z'):trunc('minute', '+05:30'), luaduct.time.parse('2024-05-15T10:45:30.123Z'):trunc('hour', '+05:30')",
+         "2024-05-15 10:45:00Z,2024-05-15 10:30:00Z"},
+        {"luaduct.time.parse('2024-05-15T10:45:30.123456Z'):trunc('second'), luaduct.time.parse('2024-05-15T10:45:30.123456Z'):trunc('millisecond')",
+         "2024-05-15 10:45:30Z,2024-05-15 10:45:30.123Z"},
+        {"luaduct.time.date('2024-05-15'):trunc('week'), luaduct.time.date('2024-05-15'):trunc('month'), luaduct.time.date('2024-05-15'):trunc('year')",
+         "2024-05-13,2024-05-01,2024-01-01"},
+        {"luaduct.time.date('1969-12-31'):trunc('week')", "1969-12-29"},
+        {"luaduct.time.date('2024-03-31'):since(luaduct.time.date('2024-02-29'), 'month'), luaduct.time.date('2024-03-28'):since(luaduct.time.date('2024-02-29'), 'months')",
+         "1,0"},
+        {"luaduct.time.date('2023-02-28'):since(luaduct.time.date('2024-02-29'), 'year'), luaduct.time.date('2024-02-28'):since(luaduct.time.date('2023-03-01'), 'year')",
+         "-1,0"},
+        {"luaduct.time.from_epoch_ms(1999):since(luaduct.time.from_epoch_ms(0), 'second'), luaduct.time.from_epoch_ms(0):since(luaduct.time.from_epoch_ms(1999), 'second')",
+         "1,-1"},
+        {"luaduct.time.from_epoch_ms(86400000):since(luaduct.time.from_epoch_ms(1), 'day', 'UTC'), luaduct.time.from_epoch_ms(7):since(luaduct.time.from_epoch_ms(2), 'millisecond')",
+         "0,5"},
+        {"luaduct.time.parse('2024-03-11 00:00:00', nil, 'America/New_York'):since(luaduct.time.parse('2024-03-10 00:00:00', nil, 'America/New_York'), 'day', "
+         "'America/New_York')", "1"},
+        {"luaduct.time.from_epoch_ms(5) < luaduct.time.from_epoch_ms(6), luaduct.time.date('2024-01-01') == luaduct.time.date('2024-01-01')", "true,true"},
+        {"luaduct.decimal('1.25'):round(1)", "1.3"},
+        {"(function() for i = 1, 20 do luaduct.time.from_epoch_ms(0):format(('y'):rep(4) .. i, ('+%02d:00'):format(i)) end return "
+         "luaduct.time.from_epoch_ms(0):format('HH', '+01:00') end)()", "01"},
+    };
+
+    (void)state;
+    check_values(cases, COUNT_OF(cases));
+}
+
+static void test_wrong_time(void **state)
+{
+    static const struct value_case cases[] = {
+        {"luaduct.time.parse()", "bad argument #1 to 'parse' (string expected, got no value)"},
+        {"luaduct.time.parse('yesterday')", "luaduct.time.parse: \"yesterday\" is no time: it must look like 2024-01-31 23:59:59"},
+        {"luaduct.time.parse('2024', 'yyyy-MM-dd')", "\"2024\" is no time: it must look like yyyy-MM-dd"},
+        {"luaduct.time.parse('2024-01-31 23:59:59')", "bad argument #3 to 'parse' (a zone is wanted, such as"},
+        {"luaduct.time.parse('2024-01-31 23:59:59', nil, 'Asia/Shangai')", "bad argument #3 to 'parse' (time zone \"Asia/Shangai\" is not known"},
+        {"luaduct.time.parse('x', 'YYYY')", "bad argument #2 to 'parse' (pattern \"YYYY\", character 1: "},
+        {"luaduct.time.parse('x', 'HH:mm')", "reads no whole date"},
+        {"luaduct.time.date('2024-02-30')", "luaduct.time.date: \"2024-02-30\" is no time: it must look like 2024-01-31"},
+        {"luaduct.time.date('x', 'yyyy-MM-dd HH')", "the pattern of a date has no hours"},
+        {"luaduct.time.from_epoch_ms(1.5)", "number has no integer representation"},
+        {"luaduct.time.from_epoch_ms(math.maxinteger)", "not within the years 1 to 9999"},
+        {"luaduct.time.from_epoch_ms(0):year()", "a zone is wanted"},
+        {"luaduct.time.from_epoch_ms(0):format('HH')", "a zone is wanted"},
+        {"luaduct.time.date('2024-01-01'):format('HH XXX')", "have no offset"},
+        {"luaduct.time.from_epoch_ms(0):add(1, 'fortnight')", "bad argument #2 to 'add' (\"fortnight\" is no unit of time"},
+        {"luaduct.time.from_epoch_ms(0):add(1, 'minuts')", "did you mean \"minute\"?"},
+        {"luaduct.time.from_epoch_ms(0):add('x', 'day')", "bad argument #1 to 'add' (number expected, got string)"},
+        {"luaduct.time.date('2024-01-01'):add(1, 'hour')", "a date has no hours"},
+        {"luaduct.time.date('9999-12-31'):add(1, 'day')", "not within the years 1 to 9999"},
+        {"luaduct.time.date('9999-12-31'):add(1, 'month')", "not within the years 1 to 9999"},
+        {"luaduct.time.date('0001-01-01'):add(-9223372036854775807, 'year')", "15 digits"},
+        {"luaduct.time.date('0001-01-01'):add(-99999999999, 'year')", "not within the years"},
+        {"luaduct.time.date('0001-01-01'):add(-99999999999, 'day')", "leave the years"},
+        {"luaduct.time.from_epoch_ms(0):add(99999999999999, 'hour')", "not within the years"},
+        {"luaduct.time.from_epoch_ms(0):since(luaduct.time.date('2024-01-01'), 'day')", "different kinds of time"},
+        {"luaduct.time.from_epoch_ms(0):since(5, 'day')", "time expected, got number"},
+        {"luaduct.time.from_epoch_ms(0):yaer()", "a time has no function \"yaer\"; did you mean \"year\"?"},
+        {"luaduct.time.pars('x')", "luaduct.time has no function \"pars\"; did you mean \"parse\"?"},
+        {"luaduct.decimal('1'):ruond(1)", "a decimal has no function \"ruond\"; did you mean \"round\"?"},
+    };
+
+    (void)state;
+    check_errors(cases, COUNT_OF(cases));
+}
+
 /* --- counters --- */
 
 static void check_page(struct metrics *metrics, const char *const *lines, size_t count)
@@ -285,6 +384,8 @@ int main(void)
         cmocka_unit_test(test_wrong_names),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_wrong_json),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_wrong_time),
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_counters_without_a_page),
         cmocka_unit_test(test_wrong_counters),
