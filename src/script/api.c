@@ -1,8 +1,15 @@
 /* api.c: the luaduct table: its parts, and what it says to names that it has not. */
 #include "script/api.h"
 
-/* Names of the table at index 1 of the stack into an array of Lua's, and the nearest to the key at index 2; NULL: none. */
-static const char *nearest_throws(lua_State *L, int table, struct str word)
+#include <stdlib.h>
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The order of a table changes from state to state; that of the answer must not. The names go into an array of Lua's. */
+const char *api_nearest_throws(lua_State *L, int table, struct str word)
 {
     const char **names;
     size_t count = 0, at = 0;
@@ -20,6 +27,7 @@ static const char *nearest_throws(lua_State *L, int table, struct str word)
             names[at++] = lua_tostring(L, -2); /* held by the table */
         lua_pop(L, 1);
     }
+    qsort(names, at, sizeof(*names), compare_names);
     near = str_nearest(word, names, at);
     return near;
 }
@@ -38,7 +46,7 @@ static int unknown_name(lua_State *L)
         return 1;
     word.data = lua_tolstring(L, 2, &word.size);
     lua_pushvalue(L, lua_upvalueindex(1));
-    near = nearest_throws(L, lua_gettop(L), word);
+    near = api_nearest_throws(L, lua_gettop(L), word);
     return luaL_error(L, "%s has no function \"%s\"%s%s%s", what, word.data, near ? "; did you mean \"" : "", near ? near : "",
                       near ? "\"?" : "");
 }
@@ -103,5 +111,6 @@ void api_push_throws(lua_State *L)
     counters_push_throws(L);
     json_text_push_throws(L);
     time_value_push_throws(L);
+    text_value_push_throws(L);
     api_strict_throws(L, "luaduct");
 }

@@ -10,6 +10,8 @@
 /* Makes a metatable that scripts cannot see, with methods; a name that is none of them is an error that names the nearest. what:
  * "a counter". Left at the top. metamethods may be NULL. */
 void api_type_throws(lua_State *L, const char *metatable, const char *what, const luaL_Reg *metamethods, const luaL_Reg *methods);
+/* The name among the keys of the table at `table` that is nearest to the word, or NULL. Leaves things on the stack. */
+const char *api_nearest_throws(lua_State *L, int table, struct str word);
 /* More methods for a metatable whose __index is a table; from here on it answers to names that it has not. */
 void api_methods_throws(lua_State *L, const char *metatable, const char *what, const luaL_Reg *methods);
 /* The table at the top answers to names that it has not with an error that names the nearest; what: "luaduct.json". */
@@ -40,5 +42,17 @@ void time_value_install_throws(lua_State *L);
 void time_value_push_throws(lua_State *L);
 void time_value_free(struct script_state *state);
 extern const struct manual_section time_value_manual;
+
+/* text_value.c */
+void text_value_push_throws(lua_State *L);
+void text_value_free(struct script_state *state);
+struct hasher;
+/* The hasher for the algorithm at index and the salt at another; the state's. */
+struct hasher *text_value_hasher_throws(lua_State *L, int index, int salt_index);
+extern const struct manual_section text_value_manual;
+
+/* column_text.c: into the table of methods at the top. */
+void column_text_methods_throws(lua_State *L);
+extern const struct manual_section column_text_manual;
 
 #endif

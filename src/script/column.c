@@ -1,14 +1,8 @@
 /* column.c: columns as Lua values. Operators and methods call the kernels, once for all rows; the results live in the batch's
  * arena. */
-#include "script/internal.h"
-
-#include "batch/kernels/arithmetic.h"
+#include "script/api.h"
 
 #include <stdio.h>
-
-static const char *const method_names[] = {
-    "eq", "ne", "lt", "le", "gt", "ge", "is_null", "is_not_null", "is_in", "coalesce", "cast", "type",
-};
 
 void column_push_throws(lua_State *L, struct column *column, struct str name)
 {
@@ -67,7 +61,7 @@ static void constant_make_throws(lua_State *L, int index, struct constant *const
     constant->column.utf8 = type_is_text(constant->column.type.kind) && str_is_utf8(*constant->column.text);
 }
 
-static struct operand operand_throws(lua_State *L, int index, struct constant *constant)
+struct operand column_operand_throws(lua_State *L, int index, struct constant *constant)
 {
     if (box_get(L, index, BOX_COLUMN))
         return (struct operand){column_check_throws(L, index)->column, false};
@@ -108,7 +102,7 @@ static struct str describe(lua_State *L, const char *word)
     return copy;
 }
 
-static int push_result(lua_State *L, bool ok, struct column *column, struct str name, const struct error *error)
+int column_result_throws(lua_State *L, bool ok, struct column *column, struct str name, const struct error *error)
 {
     if (!ok)
         return throw_kernel_error(L, error);
@@ -121,14 +115,14 @@ static int binary(lua_State *L, const char *word, int operation, bool logic)
 {
     struct batch *batch = run_batch_throws(L);
     struct constant a_constant, b_constant;
-    struct operand a = operand_throws(L, 1, &a_constant), b = operand_throws(L, 2, &b_constant);
+    struct operand a = column_operand_throws(L, 1, &a_constant), b = column_operand_throws(L, 2, &b_constant);
     struct str what = describe(L, word);
     struct column *column = NULL;
     struct error error;
     bool ok = logic ? kernel_logic(batch, (enum logic)operation, a, b, &column, &error)
                     : kernel_arithmetic(batch, (enum arithmetic)operation, a, b, what, &column, &error);
 
-    return push_result(L, ok, column, what, &error);
+    return column_result_throws(L, ok, column, what, &error);
 }
 
 static int column_add(lua_State *L) { return binary(L, "+", ARITHMETIC_ADD, false); }
@@ -144,12 +138,12 @@ static int column_concat(lua_State *L)
 {
     struct batch *batch = run_batch_throws(L);
     struct constant a_constant, b_constant;
-    struct operand a = operand_throws(L, 1, &a_constant), b = operand_throws(L, 2, &b_constant);
+    struct operand a = column_operand_throws(L, 1, &a_constant), b = column_operand_throws(L, 2, &b_constant);
     struct column *column = NULL;
     struct error error;
     bool ok = kernel_concat(batch, a, b, &column, &error);
 
-    return push_result(L, ok, column, describe(L, ".."), &error);
+    return column_result_throws(L, ok, column, describe(L, ".."), &error);
 }
 
 static int column_negate(lua_State *L)
@@ -159,7 +153,7 @@ static int column_negate(lua_State *L)
     struct error error;
     bool ok = kernel_negate(run_batch_throws(L), (struct operand){box->column, false}, &column, &error);
 
-    return push_result(L, ok, column, box->name, &error);
+    return column_result_throws(L, ok, column, box->name, &error);
 }
 
 static int column_not(lua_State *L)
@@ -169,19 +163,19 @@ static int column_not(lua_State *L)
     struct error error;
     bool ok = kernel_not(run_batch_throws(L), (struct operand){box->column, false}, &column, &error);
 
-    return push_result(L, ok, column, box->name, &error);
+    return column_result_throws(L, ok, column, box->name, &error);
 }
 
 static int compare(lua_State *L, enum comparison comparison, const char *word)
 {
     struct batch *batch = run_batch_throws(L);
     struct constant constant;
-    struct operand a = {column_check_throws(L, 1)->column, false}, b = operand_throws(L, 2, &constant);
+    struct operand a = {column_check_throws(L, 1)->column, false}, b = column_operand_throws(L, 2, &constant);
     struct column *column = NULL;
     struct error error;
     bool ok = kernel_compare(batch, comparison, a, b, &column, &error);
 
-    return push_result(L, ok, column, describe(L, word), &error);
+    return column_result_throws(L, ok, column, describe(L, word), &error);
 }
 
 static int column_eq(lua_State *L) { return compare(L, COMPARE_EQ, "="); }
@@ -204,7 +198,7 @@ static int test_null(lua_State *L, bool negated)
     struct error error;
     bool ok = kernel_is_null(run_batch_throws(L), (struct operand){box->column, false}, negated, &column, &error);
 
-    return push_result(L, ok, column, box->name, &error);
+    return column_result_throws(L, ok, column, box->name, &error);
 }
 
 static int column_test_null(lua_State *L) { return test_null(L, false); }
@@ -241,7 +235,7 @@ static int column_is_in(lua_State *L)
         result.column = equal;
         lua_settop(L, 2);
     }
-    return push_result(L, true, (struct column *)result.column, box->name, &error);
+    return column_result_throws(L, true, (struct column *)result.column, box->name, &error);
 }
 
 /* luaduct.choose(mask, a, b): a where the mask is true, else b, also where it is NULL; a and b are columns or constants. */
@@ -256,10 +250,10 @@ int column_choose_throws(lua_State *L)
 
     luaL_checkany(L, 2);
     luaL_checkany(L, 3);
-    a = operand_throws(L, 2, &a_constant);
-    b = operand_throws(L, 3, &b_constant);
+    a = column_operand_throws(L, 2, &a_constant);
+    b = column_operand_throws(L, 3, &b_constant);
     ok = kernel_select(batch, mask, a, b, &column, &error);
-    return push_result(L, ok, column, STR("choose"), &error);
+    return column_result_throws(L, ok, column, STR("choose"), &error);
 }
 
 static int column_coalesce(lua_State *L)
@@ -267,12 +261,12 @@ static int column_coalesce(lua_State *L)
     struct batch *batch = run_batch_throws(L);
     struct column_box *box = column_check_throws(L, 1);
     struct constant constant;
-    struct operand b = operand_throws(L, 2, &constant);
+    struct operand b = column_operand_throws(L, 2, &constant);
     struct column *column = NULL;
     struct error error;
     bool ok = kernel_coalesce(batch, (struct operand){box->column, false}, b, &column, &error);
 
-    return push_result(L, ok, column, box->name, &error);
+    return column_result_throws(L, ok, column, box->name, &error);
 }
 
 static int column_cast(lua_State *L)
@@ -292,7 +286,7 @@ static int column_cast(lua_State *L)
     if (!column)
         return throw_arena_full(L);
     batch_sweep(batch);
-    return push_result(L, true, column, box->name, &error);
+    return column_result_throws(L, true, column, box->name, &error);
 }
 
 static int column_type(lua_State *L)
@@ -331,7 +325,8 @@ static int column_index(lua_State *L)
         return 1;
     if (lua_type(L, 2) != LUA_TSTRING)
         return luaL_error(L, "a column has no elements: use batch:map or batch:rows() to see single values");
-    near = str_nearest(str_of(lua_tostring(L, 2)), method_names, COUNT_OF(method_names));
+    lua_pushvalue(L, lua_upvalueindex(1));
+    near = api_nearest_throws(L, lua_gettop(L), str_of(lua_tostring(L, 2)));
     return luaL_error(L, "a column has no method \"%s\"%s%s%s", lua_tostring(L, 2), near ? "; did you mean \"" : "",
                       near ? near : "", near ? "\"?" : "");
 }
@@ -387,6 +382,7 @@ void column_install_throws(lua_State *L)
     luaL_setfuncs(L, metamethods, 0);
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
+    column_text_methods_throws(L);
     lua_pushcclosure(L, column_index, 1);
     lua_setfield(L, -2, "__index");
     lua_pushliteral(L, "luaduct.column");

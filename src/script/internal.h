@@ -7,6 +7,7 @@
 
 #include "batch/convert.h"
 #include "batch/decimal.h"
+#include "batch/kernels/arithmetic.h"
 #include "script/embedded.h"
 #include "script/script.h"
 #include "util/metrics.h"
@@ -49,6 +50,7 @@ struct script_state {
     size_t json_block_size;
     struct buffer json_text;
     struct time_cache *times; /* see time_value.c */
+    struct hash_cache *hashes; /* see text_value.c */
     struct slab *slabs;
     void *free_pieces[SIZE_CLASSES];
 
@@ -210,6 +212,10 @@ void column_install_throws(lua_State *L);
 void column_push_throws(lua_State *L, struct column *column, struct str name);
 /* The column at an argument, checked for its run. */
 struct column_box *column_check_throws(lua_State *L, int index);
+/* The column or constant at an argument; the constant lives in *constant. */
+struct operand column_operand_throws(lua_State *L, int index, struct constant *constant);
+/* Pushes what a kernel made, or throws its error. */
+int column_result_throws(lua_State *L, bool ok, struct column *column, struct str name, const struct error *error);
 /* A mask: a boolean column. */
 struct column *mask_check_throws(lua_State *L, int index);
 int column_choose_throws(lua_State *L);

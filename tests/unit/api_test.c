@@ -262,6 +262,75 @@ static void test_wrong_time(void **state)
     check_errors(cases, COUNT_OF(cases));
 }
 
+/* --- text --- */
+
+static void test_text(void **state)
+{
+    static const struct value_case cases[] = {
+        {"luaduct.text.upper('straße é ж 上'), luaduct.text.lower('ÀB Ж')", "STRAßE É Ж 上,àb ж"},
+        {"luaduct.text.length(''), luaduct.text.length('上海a'), luaduct.text.length('e\\u{301}')", "0,3,2"},
+        {"luaduct.text.sub('上海市浦东', 2, 3), luaduct.text.sub('上海市浦东', -2), luaduct.text.sub('上海市浦东', 4, -1)", "海市,浦东,浦东"},
+        {"luaduct.text.sub('上海', 0), luaduct.text.sub('上海', 5), luaduct.text.sub('上海', 2, 1), luaduct.text.sub('上海', -9, 1)", "上海,,,上"},
+        {"luaduct.text.sub('abc', math.mininteger, math.maxinteger), luaduct.text.sub('abc', 1, -9)", "abc,"},
+        {"'[' .. luaduct.text.trim('\\u{3000}\\u{A0}\\t上 海\\n\\u{2028}') .. ']', luaduct.text.trim('xxayx', 'xy'), luaduct.text.trim('xyx', 'xy')",
+         "[上 海],a,"},
+        {"luaduct.text.trim('abc', ''), luaduct.text.trim('   ')", "abc,"},
+        {"luaduct.text.pad_left('7', 3, '0'), luaduct.text.pad_right('上', 4, '海x'), luaduct.text.pad_left('abcd', 2), luaduct.text.pad_left('a', 3)",
+         "007,上海x海,abcd,  a"},
+        {"luaduct.text.reverse('a上b'), luaduct.text.reverse('')", "b上a,"},
+        {"luaduct.text.width('上a'), luaduct.text.width('e\\u{301}'), luaduct.text.width('')", "3,1,0"},
+        {"#luaduct.text.normalize('e\\u{301}'), #luaduct.text.normalize('\\u{e9}', 'NFD'), luaduct.text.normalize('１ﬁ', 'NFKC'), luaduct.text.normalize('１')",
+         "2,3,1fi,１"},
+        {"luaduct.text.is_valid('上'), luaduct.text.is_valid('\\xE4\\xB8'), luaduct.text.is_valid('')", "true,false,true"},
+        {"luaduct.text.find('上海市浦东', '浦东')", "4,5"},
+        {"luaduct.text.find('上海', 'x'), luaduct.text.find('a.b', '.')", "nil,2,2"},
+        {"luaduct.text.find('abcabc', 'c', 4), luaduct.text.find('abc', 'a', 2)", "6,nil"},
+        {"luaduct.hash('md5', ''), luaduct.hash('md5', 'abc')", "d41d8cd98f00b204e9800998ecf8427e,900150983cd24fb0d6963f7d28e17f72"},
+        {"luaduct.hash('sha256', 'c', 'ab') == luaduct.hash('sha256', 'abc'), luaduct.hash('md5', '\\0\\xFF') ~= luaduct.hash('md5', '')", "true,true"},
+        {"luaduct.hash('sm3', 'abc')", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"},
+        {"(function() for i = 1, 20 do luaduct.hash('md5', 'x', 'salt' .. i) end return luaduct.hash('md5', 'abc') end)()",
+         "900150983cd24fb0d6963f7d28e17f72"},
+    };
+
+    (void)state;
+    check_values(cases, COUNT_OF(cases));
+}
+
+static void test_wrong_text(void **state)
+{
+    static const struct value_case cases[] = {
+        {"luaduct.text.uper('x')", "luaduct.text has no function \"uper\"; did you mean \"upper\"?"},
+        {"luaduct.text.upper()", "bad argument #1 to 'upper' (string expected, got no value)"},
+        {"luaduct.text.upper(5)", "string expected, got number"},
+        {"luaduct.text.upper('\\xFF')", "the text is not UTF-8"},
+        {"luaduct.text.find('x', '\\xFF')", "bad argument #2 to 'find' (the text is not UTF-8"},
+        {"luaduct.text.find('x', 'x', 0)", "characters are counted from 1"},
+        {"luaduct.text.sub('x')", "bad argument #2 to 'sub' (number expected"},
+        {"luaduct.text.pad_left('x', 2000000)", "at most 1048576"},
+        {"luaduct.text.pad_left('x', 2, '')", "nothing fills nothing"},
+        {"luaduct.text.normalize('x', 'NFX')", "bad argument #2 to 'normalize' (invalid option 'NFX')"},
+        {"luaduct.hash('sha1', 'x')", "bad argument #1 to 'hash'"},
+        {"luaduct.hash('sha265', 'x')", "did you mean \"sha256\"?"},
+        {"luaduct.hash('md5')", "bad argument #2 to 'hash' (string expected"},
+        {"luaduct.hash('md5', 'x', 5)", "string expected, got number"},
+        {"batch.city:uper()", "a column has no method \"uper\"; did you mean \"upper\"?"},
+        {"batch.city:sub(0)", "counted from 1, or from -1"},
+        {"batch.city:sub(2, -2)", "counted from the same end"},
+        {"batch.city:sub('x')", "number expected"},
+        {"batch.city:contains()", "a column or a constant is wanted"},
+        {"batch.city:contains(nil)", "a column or a constant is wanted, this is nil"},
+        {"batch.city:contains(5)", "bigint"},
+        {"batch.id:upper()", "bigint"},
+        {"batch.city:like('a\\\\')", "bad argument #1 to 'like'"},
+        {"batch.city:hash('md6')", "did you mean \"md5\"?"},
+        {"batch.id:hash('md5')", "bigint"},
+        {"batch.city.upper('x')", "column expected, got string"},
+    };
+
+    (void)state;
+    check_errors(cases, COUNT_OF(cases));
+}
+
 /* --- counters --- */
 
 static void check_page(struct metrics *metrics, const char *const *lines, size_t count)
@@ -386,6 +455,8 @@ int main(void)
         cmocka_unit_test(test_wrong_json),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_wrong_time),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_wrong_text),
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_counters_without_a_page),
         cmocka_unit_test(test_wrong_counters),
