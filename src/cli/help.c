@@ -1,10 +1,11 @@
-/* help.c: `luaduct help [config [markdown] | functions [markdown] | lua | sample | types]`. */
+/* help.c: `luaduct help [config [markdown] | functions [markdown] | lua [markdown] | sample | types]`. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "expression/function.h"
 #include "job/job.h"
+#include "script/manual.h"
 
 static const char usage[] =
     "luaduct: from a Kafka topic through Lua into a MaxCompute table\n"
@@ -30,40 +31,6 @@ static const char usage[] =
     "Commands that take a job take --datasources FILE too; the default is datasources.yaml beside the job file.\n"
     "Exit status: 0 done, 1 failed at run time, 2 a mistake in a file or on the command line; run --no-restart and\n"
     "run --records also end with 75: failed, and starting it again may help.\n";
-
-static const char lua_page[] =
-    "A Lua stage is a file that returns a table. All functions but process are optional; helpers are local functions.\n"
-    "\n"
-    "  stage.open(ctx)            once: ctx.options (from the job file), ctx.stage (its name),\n"
-    "                             ctx.complain(option, text) reports a wrong option at its line of the job file\n"
-    "  stage.process(batch)       once per batch\n"
-    "  route.partition(batch)     instead of process, in a file of target.partition: returns a string column\n"
-    "\n"
-    "The batch\n"
-    "  batch.NAME                 a column; batch:column(NAME) for names that are no Lua name\n"
-    "  batch:set(NAME, COLUMN)    adds or replaces a field; batch:add(NAME, TYPE) adds one of NULL; batch:remove(NAME)\n"
-    "  batch:keep(MASK)           leaves out all rows where the mask is not true; batch:drop(MASK) those where it is\n"
-    "  batch:dirty(MASK, REASON)  puts rows aside\n"
-    "  batch:map({INPUTS}, {OUTPUTS}, FUNCTION)   calls the function for each row; an output is \"name\" or \"name type\"\n"
-    "  for row in batch:rows()    row.NAME reads and writes a field; row:dirty(REASON), row:drop()\n"
-    "  batch:count()  batch:fields()  batch:has(NAME)\n"
-    "\n"
-    "Columns\n"
-    "  + - * / // % and ..        with a column or a value; NULL gives NULL\n"
-    "  :eq :ne :lt :le :gt :ge    with a column or a value; they give a mask (< and > cannot, == compares the handles)\n"
-    "  :is_null() :is_not_null() :is_in({VALUES})   give a mask\n"
-    "  MASK & MASK, MASK | MASK, ~MASK              and, or, not (Lua's own and, or, not do not work on columns)\n"
-    "  :coalesce(X)  :cast(TYPE)  :type()  luaduct.choose(MASK, X, Y)\n"
-    "\n"
-    "Values\n"
-    "  NULL is nil. bigint is an integer, double a number, boolean a boolean, string, binary and json are strings.\n"
-    "  decimal is exact: luaduct.decimal(\"0.06\"); + - * / and comparisons; :round(DIGITS), :tonumber().\n"
-    "  A decimal with more digits than its column holds is a dirty row: round it. Times compare, and have :epoch_ms().\n"
-    "\n"
-    "Also there: string, table, math, utf8, coroutine, os.time, os.date, os.clock, print and luaduct.log (to the log),\n"
-    "require of Lua files beside the stage's, and require \"cjson\" (without its depth settings). No files, processes or\n"
-    "network. load takes text of up to 64 KiB; functions of table take no table with __len.\n"
-    "What fails in a row is that row's when_error; what fails outside of a row fails all rows of the batch.\n";
 
 /* config/conversion.md, whose rows tests/unit/conversion_test.c runs. */
 extern const char embedded_conversion[];
@@ -98,11 +65,15 @@ static const char sample_page[] =
 
 int cli_help(int argc, char **argv)
 {
-    bool functions = argc >= 2 && strcmp(argv[1], "functions") == 0, markdown;
+    bool functions = argc >= 2 && strcmp(argv[1], "functions") == 0;
+    bool markdown = argc > 2 && strcmp(argv[2], "markdown") == 0;
     struct buffer text;
 
     if (argc >= 2 && strcmp(argv[1], "lua") == 0) {
-        fputs(lua_page, stdout);
+        buffer_init(&text, 0);
+        manual_print(&text, markdown);
+        fwrite(text.data, 1, text.size, stdout);
+        buffer_release(&text);
         return EXIT_OK;
     }
     if (argc >= 2 && strcmp(argv[1], "types") == 0) {
@@ -123,7 +94,6 @@ int cli_help(int argc, char **argv)
         return EXIT_OK;
     }
     buffer_init(&text, 0);
-    markdown = argc > 2 && strcmp(argv[2], "markdown") == 0;
     if (functions)
         functions_print(&text, markdown);
     else
