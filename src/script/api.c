@@ -103,6 +103,7 @@ void api_install_throws(lua_State *L)
     counters_install_throws(L);
     json_text_install_throws(L);
     time_value_install_throws(L);
+    lookups_install_throws(L);
     api_methods_throws(L, "luaduct.decimal", "a decimal", none);
 }
 
@@ -112,5 +113,6 @@ void api_push_throws(lua_State *L)
     json_text_push_throws(L);
     time_value_push_throws(L);
     text_value_push_throws(L);
+    lookups_push_throws(L);
     api_strict_throws(L, "luaduct");
 }

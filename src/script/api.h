@@ -51,6 +51,14 @@ struct hasher;
 struct hasher *text_value_hasher_throws(lua_State *L, int index, int salt_index);
 extern const struct manual_section text_value_manual;
 
+/* lookup.c */
+void lookups_install_throws(lua_State *L);
+void lookups_push_throws(lua_State *L);
+/* Between two batches: reads files that have changed. */
+void lookups_check(struct script_state *state, int64_t now_ms);
+void lookups_free(struct script_state *state);
+extern const struct manual_section lookups_manual;
+
 /* column_text.c: into the table of methods at the top. */
 void column_text_methods_throws(lua_State *L);
 extern const struct manual_section column_text_manual;

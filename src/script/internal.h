@@ -75,6 +75,8 @@ struct script_state {
     struct script_run run;
     struct script_module *modules;
     struct script_module *opening;
+    struct script_lookup *lookups; /* lookup.c */
+    int64_t lookups_due_ms;
     struct metrics *registry; /* NULL: nothing is counted */
 
     int decimal_ref, time_ref, column_ref; /* metatables in the registry */
@@ -155,6 +157,7 @@ enum box_tag {
     BOX_JSON,
     BOX_KERNEL,
     BOX_METRIC,
+    BOX_LOOKUP,
 };
 
 struct decimal_box {

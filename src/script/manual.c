@@ -115,8 +115,8 @@ static const struct manual_section value_section = {"Values",
                                                     value_rows};
 
 const struct manual_section *const manual_sections[] = {
-    &module_section,    &batch_section,     &column_section,   &column_text_manual, &value_section,
-    &time_value_manual, &text_value_manual, &json_text_manual, &counters_manual,    NULL,
+    &module_section,    &batch_section,    &column_section, &column_text_manual, &value_section, &time_value_manual,
+    &text_value_manual, &json_text_manual, &lookups_manual, &counters_manual,    NULL,
 };
 
 /* --- printing --- */

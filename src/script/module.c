@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "util/clock.h"
+
 /* Restarts of a batch whose rows fail one by one may take as many times the budget of one run. */
 enum { FILE_BYTES_MAX = 4 << 20, LIMIT_HITS_MAX = 2, RESTART_BUDGETS = 10 };
 
@@ -450,6 +452,8 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
     int64_t instructions = 0; /* of all runs */
     bool first = true;
 
+    if (state->lookups)
+        lookups_check(state, clock_monotonic_ms());
     batch_sweep(batch);
     if (!snapshot_init(&snapshot, batch))
         return error_set(error, ERROR_DATA, "the batch needs more memory than a batch may use");

@@ -1,6 +1,8 @@
 /* api_test.c: the luaduct table: values that its functions give, and what wrong use says. */
 #include "support/script_support.h"
 
+#include "script/api.h"
+
 struct value_case {
     const char *expression, *want;
 };
@@ -331,6 +333,172 @@ static void test_wrong_text(void **state)
     check_errors(cases, COUNT_OF(cases));
 }
 
+/* --- lookups --- */
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "wb");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static const char *const sites[] = {"sites.csv", "sites.json"};
+static const char sites_csv[] = "city,region,rate\nShanghai,East,1.50\nWuhan,Central,\n2,Two,2\n";
+static const char sites_json[] = "[{\"city\":\"Shanghai\",\"region\":\"East\",\"rate\":1.50},{\"city\":\"Wuhan\",\"region\":\"Central\"},"
+                                 "{\"city\":2,\"region\":\"Two\",\"rate\":\"2\"}]";
+
+struct folder_bed {
+    struct stage_bed bed;
+    char folder[40];
+};
+
+static void folder_init(struct folder_bed *f)
+{
+    bed_init(&f->bed, 4 << 20, 10000000);
+    unlink(f->bed.path);
+    snprintf(f->folder, sizeof(f->folder), "/tmp/lookup_XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->bed.path, sizeof(f->bed.path), "%s/stage.lua", f->folder);
+}
+
+static const char *folder_path(const struct folder_bed *f, const char *name, char path[200])
+{
+    snprintf(path, 200, "%s/%.100s", f->folder, name);
+    return path;
+}
+
+static void folder_release(struct folder_bed *f)
+{
+    char path[200];
+
+    unlink(folder_path(f, "sites.csv", path));
+    unlink(folder_path(f, "sites.json", path));
+    bed_release(&f->bed);
+    rmdir(f->folder);
+}
+
+static const char *folder_run(struct folder_bed *f, struct script_module *module, char shown[400])
+{
+    bed_fill(&f->bed);
+    assert_true(script_process(module, f->bed.batch, &f->bed.error));
+    if (f->bed.batch->dirty)
+        fail_msg("%.*s", STR_ARG(f->bed.batch->dirty->reason));
+    return bed_show(&f->bed, "x", shown);
+}
+
+static void test_lookups(void **state)
+{
+    static const struct {
+        const char *values, *body, *want;
+    } cases[] = {
+        {"value = 'region'", "batch:set('x', t:column(batch.city))", "East|NULL|NULL|NULL|Central"},
+        {"value = 'rate decimal(10,2)'", "batch:set('x', t:column(batch.city))", "150|NULL|NULL|NULL|NULL"},
+        {"values = {'region', 'rate decimal(10,2)'}", "batch:set('x', t:column(batch.city, 'rate') + 1)", "250|NULL|NULL|NULL|NULL"},
+        {"value = 'region'", "batch:set('x', t:column(batch.id))", "NULL|Two|NULL|NULL|NULL"},
+        {"values = {'region', 'rate decimal(10,2)'}",
+         "batch:map({'city'}, {'x string'}, function(c) local a, b = t:get(c) return tostring(a) .. tostring(b) end)",
+         "East1.50|nilnil|nilnil|nilnil|Centralnil"},
+        {"values = {'region', 'rate'}", "batch:map({'id'}, {'x string'}, function(i) return t:get(i, 'rate') end)", "NULL|2|NULL|NULL|NULL"},
+        {"value = 'region'", "batch:set('x', t:count())", "3|3|3|3|3"},
+    };
+    struct folder_bed f;
+    char path[200], text[1000], shown[400];
+
+    (void)state;
+    folder_init(&f);
+    write_file(folder_path(&f, "sites.csv", path), sites_csv);
+    write_file(folder_path(&f, "sites.json", path), sites_json);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        for (size_t k = 0; k < COUNT_OF(sites); k++) {
+            snprintf(text, sizeof(text), "local t = luaduct.lookup{file = '%s', key = 'city', %s}\nreturn {process = function(batch) %s end}", sites[k],
+                     cases[i].values, cases[i].body);
+            assert_string_equal(folder_run(&f, bed_open(&f.bed, text), shown), cases[i].want);
+        }
+    }
+    folder_release(&f);
+}
+
+/* Time is passed in: a look a second, and a stamp that is seen twice. */
+static void test_lookups_are_read_again(void **state)
+{
+    struct folder_bed f;
+    struct script_module *module;
+    char path[200], shown[400];
+    int64_t now = INT64_MAX / 2;
+
+    (void)state;
+    folder_init(&f);
+    write_file(folder_path(&f, "sites.csv", path), "city,region\nWuhan,Central\n");
+    module = bed_open(&f.bed, "local t = luaduct.lookup{file = 'sites.csv', key = 'city', value = 'region'}\n"
+                              "return {process = function(batch) batch:set('x', t:column(batch.city)) end}");
+    assert_string_equal(folder_run(&f, module, shown), "NULL|NULL|NULL|NULL|Central");
+    write_file(path, "city,region\nWuhan,Middle of China\n");
+    lookups_check(f.bed.state, now);
+    assert_string_equal(folder_run(&f, module, shown), "NULL|NULL|NULL|NULL|Central");
+    lookups_check(f.bed.state, now + 999); /* within the second: no look */
+    assert_string_equal(folder_run(&f, module, shown), "NULL|NULL|NULL|NULL|Central");
+    lookups_check(f.bed.state, now + 1000);
+    assert_string_equal(folder_run(&f, module, shown), "NULL|NULL|NULL|NULL|Middle of China");
+    /* A broken one, and none: the table stays. */
+    write_file(path, "city,region\nWuhan,a\nWuhan,b\n");
+    for (int i = 2; i < 6; i++)
+        lookups_check(f.bed.state, now + i * 1000);
+    assert_string_equal(folder_run(&f, module, shown), "NULL|NULL|NULL|NULL|Middle of China");
+    unlink(path);
+    for (int i = 6; i < 10; i++)
+        lookups_check(f.bed.state, now + i * 1000);
+    assert_string_equal(folder_run(&f, module, shown), "NULL|NULL|NULL|NULL|Middle of China");
+    write_file(path, "city,region\nWuhan,back\n");
+    for (int i = 10; i < 14; i++)
+        lookups_check(f.bed.state, now + i * 1000);
+    assert_string_equal(folder_run(&f, module, shown), "NULL|NULL|NULL|NULL|back");
+    folder_release(&f);
+}
+
+static void test_wrong_lookups(void **state)
+{
+    static const struct value_case cases[] = {
+        {"luaduct.lookup()", "bad argument #1 to 'lookup' (table expected"},
+        {"luaduct.lookup{}", "luaduct.lookup: file: a text is wanted, not nil"},
+        {"luaduct.lookup{file = '/etc/passwd.csv', key = 'a', value = 'b'}", "no path inside the script's folder"},
+        {"luaduct.lookup{file = '../x.csv', key = 'a', value = 'b'}", "leads out of the script's folder"},
+        {"luaduct.lookup{file = 'a/../../x.csv', key = 'a', value = 'b'}", "leads out of the script's folder"},
+        {"luaduct.lookup{file = 'x.txt', key = 'a', value = 'b'}", "none of .csv, .tsv and .json"},
+        {"luaduct.lookup{file = 'x.csv', key = 'a', value = 'b'}", "x.csv cannot be read: No such file"},
+        {"luaduct.lookup{file = 'sites.csv', value = 'b'}", "luaduct.lookup: key: a text is wanted, not nil"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city'}", "value: the column to look up is wanted"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', vale = 'b'}", "no option \"vale\"; did you mean \"value\"?"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', value = 'reigon'}", "sites.csv has no column \"reigon\"; did you mean \"region\"?"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'citty', value = 'region'}", "did you mean \"city\"?"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', value = 'rate bigint'}", "sites.csv: line 2: rate: \"1.50\""},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', value = 'rate decimla'}", "did you mean \"decimal\"?"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', value = 'region', values = {'rate'}}", "either value or values"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', values = 'region'}", "values: a list is wanted"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', value = 'region', separator = ';;'}", "one character is wanted"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', value = 'region'}:get()", "a key is wanted"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', value = 'region'}:get({})", "string or integer expected, got table"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', value = 'region'}:get('x', 'reigon')", "has no value \"reigon\"; did you mean \"region\"?"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', value = 'region'}.get('x')", "called with a colon"},
+        {"luaduct.lookup{file = 'sites.csv', key = 'city', value = 'region'}:gte('x')", "a lookup has no function \"gte\"; did you mean \"get\"?"},
+    };
+    struct folder_bed f;
+    char path[200];
+
+    (void)state;
+    folder_init(&f);
+    write_file(folder_path(&f, "sites.csv", path), sites_csv);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char text[1000];
+
+        snprintf(text, sizeof(text), "local stage = {}\nlocal _ = %s\nfunction stage.process() end return stage", cases[i].expression);
+        if (bed_try_open(&f.bed, text) || !strstr(f.bed.error.text, "stage.lua:2: ") || !strstr(f.bed.error.text, cases[i].want))
+            fail_msg("%s: %s", cases[i].expression, f.bed.error.text);
+    }
+    folder_release(&f);
+}
+
 /* --- counters --- */
 
 static void check_page(struct metrics *metrics, const char *const *lines, size_t count)
@@ -457,6 +625,9 @@ int main(void)
         cmocka_unit_test(test_wrong_time),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_wrong_text),
+        cmocka_unit_test(test_lookups),
+        cmocka_unit_test(test_lookups_are_read_again),
+        cmocka_unit_test(test_wrong_lookups),
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_counters_without_a_page),
         cmocka_unit_test(test_wrong_counters),
