@@ -1,9 +1,10 @@
 /* lookup.h: a small table of a file, found by a key: what luaduct.lookup is made of.
  * Files: CSV with a head line, or JSON: an array of objects. A key that comes twice, a row without one, a value that does not
  * convert, bytes that are not UTF-8 are errors. An empty CSV field and a JSON null are NULL, but for string columns of CSV, which
- * keep "". Ownership: a table owns its memory, which lookup_table_free frees; options and the text are borrowed for the call,
- * columns from the table. Threads: read-only once made. Errors: kind CONFIG, with file and line (of JSON: the element). Units:
- * bytes. */
+ * keep "".
+ * Ownership: a table owns its memory, which lookup_table_free frees; options and the text are borrowed for the call, columns
+ * from the table. Threads: read-only once made. Units: bytes.
+ * Errors: kind CONFIG, with file and line (of JSON: the element). */
 #ifndef LUADUCT_BATCH_LOOKUP_H
 #define LUADUCT_BATCH_LOOKUP_H
 

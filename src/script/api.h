@@ -1,6 +1,7 @@
 /* api.h: the parts of the luaduct table that are files of their own, and how their types and tables answer to wrong names.
  * A part has NAME_install_throws, once a state, for its metatables; NAME_push_throws, once a module, which adds its functions to
- * the table at the top; and rows of the manual. Ownership and threads: as internal.h. */
+ * the table at the top; and rows of the manual.
+ * Ownership: what the parts keep belongs to the state. Threads: those of the state. */
 #ifndef LUADUCT_SCRIPT_API_H
 #define LUADUCT_SCRIPT_API_H
 

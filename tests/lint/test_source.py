@@ -100,7 +100,8 @@ def test_files_and_lines_have_bounds():
 
 
 def test_nothing_is_left_for_later():
-    words = re.compile(r"\b(%s)\b" % "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX"]))
+    # The last is a mark where a comment begins; elsewhere it is the offset in a pattern of times.
+    words = re.compile(r"\b(%s)\b|(?://|/\*|--|#) *%s\b" % ("|".join(["TO" + "DO", "FIX" + "ME"]), "X" + "XX"))
     found = []
     for folder in ("src", "lua", "scripts", "tests", "config"):
         for path in (ROOT / folder).rglob("*"):

@@ -206,13 +206,17 @@ static void test_time(void **state)
         {"luaduct.time.date('2024-05-15'):trunc('week'), luaduct.time.date('2024-05-15'):trunc('month'), luaduct.time.date('2024-05-15'):trunc('year')",
          "2024-05-13,2024-05-01,2024-01-01"},
         {"luaduct.time.date('1969-12-31'):trunc('week')", "1969-12-29"},
-        {"luaduct.time.date('2024-03-31'):since(luaduct.time.date('2024-02-29'), 'month'), luaduct.time.date('2024-03-28'):since(luaduct.time.date('2024-02-29'), 'months')",
+        {"luaduct.time.date('2024-03-31'):since(luaduct.time.date('2024-02-29'), 'month'), "
+         "luaduct.time.date('2024-03-28'):since(luaduct.time.date('2024-02-29'), 'months')",
          "1,0"},
-        {"luaduct.time.date('2023-02-28'):since(luaduct.time.date('2024-02-29'), 'year'), luaduct.time.date('2024-02-28'):since(luaduct.time.date('2023-03-01'), 'year')",
+        {"luaduct.time.date('2023-02-28'):since(luaduct.time.date('2024-02-29'), 'year'), "
+         "luaduct.time.date('2024-02-28'):since(luaduct.time.date('2023-03-01'), 'year')",
          "-1,0"},
-        {"luaduct.time.from_epoch_ms(1999):since(luaduct.time.from_epoch_ms(0), 'second'), luaduct.time.from_epoch_ms(0):since(luaduct.time.from_epoch_ms(1999), 'second')",
+        {"luaduct.time.from_epoch_ms(1999):since(luaduct.time.from_epoch_ms(0), 'second'), "
+         "luaduct.time.from_epoch_ms(0):since(luaduct.time.from_epoch_ms(1999), 'second')",
          "1,-1"},
-        {"luaduct.time.from_epoch_ms(86400000):since(luaduct.time.from_epoch_ms(1), 'day', 'UTC'), luaduct.time.from_epoch_ms(7):since(luaduct.time.from_epoch_ms(2), 'millisecond')",
+        {"luaduct.time.from_epoch_ms(86400000):since(luaduct.time.from_epoch_ms(1), 'day', 'UTC'), "
+         "luaduct.time.from_epoch_ms(7):since(luaduct.time.from_epoch_ms(2), 'millisecond')",
          "0,5"},
         {"luaduct.time.parse('2024-03-11 00:00:00', nil, 'America/New_York'):since(luaduct.time.parse('2024-03-10 00:00:00', nil, 'America/New_York'), 'day', "
          "'America/New_York')", "1"},
