@@ -1,16 +1,23 @@
 #include "sweep/fault.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-const char *const fault_names[FAULT_KINDS] = {"memory", "no space", "I/O error", "no descriptor", "short write", "interrupted"};
+const char *const fault_names[FAULT_KINDS] = {"memory", "no space", "I/O error", "no descriptor", "short write", "interrupted",
+                                              "no process"};
 
 /* The linker's names for the program's own code. */
 extern const char __executable_start[], etext[];
@@ -23,10 +30,43 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *pointer, size_t size);
 
+/* Where the call is more than a system call. */
+static struct {
+    int (*mkostemp)(char *path, int flags);
+    FILE *(*fopen)(const char *path, const char *mode);
+    DIR *(*opendir)(const char *path);
+    struct dirent *(*readdir)(DIR *folder);
+    pid_t (*fork)(void);
+    int (*posix_spawnp)(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                        const posix_spawnattr_t *attributes, char *const *arguments, char *const *environment);
+    int (*pthread_create)(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *arg), void *arg);
+} real;
+
 static struct fault_plan plan;
 static atomic_bool on, struck;
 static _Atomic uint64_t count;
 static _Thread_local bool main_thread;
+
+static void real_find(void)
+{
+    static const struct {
+        const char *name;
+        void *place;
+    } rows[] = {{"mkostemp", &real.mkostemp}, {"fopen", &real.fopen}, {"opendir", &real.opendir},
+                {"readdir", &real.readdir},   {"fork", &real.fork},   {"posix_spawnp", &real.posix_spawnp},
+                {"pthread_create", &real.pthread_create}};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        void *found = dlsym(RTLD_NEXT, rows[i].name);
+
+        memcpy(rows[i].place, &found, sizeof(found));
+    }
+}
+
+__attribute__((constructor)) static void at_start(void)
+{
+    real_find();
+}
 
 void fault_plan(const struct fault_plan *new_plan)
 {
@@ -135,7 +175,10 @@ char *strndup(const char *text, size_t size)
 /* What the call answers instead of being made; 0: it is made. */
 static int io_error(bool makes, bool writes, bool opens, const void *caller)
 {
-    static const int errors[FAULT_KINDS] = {0, ENOSPC, EIO, EMFILE, 0, EINTR};
+    static const int errors[FAULT_KINDS] = {[FAULT_NO_SPACE] = ENOSPC,
+                                            [FAULT_IO_ERROR] = EIO,
+                                            [FAULT_NO_DESCRIPTOR] = EMFILE,
+                                            [FAULT_INTERRUPTED] = EINTR};
     bool of_kind = false;
 
     switch (plan.kind) {
@@ -240,4 +283,118 @@ int rename(const char *from, const char *to)
     return io_error(true, false, false, __builtin_return_address(0))
                ? -1
                : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+/* What no system interrupts, and makes and writes nothing. */
+static int other_error(bool opens, const void *caller)
+{
+    return plan.kind == FAULT_INTERRUPTED ? 0 : io_error(false, false, opens, caller);
+}
+
+int stat(const char *path, struct stat *status)
+{
+    return other_error(false, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_newfstatat, AT_FDCWD, path, status, 0);
+}
+
+int fstat(int fd, struct stat *status)
+{
+    return other_error(false, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_newfstatat, fd, "", status, AT_EMPTY_PATH);
+}
+
+int fstatat(int folder, const char *path, struct stat *status, int flags)
+{
+    return other_error(false, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_newfstatat, folder, path, status, flags);
+}
+
+int access(const char *path, int mode)
+{
+    return other_error(false, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_faccessat, AT_FDCWD, path, mode);
+}
+
+int unlink(const char *path)
+{
+    return other_error(false, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
+{
+    return io_error(true, false, false, __builtin_return_address(0))
+               ? -1
+               : (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+}
+
+int mkostemp(char *path, int flags)
+{
+    return io_error(true, false, true, __builtin_return_address(0)) ? -1 : real.mkostemp(path, flags);
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+    return io_error(*mode != 'r', false, true, __builtin_return_address(0)) ? NULL : real.fopen(path, mode);
+}
+
+DIR *opendir(const char *path)
+{
+    return other_error(true, __builtin_return_address(0)) ? NULL : real.opendir(path);
+}
+
+struct dirent *readdir(DIR *folder)
+{
+    return other_error(false, __builtin_return_address(0)) ? NULL : real.readdir(folder);
+}
+
+/* --- sockets and pipes --- */
+
+int socket(int domain, int type, int protocol)
+{
+    return other_error(true, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+    return other_error(false, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_bind, fd, address, size);
+}
+
+int listen(int fd, int backlog)
+{
+    return other_error(false, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_listen, fd, backlog);
+}
+
+int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict size, int flags)
+{
+    return io_error(false, false, true, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_accept4, fd, address, size, flags);
+}
+
+int pipe2(int fds[2], int flags)
+{
+    return other_error(true, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_pipe2, fds, flags);
+}
+
+int eventfd(unsigned start, int flags)
+{
+    return other_error(true, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_eventfd2, start, flags);
+}
+
+/* --- processes and threads --- */
+
+pid_t fork(void)
+{
+    if (!fails(plan.kind == FAULT_NO_PROCESS, __builtin_return_address(0)))
+        return real.fork();
+    errno = EAGAIN;
+    return -1;
+}
+
+int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
+                 char *const *arguments, char *const *environment)
+{
+    return fails(plan.kind == FAULT_NO_PROCESS, __builtin_return_address(0))
+               ? EAGAIN
+               : real.posix_spawnp(pid, file, actions, attributes, arguments, environment);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *arg), void *arg)
+{
+    return fails(plan.kind == FAULT_NO_PROCESS, __builtin_return_address(0)) ? EAGAIN
+                                                                             : real.pthread_create(thread, attributes, start, arg);
 }

@@ -1,6 +1,6 @@
 /* fault.h: makes allocation or I/O call number N fail, once or from then on. Linked into the sweep programs only.
- * Method: the program defines malloc, calloc, realloc, strdup, write, open and their like itself, so that the calls of the shared
- * libraries come here as well. Under a sanitizer they go on to its interceptors, so that leaks and overruns are still found. What
+ * Method: the program defines malloc, calloc, realloc, strdup, write, open, socket, fork and their like itself, so that the calls of
+ * the shared libraries come here as well. Under a sanitizer they go on to its interceptors, so that leaks and overruns are still found. What
  * counts: calls made while fault_on is in force, by the threads and modules that the plan names. Those of librdkafka's own
  * threads never do: it asserts that it has memory. Threads: the plan is set before others start; counting is atomic. */
 #ifndef LUADUCT_TESTS_SWEEP_FAULT_H
@@ -15,6 +15,7 @@ enum fault_kind {
     FAULT_NO_DESCRIPTOR,
     FAULT_SHORT,       /* a write that takes half */
     FAULT_INTERRUPTED, /* EINTR */
+    FAULT_NO_PROCESS,  /* no child and no thread can be made: EAGAIN */
     FAULT_KINDS,
 };
 extern const char *const fault_names[FAULT_KINDS];

@@ -2,9 +2,10 @@
  * fails, once and for ever. A case opens something, does one piece of work and closes it. Accepted ends of a process:
  * - the case answers true and its checks hold: the failure was got over;
  * - it answers false with an error text, and done again without failures it answers true, unless SWEEP_DIES;
- * - SWEEP_STOPS: the process stops with the message of the x-functions (util/base.h).
+ * - SWEEP_STOPS: the process stops with the message of the x-functions (util/base.h); that of xthread_create is always one.
  * All else fails the sweep: another signal or exit status, a sanitizer's report, a leak, a wrong result, 60 s without an end.
- * LUADUCT_SWEEP=all tries every point; else at most `points` of each case and kind, spread evenly over all. */
+ * Tried are at most `points` of each case and kind, spread evenly over all; LUADUCT_SWEEP=all tries every one, a number in its place
+ * so many. */
 #ifndef LUADUCT_TESTS_SWEEP_SWEEP_H
 #define LUADUCT_TESTS_SWEEP_SWEEP_H
 
@@ -18,6 +19,7 @@ enum {
     SWEEP_DIES = 8,
     SWEEP_IO = 16,      /* I/O fails, not memory */
     SWEEP_ASSERTS = 32, /* a library that the case uses asserts that it has memory: its abort is an end too */
+    SWEEP_ONCE = 64,    /* fails once, not for ever: the case waits for as long as it is to last */
 };
 
 struct sweep_case {
