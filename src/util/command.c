@@ -143,22 +143,30 @@ static char *complaint(struct buffer *text)
     return shown;
 }
 
-static void output_take(struct command *command)
+/* What is in the pipes now. False: it could not be read; half of an output must not pass for the whole. */
+static bool output_take(struct command *command, struct error *error)
 {
     for (size_t i = 0; i < 2; i++) {
         char piece[4096];
-        ssize_t size;
 
-        while (command->fds[i] >= 0 && (size = read(command->fds[i], piece, sizeof(piece))) != -1) {
+        while (command->fds[i] >= 0 && !command->texts[0].failed) {
+            ssize_t size = read(command->fds[i], piece, sizeof(piece));
+
+            if (size < 0 && errno == EINTR)
+                continue;
+            if (size < 0 && errno == EAGAIN)
+                break;
+            if (size < 0)
+                return error_set(error, ERROR_RETRY, "what the command %s prints cannot be read: %s", command->program,
+                                 strerror(errno));
             if (size == 0)
                 pipe_close(&command->fds[i]);
             else
                 buffer_append(&command->texts[i], piece, (size_t)size);
             explicit_bzero(piece, sizeof(piece));
-            if (command->texts[0].failed)
-                return;
         }
     }
+    return true;
 }
 
 static bool status_check(struct command *command, int status, struct error *error)
@@ -177,23 +185,25 @@ static bool status_check(struct command *command, int status, struct error *erro
 
 enum command_state command_step(struct command *command, int64_t now_ms, struct error *error)
 {
-    int status = 0;
+    int status = 0, reason;
     pid_t ended;
 
     assert(command->pid);
     ended = waitpid(command->pid, &status, WNOHANG);
-    output_take(command); /* after waitpid: all that it printed is in the pipe then */
+    reason = errno;
+    if (ended)
+        command->pid = 0;
+    /* After waitpid: all that it printed is in the pipe then. */
+    if (!output_take(command, error))
+        return COMMAND_FAILED;
     if (command->texts[0].failed) {
         error_set(error, ERROR_FATAL, "the command %s printed more than %d KiB", command->program, OUTPUT_BYTES_MAX >> 10);
         return COMMAND_FAILED;
     }
-    if (ended == command->pid) {
-        command->pid = 0;
+    if (ended > 0)
         return status_check(command, status, error) ? COMMAND_DONE : COMMAND_FAILED;
-    }
     if (ended < 0) {
-        command->pid = 0;
-        error_set(error, ERROR_RETRY, "how the command %s ended is not known: %s", command->program, strerror(errno));
+        error_set(error, ERROR_RETRY, "how the command %s ended is not known: %s", command->program, strerror(reason));
         return COMMAND_FAILED;
     }
     if (now_ms < command->deadline_ms)
