@@ -38,6 +38,7 @@ struct kafka_login {
     size_t file_count, file_capacity;
     int64_t look_ms;
     bool moving; /* something has changed, and may change more */
+    bool unread; /* it could not be read, which was told */
     atomic_bool stop;
 
     bool let_in;
@@ -162,7 +163,8 @@ static void secret_forget(const struct kafka_login *login, const char *secret)
     log_secret_forget(secret);
 }
 
-/* All or nothing, for a user name and its password belong together. */
+/* All or nothing, for a user name and its password belong together. What cannot be read is tried again with every look: it may be
+ * the descriptors of this process that were missing. */
 static unsigned properties_reread(struct kafka_login *login)
 {
     char **values = xcalloc(login->count + 1, sizeof(*values));
@@ -172,9 +174,10 @@ static unsigned properties_reread(struct kafka_login *login)
 
     for (size_t i = 0; i < login->count && ok; i++)
         ok = property_reread(&login->properties[i], &values[i], &error);
-    if (!ok && login->log)
+    if (!ok && login->log && !login->unread)
         log_warn(login->log, "a secret of the Kafka cluster %s cannot be read again, and the old one stays in use: %s",
                  login->cluster->name ? login->cluster->name : "", error.text);
+    login->unread = login->moving = !ok;
     for (size_t i = 0; i < login->count; i++) {
         struct job_property *property = &login->properties[i];
         char *oldest;
@@ -270,7 +273,6 @@ unsigned kafka_login_step(struct kafka_login *login, int64_t now_ms)
         login->moving = moved;
         return 0;
     }
-    login->moving = false;
     return files_take(login);
 }
 
