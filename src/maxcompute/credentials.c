@@ -304,6 +304,8 @@ static void file_look(struct credentials *credentials, int64_t now_ms, int64_t w
     ok = file_parse(&found, credentials->file, &credentials->stamp, &credentials->error);
     if (ok)
         found_take(credentials, &found);
+    else
+        credentials->stamp = (struct file_stamp){0}; /* looked into again: it may be this process that could not read it */
     reading_end(credentials, ok, now_ms, wall_ms);
 }
 

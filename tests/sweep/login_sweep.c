@@ -15,6 +15,7 @@
 #include "kafka/token.h"
 #include "kafka/trial.h"
 #include "local/mock_kafka.h"
+#include "maxcompute/credentials.h"
 #include "source/kafka.h"
 #include "util/clock.h"
 #include "util/command.h"
@@ -24,6 +25,9 @@
 #define TOKEN "h.eyJzdWIiOiJtZSIsImV4cCI6NDEwMjQ0NDgwMH0.secret"
 
 enum { WAIT_MS = 20000, LOOKS = 12 };
+
+static const char one[] = "{\"AccessKeyId\":\"i1\",\"AccessKeySecret\":\"secret-one\"}";
+static const char two[] = "{\"AccessKeyId\":\"i2\",\"AccessKeySecret\":\"secret-two\",\"Expiration\":\"2100-01-01T00:00:00Z\"}";
 
 /* Puts another file in the place of one, as those do who rotate secrets. */
 static void replace(const char *name, const char *text)
@@ -223,6 +227,75 @@ static bool words(struct error *error)
     return right && (strstr(hint, "socket.timeout.ms") || error_set(error, ERROR_RETRY, "no name is proposed"));
 }
 
+/* --- credentials for MaxCompute --- */
+
+static bool has(const struct credentials *credentials, const char *id)
+{
+    const struct credential *credential = credentials_get(credentials);
+
+    return credential && strcmp(credential->access_id, id) == 0;
+}
+
+/* Steps until the id is there, for so many looks, or (a command) so long. */
+static void look(struct credentials *credentials, const char *id, bool command, int64_t *now_ms)
+{
+    int64_t end_ms = clock_monotonic_ms() + 2000;
+
+    for (int i = 0; !has(credentials, id) && (command ? clock_monotonic_ms() < end_ms : i < LOOKS); i++) {
+        credentials_step(credentials, *now_ms, INT64_C(1704164645000));
+        *now_ms = int64_max(*now_ms + 1, credentials_deadline(credentials));
+        if (command)
+            poll(NULL, 0, 2);
+    }
+}
+
+static bool renewed(bool from_command, struct error *error)
+{
+    char path[128];
+    char *arguments[] = {WORD("cat"), path, NULL};
+    struct credentials_options options = {0};
+    struct credentials *credentials;
+    int64_t now_ms = 0;
+    bool ok;
+
+    snprintf(path, sizeof(path), "%s", sweep_file("key.json", one));
+    if (from_command)
+        options.command = arguments;
+    else
+        options.file = path;
+    fault_on();
+    credentials = credentials_new(&options);
+    look(credentials, "i1", from_command, &now_ms);
+    ok = has(credentials, "i1");
+    if (ok) {
+        fault_off();
+        replace("key.json", two);
+        fault_on();
+        look(credentials, "i2", from_command, &now_ms);
+        fault_off();
+        ok = has(credentials, "i2") || error_set(error, ERROR_RETRY, "the new credentials were not taken");
+        SWEEP_CHECK(ok || has(credentials, "i1"));
+        look(credentials, "i2", from_command, &now_ms);
+        SWEEP_CHECK(has(credentials, "i2"));
+    } else {
+        SWEEP_CHECK(credentials_awaited(credentials, error));
+    }
+    fault_off();
+    SWEEP_CHECK(!strstr(error->text, "secret"));
+    credentials_free(credentials);
+    return ok;
+}
+
+static bool credentials_file(struct error *error)
+{
+    return renewed(false, error);
+}
+
+static bool credentials_command(struct error *error)
+{
+    return renewed(true, error);
+}
+
 static const struct sweep_case cases[] = {
     {.name = "command", .run = command, .flags = SWEEP_STOPS | SWEEP_LIBRARIES},
     {.name = "command_io", .run = command, .flags = SWEEP_IO},
@@ -235,6 +308,10 @@ static const struct sweep_case cases[] = {
     {.name = "trial", .run = trial, .flags = SWEEP_STOPS | SWEEP_ASSERTS, .points = 15},
     {.name = "trial_io", .run = trial, .flags = SWEEP_IO | SWEEP_ASSERTS, .points = 5},
     {.name = "words", .run = words, .flags = SWEEP_STOPS | SWEEP_ASSERTS, .points = 15},
+    {.name = "credentials_file", .run = credentials_file, .flags = SWEEP_STOPS | SWEEP_LIBRARIES},
+    {.name = "credentials_file_io", .run = credentials_file, .flags = SWEEP_IO},
+    {.name = "credentials_command", .run = credentials_command, .flags = SWEEP_STOPS | SWEEP_LIBRARIES},
+    {.name = "credentials_command_io", .run = credentials_command, .flags = SWEEP_IO},
 };
 
 int main(int argc, char **argv)
