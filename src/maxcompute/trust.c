@@ -14,7 +14,7 @@ struct trust {
     struct log *log;
     struct buffer bytes; /* the last that were right */
     struct file_stamp stamp;
-    struct error error; /* why the file as it is now is not; kind ERROR_NONE: it is */
+    bool broken; /* the file as it is now is not right, which was told */
 };
 
 /* Certificates and nothing half: text between them is allowed, as in every bundle. */
@@ -83,28 +83,31 @@ struct str trust_get(struct trust *trust, struct error *error)
 {
     struct file_stamp stamp;
     struct buffer bytes;
+    struct error failure;
     bool known = trust->bytes.size > 0;
 
     file_stamp_get(trust->path, &stamp);
     if (known && file_stamp_same(&stamp, &trust->stamp))
         return buffer_str(&trust->bytes);
     buffer_init(&bytes, 0);
-    trust->error = (struct error){0};
-    if (bytes_read(&bytes, trust->path, &trust->stamp, &trust->error)) {
+    if (bytes_read(&bytes, trust->path, &stamp, &failure)) {
         buffer_release(&trust->bytes);
         trust->bytes = bytes;
+        trust->stamp = stamp;
+        trust->broken = false;
         if (known && trust->log)
             log_info(trust->log, "the trusted certificates were read again from %s", trust->path);
         return buffer_str(&trust->bytes);
     }
     buffer_release(&bytes);
     if (known) {
-        trust->stamp = stamp; /* also of a file that is not there: it is said once */
-        if (trust->log)
+        /* Said once, and tried again: it may be this process that could not read it. */
+        if (trust->log && !trust->broken)
             log_warn(trust->log, "the trusted certificates could not be read again; those at hand stay in use: %s",
-                     trust->error.text);
+                     failure.text);
+        trust->broken = true;
         return buffer_str(&trust->bytes);
     }
-    *error = trust->error;
+    *error = failure;
     return STR_NONE;
 }

@@ -16,6 +16,7 @@
 #include "kafka/trial.h"
 #include "local/mock_kafka.h"
 #include "maxcompute/credentials.h"
+#include "maxcompute/trust.h"
 #include "source/kafka.h"
 #include "util/clock.h"
 #include "util/command.h"
@@ -227,7 +228,7 @@ static bool words(struct error *error)
     return right && (strstr(hint, "socket.timeout.ms") || error_set(error, ERROR_RETRY, "no name is proposed"));
 }
 
-/* --- credentials for MaxCompute --- */
+/* --- credentials and certificates for MaxCompute --- */
 
 static bool has(const struct credentials *credentials, const char *id)
 {
@@ -296,6 +297,59 @@ static bool credentials_command(struct error *error)
     return renewed(true, error);
 }
 
+/* Certificates of nobody, but well-formed. */
+static const char certificate_one[] = "-----BEGIN CERTIFICATE-----\n"
+                                      "MIIBdDCCARmgAwIBAgIUOYHti025lcNqrqvTiSUxMofLbMUwCgYIKoZIzj0EAwIw\n"
+                                      "DjEMMAoGA1UEAwwDb25lMCAXDTI2MTEyNzE5NTUxOVoYDzIxMjYxMTAzMTk1NTE5\n"
+                                      "WjAOMQwwCgYDVQQDDANvbmUwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAR83oaI\n"
+                                      "bLLEnfRr7Eh1jtHUTbqpgOrSK6Cto487gaK4qHsDyGnKTuTqtVf5PkSEjPWPBiZd\n"
+                                      "a8t6ijpmoehKjC/no1MwUTAdBgNVHQ4EFgQUoY+I/ld3KMAK5h0YFLImgxt2KTgw\n"
+                                      "HwYDVR0jBBgwFoAUoY+I/ld3KMAK5h0YFLImgxt2KTgwDwYDVR0TAQH/BAUwAwEB\n"
+                                      "/zAKBggqhkjOPQQDAgNJADBGAiEA6xfKylcmXAeN6/aRIkDkv283cDtwHubv6EIe\n"
+                                      "OVGu2AkCIQDx2O076fuMdvz3iSjRcEGmqp/13hP2CnL0u+KwRaE1Xw==\n"
+                                      "-----END CERTIFICATE-----\n";
+static const char certificate_two[] = "-----BEGIN CERTIFICATE-----\n"
+                                      "MIIBczCCARmgAwIBAgIUbrqMyowCBhtjVSF24hSren5iEzMwCgYIKoZIzj0EAwIw\n"
+                                      "DjEMMAoGA1UEAwwDdHdvMCAXDTI2MTEyNzE5NTUxOVoYDzIxMjYxMTAzMTk1NTE5\n"
+                                      "WjAOMQwwCgYDVQQDDAN0d28wWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQYCSf5\n"
+                                      "SJgg9YqMxlmHrseVc8gkHHLCTNspFQnkAVfVtdYEhH1k7rktbA8iGmILDlm2Y9QL\n"
+                                      "lL69iUY5spSEIAlCo1MwUTAdBgNVHQ4EFgQUokkOaB6qH2ILpEvZnwiFDf+24HEw\n"
+                                      "HwYDVR0jBBgwFoAUokkOaB6qH2ILpEvZnwiFDf+24HEwDwYDVR0TAQH/BAUwAwEB\n"
+                                      "/zAKBggqhkjOPQQDAgNIADBFAiBfFx9o9CpFngMaqF+gVwo71vPMUgQb0Ufj4/ir\n"
+                                      "hQX/YQIhAMH4nRP6jDepohNy8R638ymGGevwhK1xSe4IU8tOvDUG\n"
+                                      "-----END CERTIFICATE-----\n";
+
+static bool certificates(struct error *error)
+{
+    const char *path = sweep_file("ca.pem", certificate_one);
+    struct trust *trust;
+    struct str bytes;
+    bool ok = trust_check(path, error); /* as check does; and what OpenSSL sets up once is not ours */
+
+    SWEEP_CHECK(ok);
+    fault_on();
+    trust = trust_new(path, NULL);
+    bytes = trust_get(trust, error);
+    ok = bytes.size > 0;
+    SWEEP_CHECK(!ok || str_is(bytes, certificate_one));
+    if (ok) {
+        fault_off();
+        replace("ca.pem", certificate_two);
+        fault_on();
+        /* The one at hand stays in use until the new one could be read. */
+        for (int i = 0; i < LOOKS && !str_is(bytes, certificate_two); i++) {
+            bytes = trust_get(trust, error);
+            SWEEP_CHECK(str_is(bytes, certificate_one) || str_is(bytes, certificate_two));
+        }
+        fault_off();
+        ok = str_is(bytes, certificate_two) || error_set(error, ERROR_RETRY, "the new certificates were not taken");
+        SWEEP_CHECK(str_is(trust_get(trust, error), certificate_two));
+    }
+    fault_off();
+    trust_free(trust);
+    return ok;
+}
+
 static const struct sweep_case cases[] = {
     {.name = "command", .run = command, .flags = SWEEP_STOPS | SWEEP_LIBRARIES},
     {.name = "command_io", .run = command, .flags = SWEEP_IO},
@@ -312,6 +366,8 @@ static const struct sweep_case cases[] = {
     {.name = "credentials_file_io", .run = credentials_file, .flags = SWEEP_IO},
     {.name = "credentials_command", .run = credentials_command, .flags = SWEEP_STOPS | SWEEP_LIBRARIES},
     {.name = "credentials_command_io", .run = credentials_command, .flags = SWEEP_IO},
+    {.name = "certificates", .run = certificates, .flags = SWEEP_STOPS | SWEEP_LIBRARIES},
+    {.name = "certificates_io", .run = certificates, .flags = SWEEP_IO},
 };
 
 int main(int argc, char **argv)
