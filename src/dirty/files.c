@@ -69,19 +69,25 @@ static bool count_files(struct files *files, struct error *error)
 {
     DIR *folder = opendir(files->directory);
     struct dirent *entry;
+    int reason = 0;
 
     if (!folder)
         return error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be read: %s", files->directory,
                          system_reason(errno));
-    while ((entry = readdir(folder))) {
+    while (errno = 0, !reason && (entry = readdir(folder))) {
         struct stat status;
 
-        if (dirty_file_name(entry->d_name) && fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISREG(status.st_mode))
+        if (!dirty_file_name(entry->d_name))
+            continue;
+        if (fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+            reason = errno == ENOENT ? 0 : errno; /* a person may move files away meanwhile */
+        else if (S_ISREG(status.st_mode))
             files->store.bytes += status.st_size;
     }
+    reason = reason ? reason : errno;
     closedir(folder);
-    return true;
+    return !reason || error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be read: %s", files->directory,
+                                system_reason(reason));
 }
 
 bool dirty_files_open(struct dirty_store **store_out, const struct dirty_options *options, struct error *error)

@@ -47,22 +47,31 @@ static bool files_list(struct dirty_reader *reader, struct error *error)
     const char *directory = reader->options.directory;
     DIR *folder = opendir(directory);
     struct dirent *entry;
+    int reason = 0;
 
     if (!folder && errno == ENOENT)
         return true; /* it is made by the first run */
     if (!folder)
         return error_set(error, ERROR_FATAL, "the folder %s of dirty rows cannot be read: %s", directory, strerror(errno));
-    while ((entry = readdir(folder))) {
+    while (errno = 0, !reason && (entry = readdir(folder))) {
         struct stat status;
 
-        if (!dirty_file_name(entry->d_name) || fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-            !S_ISREG(status.st_mode))
+        if (!dirty_file_name(entry->d_name))
+            continue;
+        if (fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+            reason = errno == ENOENT ? 0 : errno; /* a person may move files away meanwhile */
+            continue;
+        }
+        if (!S_ISREG(status.st_mode))
             continue;
         XGROW(reader->units, reader->count, reader->capacity);
         reader->units[reader->count++] =
             (struct unit){.path = xasprintf("%s/%s", directory, entry->d_name), .end = status.st_size};
     }
+    reason = reason ? reason : errno;
     closedir(folder);
+    if (reason)
+        return error_set(error, ERROR_FATAL, "the folder %s of dirty rows cannot be read: %s", directory, strerror(reason));
     if (reader->count)
         qsort(reader->units, reader->count, sizeof(*reader->units), by_path);
     return true;

@@ -88,6 +88,31 @@ static bool dirty(struct error *error)
     return ok;
 }
 
+/* A store that is full stays full, whatever its folder is like to read. */
+static bool full(struct error *error)
+{
+    static const char line[] = "{\"partition\":0,\"offset\":1,\"index\":0}\n";
+    char path[128];
+    struct dirty_options options = {.directory = path, .file_bytes_max = 100, .bytes_max = 10 * (sizeof(line) - 1)};
+    struct dirty_store *store;
+    struct error refused = {0};
+    bool ok;
+
+    snprintf(path, sizeof(path), "%s/dirty%u", sweep_folder(), turn++);
+    SWEEP_CHECK(dirty_store_open(&store, &options, error));
+    for (int i = 0; i < 10; i++)
+        SWEEP_CHECK(dirty_append(store, STR(line), 1700000000000, error));
+    dirty_store_close(store);
+    fault_on();
+    ok = dirty_store_open(&store, &options, error);
+    fault_off();
+    if (ok) {
+        SWEEP_CHECK(!dirty_append(store, STR(line), 1700000000000, &refused) && strstr(refused.text, "max"));
+        dirty_store_close(store);
+    }
+    return ok;
+}
+
 static bool read_back(struct error *error)
 {
     char path[128], line[200];
@@ -205,6 +230,8 @@ static bool small_things(struct error *error)
 static const struct sweep_case cases[] = {
     {.name = "dirty_memory", .run = dirty, .flags = SWEEP_STOPS | SWEEP_LIBRARIES},
     {.name = "dirty_files", .run = dirty, .flags = SWEEP_IO},
+    {.name = "dirty_full", .run = full, .flags = SWEEP_IO},
+    {.name = "dirty_read_files", .run = read_back, .flags = SWEEP_IO},
     {.name = "dirty_read", .run = read_back, .flags = SWEEP_STOPS | SWEEP_LIBRARIES},
     {.name = "log_memory", .run = logging, .flags = SWEEP_STOPS | SWEEP_LIBRARIES},
     {.name = "log_file", .run = logging, .flags = SWEEP_IO},
