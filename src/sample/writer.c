@@ -62,11 +62,11 @@ bool sample_writer_open(struct sample_writer **writer_out, const char *path, boo
     buffer_init(&writer->text, 0);
     if (path) {
         writer->path = xstrdup(path);
-        writer->temporary = xasprintf("%s.%ld.tmp", path, (long)getpid());
-        writer->fd = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        writer->temporary = xasprintf("%s.tmp.XXXXXX", path); /* nothing that a killed process left is in the way */
+        writer->fd = mkostemp(writer->temporary, O_CLOEXEC); /* mode 0600 */
     }
     if (writer->fd < 0) {
-        error_set(error, ERROR_FATAL, "%s cannot be made: %s", writer->temporary, strerror(errno));
+        error_set(error, ERROR_FATAL, "%s cannot be made: %s", writer->path, strerror(errno));
         writer_free(writer);
         return false;
     }

@@ -343,6 +343,13 @@ static void test_writer(void **state)
     assert_true(sample_writer_close(writer_open(true), true, &error));
     assert_text(file_read(), STR(lines));
 
+    /* What another writer of this process id has begun, and a killed one leaves, is in nobody's way. */
+    unlink(path);
+    writer = writer_open(false);
+    assert_true(sample_writer_close(writer_open(false), true, &error));
+    assert_text(file_read(), STR(lines));
+    assert_true(sample_writer_close(writer, false, &error));
+
     /* Somebody makes the file while the sample is taken. */
     unlink(path);
     writer = writer_open(false);
