@@ -1,13 +1,19 @@
-/* local_sweep.c: the local endpoint's store: a table, an upload session and its rows, with SQLite's allocations failing as well.
- * What is refused leaves nothing behind by halves; what is said to be committed is there. */
+/* local_sweep.c: the local endpoint: a table, an upload session and its rows, with SQLite's allocations failing as well; first in
+ * its store, then over HTTP with the client that jobs use. What is refused leaves nothing behind by halves; what is said to be
+ * committed is there. */
 #include "sweep/sweep.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "local/local.h"
 #include "local/store.h"
+#include "maxcompute/client.h"
 #include "maxcompute/record.h"
+#include "sink/upload.h"
+#include "sweep/sink_run.h"
 #include "util/buffer.h"
+#include "util/clock.h"
 
 enum { ROWS = 5 };
 enum { NOW_MS = 1000 };
@@ -99,9 +105,111 @@ static bool in_a_file(struct error *error)
     return session(true, error);
 }
 
+/* --- over HTTP --- */
+
+static const char schema_json[] = "{\"columns\":[{\"name\":\"a\",\"type\":\"bigint\"}],"
+                                  "\"partitionKeys\":[{\"name\":\"dt\",\"type\":\"string\"}]}";
+
+/* Creates the table and writes the rows. */
+static bool write_rows(unsigned port, struct error *error)
+{
+    struct http_options http_options = {0};
+    struct client_options options = {.project = "p", .access_id = "id", .access_key = "very-secret", .jitter_seed = 7};
+    struct upload_options upload_options = {.table = "t", .create_if_missing = true, .uploads_max = 1};
+    struct mc_schema schema = {0};
+    struct sink_session *session;
+    struct block *block;
+    struct client *client;
+    struct buffer body;
+    struct http *http;
+    struct sink *sink;
+    char endpoint[64];
+    int64_t now_ms = 0, wall_ms = clock_wall_ms();
+    bool ok;
+
+    SWEEP_CHECK(mc_schema_parse(&schema, STR(schema_json), error));
+    snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u/api", port);
+    options.endpoint = endpoint;
+    http = http_new(&http_options);
+    client = client_new(http, &options);
+    upload_options.client = client;
+    upload_options.create_schema = &schema;
+    sink = upload_new(&upload_options);
+    sink->ops->start(sink, 0);
+    ok = sink_run(http, sink, &now_ms, wall_ms, SINK_READY, error);
+    if (ok) {
+        session = sink->ops->session_open(sink, STR("dt=1"), NULL, now_ms);
+        block_make(&body);
+        block = xcalloc(1, sizeof(*block));
+        block->data = buffer_take(&body, &block->size);
+        block->rows = ROWS;
+        sink->ops->block_put(sink, session, block, now_ms);
+        ok = sink_run(http, sink, &now_ms, wall_ms, SINK_BLOCK_ACKED, error);
+    }
+    if (ok) {
+        sink->ops->session_seal(sink, session, now_ms);
+        ok = sink_run(http, sink, &now_ms, wall_ms, SINK_SESSION_SEALED, error);
+    }
+    if (ok) {
+        sink->ops->session_commit(sink, session, now_ms);
+        ok = sink_run(http, sink, &now_ms, wall_ms, SINK_SESSION_COMMITTED, error);
+    }
+    sink->ops->free(sink);
+    client_free(client);
+    http_free(http);
+    mc_schema_release(&schema);
+    return ok;
+}
+
+/* serves: failures are those of the endpoint's threads; else those of its owner, who opens and closes it. */
+static bool endpoint(bool serves, struct error *error)
+{
+    static unsigned number;
+    char path[128];
+    struct local_options options = {
+        .address = "127.0.0.1", .project = "p", .access_id = "id", .access_key = "very-secret", .database = path, .log = NULL};
+    struct local *local = NULL;
+    int64_t rows;
+    bool ok;
+
+    snprintf(path, sizeof(path), "%s/endpoint%u.db", sweep_folder(), number++);
+    if (!serves)
+        fault_on();
+    ok = local_start(&local, &options, error);
+    fault_off();
+    if (ok) {
+        if (serves)
+            fault_on();
+        ok = write_rows(local_port(local), error);
+        fault_off();
+        rows = local_row_count(local, "p", "t");
+        SWEEP_CHECK(ok ? rows == ROWS : rows <= ROWS);
+        if (!serves)
+            fault_on();
+    }
+    local_stop(local);
+    fault_off();
+    SWEEP_CHECK(!strstr(error->text, "very-secret"));
+    return ok;
+}
+
+static bool endpoint_opens(struct error *error)
+{
+    return endpoint(false, error);
+}
+
+static bool endpoint_serves(struct error *error)
+{
+    return endpoint(true, error);
+}
+
 static const struct sweep_case cases[] = {
     {.name = "store_own", .run = in_memory, .flags = SWEEP_STOPS, .points = 30},
     {.name = "store_all", .run = in_memory, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 40},
+    {.name = "endpoint_opens", .run = endpoint_opens, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 15},
+    {.name = "endpoint_opens_io", .run = endpoint_opens, .flags = SWEEP_IO, .points = 5},
+    {.name = "endpoint_serves", .run = endpoint_serves, .flags = SWEEP_STOPS | SWEEP_OTHERS},
+    {.name = "endpoint_serves_io", .run = endpoint_serves, .flags = SWEEP_IO | SWEEP_OTHERS | SWEEP_ONCE, .points = 5},
     {.name = "store_file", .run = in_a_file, .flags = SWEEP_STOPS | SWEEP_LIBRARIES, .points = 30},
 };
 

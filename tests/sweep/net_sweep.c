@@ -9,8 +9,10 @@
 #include "maxcompute/sign.h"
 #include "sink/upload.h"
 #include "support/fake_server.c" /* not part of the core library */
+#include "sweep/sink_run.h"
 #include "util/clock.h"
 
+#define WALL_MS INT64_C(1704164645000)
 #define COLUMNS "[{\"name\":\"k\",\"type\":\"bigint\"},{\"name\":\"v\",\"type\":\"string\"}]"
 #define SCHEMA "\"columns\":" COLUMNS ",\"partitionKeys\":[{\"name\":\"dt\",\"type\":\"string\"}]"
 #define SESSION(state, blocks)                                                                                                   \
@@ -43,29 +45,6 @@
         .status = 200, .only = "uploadid=", .body = SESSION("closed", BLOCK)                                                     \
     }
 #define FIVE(answer) answer, answer, answer, answer, answer
-
-static bool run(struct http *http, struct sink *sink, int64_t *now_ms, enum sink_event_kind kind, struct error *error)
-{
-    struct sink_event event;
-
-    for (;;) {
-        int64_t deadline;
-
-        sink->ops->step(sink, *now_ms, INT64_C(1704164645000));
-        if (sink->ops->next(sink, &event))
-            break;
-        deadline = sink->ops->deadline(sink);
-        if (deadline == INT64_MAX)
-            http_wait(http, NULL, 0, 20);
-        else
-            *now_ms = int64_max(*now_ms, deadline);
-    }
-    if (event.kind == SINK_FAILED)
-        *error = event.error;
-    else
-        SWEEP_CHECK(event.kind == kind);
-    return event.kind == kind;
-}
 
 /* OpenSSL's own set-up comes to grief without memory (3.0: a NULL lock), which is not ours to mend. */
 static void openssl_start(void)
@@ -108,7 +87,7 @@ static bool upload(bool warm, struct error *error)
     upload_options.client = client;
     sink = upload_new(&upload_options);
     sink->ops->start(sink, 0);
-    ok = run(http, sink, &now_ms, SINK_READY, error);
+    ok = sink_run(http, sink, &now_ms, WALL_MS, SINK_READY, error);
     if (ok) {
         SWEEP_CHECK(sink->schema.column_count == 2 && strcmp(sink->table_id, "id") == 0);
         session = sink->ops->session_open(sink, STR("dt=2024"), NULL, now_ms);
@@ -117,16 +96,16 @@ static bool upload(bool warm, struct error *error)
         block->size = 5;
         block->rows = 10;
         sink->ops->block_put(sink, session, block, now_ms);
-        ok = run(http, sink, &now_ms, SINK_BLOCK_ACKED, error);
+        ok = sink_run(http, sink, &now_ms, WALL_MS, SINK_BLOCK_ACKED, error);
     }
     if (ok) {
         sink->ops->session_seal(sink, session, now_ms);
-        ok = run(http, sink, &now_ms, SINK_SESSION_SEALED, error);
+        ok = sink_run(http, sink, &now_ms, WALL_MS, SINK_SESSION_SEALED, error);
     }
     if (ok) {
         SWEEP_CHECK(strcmp(sink->ops->session_id(session), "u1") == 0);
         sink->ops->session_commit(sink, session, now_ms);
-        ok = run(http, sink, &now_ms, SINK_SESSION_COMMITTED, error);
+        ok = sink_run(http, sink, &now_ms, WALL_MS, SINK_SESSION_COMMITTED, error);
     }
     fault_off();
     for (size_t i = 0; i < fake_server_count(server); i++) {
