@@ -153,6 +153,38 @@ static void cover_keeps_both_ends(void **state)
     CHECK_TEXTS(OPTIONS(.rule = MASK_COVER, .before = 1 << 24, .after = 1 << 24), {"abc", "***"});
 }
 
+/* Texts of one kind of character go a way of their own: it is held against the obvious one, and against that of other texts. */
+static void cover_is_exact_for_every_length(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < 11; before++) {
+        for (size_t after = 0; after < 11; after++) {
+            struct mask *mask = mask_of(&(struct mask_options){.rule = MASK_COVER, .before = before, .after = after, .with = STR("#")});
+
+            for (size_t size = 1; size <= 40; size++) {
+                char text[64] = "", wanted[80] = "", accented[80], *result;
+
+                for (size_t i = 0; i < size; i++) {
+                    bool shown = before + after < size && (i < before || i >= size - after);
+
+                    text[i] = (char)('a' + i % 26);
+                    wanted[i] = shown ? text[i] : '#';
+                }
+                result = hide_text(mask, str_of(text), WHEN_ERROR_DIRTY);
+                assert_string_equal(result, wanted);
+                free(result);
+                snprintf(accented, sizeof(accented), "%s\xCC\x81", text);
+                if (wanted[size - 1] != '#')
+                    strcat(wanted, "\xCC\x81");
+                result = hide_text(mask, str_of(accented), WHEN_ERROR_DIRTY);
+                assert_string_equal(result, wanted);
+                free(result);
+            }
+            mask_free(mask);
+        }
+    }
+}
+
 static void segments_go_from_left_to_right(void **state)
 {
     static const struct mask_segment card[] = {{true, 6}, {false, 0}}, middle[] = {{false, 2}, {true, 3}, {false, 1}, {true, 0}},
@@ -586,6 +618,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cover_keeps_both_ends),
+        cmocka_unit_test(cover_is_exact_for_every_length),
         cmocka_unit_test(segments_go_from_left_to_right),
         cmocka_unit_test(replace_chars_writes_a_text_or_digits),
         cmocka_unit_test(hash_and_empty),

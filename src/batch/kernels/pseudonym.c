@@ -103,8 +103,13 @@ static void encrypt(struct pseudonym *pseudonym, const unsigned char *in, unsign
 /* One step of the CBC-MAC: chain = E(chain xor block). */
 static void absorb(struct pseudonym *pseudonym, unsigned char chain[BLOCK], const unsigned char block[BLOCK])
 {
-    for (size_t i = 0; i < BLOCK; i++)
-        chain[i] ^= block[i];
+    uint64_t a[2], b[2];
+
+    memcpy(a, chain, BLOCK);
+    memcpy(b, block, BLOCK);
+    a[0] ^= b[0];
+    a[1] ^= b[1];
+    memcpy(chain, a, BLOCK);
     encrypt(pseudonym, chain, chain, 1);
 }
 
