@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { COUNT_MAX = 1 << 24, ENTRIES_MAX = 1200 };
+/* A kernel with its contexts has some KiB outside of Lua, so making many is charged as work. */
+enum { COUNT_MAX = 1 << 24, ENTRIES_MAX = 1200, MAKING_INSTRUCTIONS = 1000 };
 
 static bool run_mask(void *kernel, struct batch *batch, const struct column *column, struct str name, struct column **column_out,
                      struct error *error)
@@ -249,6 +250,8 @@ static int make_mask(lua_State *L)
         lua_newtable(L);
         lua_replace(L, 1);
     }
+    script_budget_charge(script_of(L), MAKING_INSTRUCTIONS);
+    script_budget_check_throws(L);
     kernel_options_init_throws(&check, L, 1, 2);
     box = kernel_push_throws(L, &rules[rule].ops);
     check_keys(&check, rule);
