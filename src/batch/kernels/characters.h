@@ -5,7 +5,7 @@
 #ifndef LUADUCT_BATCH_KERNELS_CHARACTERS_H
 #define LUADUCT_BATCH_KERNELS_CHARACTERS_H
 
-#include "util/str.h"
+#include "batch/kernels/text_internal.h"
 
 static inline bool text_is_ascii(struct str text)
 {
@@ -29,22 +29,7 @@ static inline bool text_is_ascii(struct str text)
 /* The code point at the beginning of text, which is not empty, and how many bytes it has. */
 static inline int32_t code_point(struct str text, size_t *size_out)
 {
-    const unsigned char *p = (const unsigned char *)text.data;
-
-    if (p[0] < 0x80) {
-        *size_out = 1;
-        return p[0];
-    }
-    if (p[0] < 0xE0) {
-        *size_out = 2;
-        return (p[0] & 0x1F) << 6 | (p[1] & 0x3F);
-    }
-    if (p[0] < 0xF0) {
-        *size_out = 3;
-        return (p[0] & 0x0F) << 12 | (p[1] & 0x3F) << 6 | (p[2] & 0x3F);
-    }
-    *size_out = 4;
-    return (p[0] & 0x07) << 18 | (p[1] & 0x3F) << 12 | (p[2] & 0x3F) << 6 | (p[3] & 0x3F);
+    return (int32_t)text_decode(text.data, size_out);
 }
 
 size_t character_size_slow(struct str text);

@@ -233,7 +233,7 @@ static bool mask_row(struct mask *mask, struct arena *arena, struct str text, bo
     return true;
 }
 
-static bool text_run(struct mask *mask, struct batch *batch, const struct column *column, struct str name,
+static bool rows_run(struct mask *mask, struct batch *batch, const struct column *column, struct str name,
                      struct column **column_out, struct error *error)
 {
     bool with_null = column->null || column->type.kind == TYPE_NULL || batch->when_error == WHEN_ERROR_NULL;
@@ -361,5 +361,5 @@ bool mask_run(struct mask *mask, struct batch *batch, const struct column *colum
         return false;
     if (mask->rule == MASK_HASH)
         return hash_run(mask, batch, text, column_out, error);
-    return text_run(mask, batch, text, name, column_out, error);
+    return rows_run(mask, batch, text, name, column_out, error);
 }

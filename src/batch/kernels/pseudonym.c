@@ -341,22 +341,6 @@ static void reserve(struct pseudonym *pseudonym, size_t count)
     pseudonym->range = xrealloc(pseudonym->range, pseudonym->capacity * sizeof(*pseudonym->range));
 }
 
-static void write_code_point(char *at, int32_t code)
-{
-    unsigned char *p = (unsigned char *)at;
-
-    if (code < 0x80) {
-        p[0] = (unsigned char)code;
-    } else if (code < 0x800) {
-        p[0] = (unsigned char)(0xC0 | code >> 6);
-        p[1] = (unsigned char)(0x80 | (code & 0x3F));
-    } else { /* no range goes beyond U+FFFF */
-        p[0] = (unsigned char)(0xE0 | code >> 12);
-        p[1] = (unsigned char)(0x80 | (code >> 6 & 0x3F));
-        p[2] = (unsigned char)(0x80 | (code & 0x3F));
-    }
-}
-
 enum pseudonym_status pseudonym_text(struct pseudonym *pseudonym, struct str text, char *out)
 {
     size_t count = 0, size;
@@ -381,6 +365,6 @@ enum pseudonym_status pseudonym_text(struct pseudonym *pseudonym, struct str tex
     permute(pseudonym, count);
     memcpy(out, text.data, text.size);
     for (size_t i = 0; i < count; i++)
-        write_code_point(out + pseudonym->place[i], ranges[pseudonym->range[i]].first + pseudonym->symbol[i]);
+        text_encode((uint32_t)ranges[pseudonym->range[i]].first + pseudonym->symbol[i], out + pseudonym->place[i]);
     return PSEUDONYM_OK;
 }
