@@ -219,8 +219,6 @@ static const struct mistake_case mistakes[] = {
      "sasl.mechanism: OAUTHBEARER}}\n", "must be a list: the program, and then its arguments"},
     {"fetches beyond the ceiling", HEAD TARGET "source: {kafka: main, topic: t, properties: {fetch.max.bytes: 999999999}}\n",
      "more than half of runtime.memory_max"},
-    {"a kind that comes later", JOB "stages: [{name: a, kind: assign, rules: []}]\n",
-     "stages[1].kind: \"assign\" comes with a later release"},
     {"an option of another rule", JOB "stages: [{name: a, kind: mask, rules: [{field: f, rule: hash, before: 3}]}]\n",
      "\"before\" does not belong to rule hash"},
     {"an unknown kind", JOB "stages: [{name: a, kind: jsno}]\n", "did you mean \"json\"?"},
