@@ -144,7 +144,8 @@ static bool line_get(const struct buffer *file, unsigned number, struct str *lin
  * ${env:NAME} hold none and stay. */
 static size_t line_clear_size(struct str line)
 {
-    static const char *const names[] = {"access_key", "accesskey", "password", "secret", ".key", "key.pem", "token", "jaas"};
+    static const char *const names[] = {"access_key", "accesskey", "password", "secret", ".key",
+                                        "key.pem",    "token",     "jaas",     "salt",   "domain"};
 
     for (size_t at = 0; at < line.size; at++) {
         for (size_t i = 0; i < COUNT_OF(names); i++) {
