@@ -176,7 +176,7 @@ static bool probe(struct binder *binder, struct node *node)
 
 static bool bind_node(struct binder *binder, struct node *node);
 
-/* Puts a cast on top of the child; `why` says what asks for the type, in messages. */
+/* Puts a cast on top of the child, when it has another type. */
 static bool cast_child(struct binder *binder, struct node *node, size_t child, struct type type)
 {
     struct node *from = node->children[child], *cast;
@@ -202,6 +202,7 @@ static bool cast_child(struct binder *binder, struct node *node, size_t child, s
     if (!bind_node(binder, cast))
         return false;
     node->children[child] = cast;
+    node->fails |= cast->fails;
     return true;
 }
 
@@ -453,7 +454,6 @@ static bool bind_call(struct binder *binder, struct node *node)
         if (!cast_child(binder, node, i, call->arguments[i].as))
             return false;
         call->arguments[i].constant = node->children[i]->constant;
-        node->fails |= node->children[i]->fails;
     }
     return true;
 }

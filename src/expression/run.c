@@ -356,6 +356,18 @@ static bool run_null(struct run *run, struct type type, struct column **column_o
     return true;
 }
 
+/* A value that is the same everywhere, in every row. */
+static bool spread(struct run *run, struct operand *value)
+{
+    struct column *column = column_new(run, value->column->type);
+
+    if (!column)
+        return false;
+    column_put(run->batch, column, *value);
+    *value = (struct operand){column, false};
+    return true;
+}
+
 static bool run_cast(struct run *run, const struct node *node, struct operand value, struct column **column_out)
 {
     struct batch *batch = run->batch;
@@ -364,6 +376,8 @@ static bool run_cast(struct run *run, const struct node *node, struct operand va
 
     if (operand_kind(value) == TYPE_NULL)
         return run_null(run, node->cast_to, column_out);
+    if (value.constant && !spread(run, &value))
+        return false;
     *column_out = convert_column(&run->expression->convert, batch, (struct column *)value.column, node->cast_to, name,
                                  batch->when_error == WHEN_ERROR_NULL);
     if (!*column_out)
@@ -521,18 +535,6 @@ static bool take_fields(struct expression *expression, struct batch *batch, bool
             return operand_out_of_memory(batch, error);
         *changed |= !type_equal(reference->column->type, reference->type);
     }
-    return true;
-}
-
-/* A constant expression's value in every row. */
-static bool spread(struct run *run, struct operand *value)
-{
-    struct column *column = column_new(run, value->column->type);
-
-    if (!column)
-        return false;
-    column_put(run->batch, column, *value);
-    *value = (struct operand){column, false};
     return true;
 }
 

@@ -159,6 +159,17 @@ SAMPLES = [
     '\ufeff{"value":"a","offset":5}\r\n{"value":"b","offset":4,"ofset":1}\n{"value":}\n[]\n{"key":"\u4e0a"}\n{"value":1}\n',
 ]
 
+# A first byte of 3 is a text; the others are choices.
+EXPRESSIONS = [b"\x03" + text.encode() for text in [
+    "i > 100 and b or not (s like 'a%' escape '!') and c is not true",
+    "case when d is null then 'none' else s || '-' || cast(d as string) end",
+    "i in (1, 2.5, null) and j not between 1 and i / 2",
+    "case i when 1 then date '2024-01-31' when 2 then day end = '2024-01-31'",
+    "coalesce(nullif(s, ''), `价`, ${job}) ~ '^[a-z]+(x|y)*$' and ${now} > timestamp '2024-01-31 00:00:00Z'",
+    "round(d, -1) + abs(i) // 7 % 3 - greatest(i, j, 0.5) * -1e3",
+    "if(\"big one\" > 0, floor(f), ceil(f)) <> 1.50 or nad",
+]] + [bytes((i * 37 + j * j * 11 + i * j) % 256 for j in range(200)) for i in range(12)]
+
 TYPES = "tinyint;smallint;int;bigint;float;double;decimal(38,18);string;varchar(10);char(2);binary;boolean;date;datetime;timestamp;timestamp_ntz;json"
 
 
@@ -182,6 +193,7 @@ def main():
         "texts": [text.encode() for text in TEXTS],
         "lua_stage": [text.encode() for text in LUA],
         "decode": [S.join(case).encode() for case in DECODE],
+        "expression": EXPRESSIONS,
         "sample_file": [text.encode() for text in SAMPLES],
         "record_decoder": list(records()),
     }

@@ -217,6 +217,9 @@ static void test_values(void **state)
         {"cast(zero as string) || 'x'", "0x|1x|2x|0x|-1x|NULL"},
         {"cast('2024-01-31' as date) = day", "true|false|NULL|false|false|true"},
         {"cast(null as bigint) + 1", "NULL|NULL|NULL|NULL|NULL|NULL"},
+        {"cast(${now} as string) || zero", "2024-01-31 00:00:00.4560|2024-01-31 00:00:00.4561|2024-01-31 00:00:00.4562|"
+                                           "2024-01-31 00:00:00.4560|2024-01-31 00:00:00.456-1|NULL"},
+        {"cast(false and 1 / zero > 0 as string)", "false|false|false|false|false|false"},
         /* functions */
         {"abs(amount)", "50.00|150.00|NULL|0.01|99999999.99|100.00"},
         {"round(amount)", "50|150|NULL|0|100000000|100"},
@@ -267,6 +270,9 @@ static void test_rows_that_fail(void **state)
         {"(broken || 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab') !~ '^ok(a+)+$'",
          "!|!|!|!|!|! (broken || 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab') !~ '^ok(a+)+$': the regular expression needs more "
          "steps on this text than it may take; make it simpler"},
+        {"flag or coalesce(id, 1e0) > 0", "true|true|true|true|true|true"},
+        {"not flag or coalesce(id, 1e0) > 0",
+         "true|true|true|true|!|true 9223372036854775807 has more digits than a double can hold exactly, for type double"},
         {"round(id, -19)", "0|0|0|NULL|!|! round: the result is beyond 64 bits"},
         {"case when flag then 1 // zero else 5 end + 1", "!|6|6|!|0|6 1 // zero: division by zero"},
         {"zero in (1, 1 // zero)", "!|true|false|!|true|NULL 1 // zero: division by zero"},
