@@ -25,7 +25,8 @@ static unsigned certificates_count(struct str text)
     unsigned long failure;
     X509 *certificate;
 
-    assert(bio);
+    if (!bio)
+        stop_out_of_memory("a reader of certificates with libcrypto");
     ERR_clear_error();
     while ((certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
         X509_free(certificate);
