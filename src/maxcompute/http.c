@@ -23,6 +23,7 @@ struct transfer {
     struct curl_slist *headers;
     size_t body_sent;
     bool too_large; /* the answer passed the limit */
+    bool no_memory; /* there was none for the answer */
     int socket_error; /* why there is no socket; 0: there is one, or none was wanted */
     bool finished;  /* waits in the queue of finished ones */
     struct transfer *previous, *next;
@@ -196,13 +197,14 @@ static int body_seek(void *user, curl_off_t offset, int origin)
 static size_t response_write(char *data, size_t size, size_t count, void *user)
 {
     struct transfer *transfer = user;
+    struct buffer *response = &transfer->request->response;
 
-    buffer_append(&transfer->request->response, data, size * count);
-    if (transfer->request->response.failed) {
-        transfer->too_large = true;
-        return 0;
-    }
-    return size * count;
+    buffer_append(response, data, size * count);
+    if (!response->failed)
+        return size * count;
+    transfer->too_large = size * count > response->bytes_max - response->size;
+    transfer->no_memory = !transfer->too_large;
+    return 0;
 }
 
 static void header_take(struct str line, struct str name, char **value_out)
@@ -407,6 +409,8 @@ static void transfer_finish(struct transfer *transfer, CURLcode result)
     } else if (transfer->too_large) {
         error_set(&request->error, ERROR_FATAL, "the answer is larger than the limit of %zu bytes",
                   transfer->http->response_bytes_max);
+    } else if (transfer->no_memory) {
+        error_set(&request->error, ERROR_RETRY, "there is no memory for the answer");
     } else if (transfer->socket_error) {
         error_set(&request->error, ERROR_RETRY, "no socket for a connection: %s", system_reason(transfer->socket_error));
     } else {
