@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "dirty/dirty.h"
+#include "dirty/read.h"
 #include "local/mock_kafka.h"
 #include "source/kafka.h"
 #include "util/clock.h"
@@ -134,9 +135,43 @@ static bool dirty(struct error *error)
     return ok;
 }
 
+static bool count_line(void *arg, struct dirty_position position, struct str line, struct error *error)
+{
+    (void)position, (void)error;
+    *(uint32_t *)arg += line.size > 0;
+    return true;
+}
+
+/* All that the topic held when it was opened, or an error. */
+static bool dirty_read(struct error *error)
+{
+    struct mock_kafka *kafka = start();
+    struct dirty_reader *reader = NULL;
+    struct dirty_options options;
+    int64_t until_ms = clock_monotonic_ms() + WAIT_MS;
+    uint32_t lines = 0;
+    struct job job;
+    bool ok = true;
+
+    job_make(&job, kafka);
+    options = dirty_options_of(&job);
+    while (ok && lines < RECORDS && clock_monotonic_ms() < until_ms) { /* they are still being made */
+        lines = 0;
+        fault_on();
+        ok = dirty_reader_open(&reader, &options, error) && dirty_reader_walk(reader, count_line, &lines, error);
+        dirty_reader_close(reader);
+        reader = NULL;
+        fault_off();
+    }
+    SWEEP_CHECK(!ok || lines == RECORDS);
+    mock_kafka_stop(kafka);
+    return ok;
+}
+
 static const struct sweep_case cases[] = {
     {.name = "source", .run = source, .flags = SWEEP_STOPS | SWEEP_ASSERTS},
     {.name = "dirty_topic", .run = dirty, .flags = SWEEP_STOPS | SWEEP_ASSERTS},
+    {.name = "dirty_topic_read", .run = dirty_read, .flags = SWEEP_STOPS | SWEEP_ASSERTS, .points = 15},
 };
 
 int main(int argc, char **argv)

@@ -164,14 +164,23 @@ static bool write_rows(unsigned port, struct error *error)
 /* serves: failures are those of the endpoint's threads; else those of its owner, who opens and closes it. */
 static bool endpoint(bool serves, struct error *error)
 {
+    static const char keys[] = "{\"AccessKeyId\":\"id\",\"AccessKeySecret\":\"very-secret\"}";
     static unsigned number;
-    char path[128];
-    struct local_options options = {
-        .address = "127.0.0.1", .project = "p", .access_id = "id", .access_key = "very-secret", .database = path, .log = NULL};
+    char path[128], credentials[128];
+    struct local_options options = {.address = "127.0.0.1",
+                                    .project = "p",
+                                    .database = path,
+                                    .credentials_path = credentials,
+                                    .faults_path =
+                                        sweep_file("faults", "put_block #1 after twice=5ms\nlist_blocks #1 before status=503\n"),
+                                    .quotas = "service",
+                                    .session_life = "1h",
+                                    .second_commit = "conflict"};
     struct local *local = NULL;
     int64_t rows;
     bool ok;
 
+    snprintf(credentials, sizeof(credentials), "%s", sweep_file("keys", keys));
     snprintf(path, sizeof(path), "%s/endpoint%u.db", sweep_folder(), number++);
     if (!serves)
         fault_on();
