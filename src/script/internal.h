@@ -144,6 +144,9 @@ void check_no_loop_throws(lua_State *L, const char *what);
 /* After a kernel: throws when the batch has been stopped. */
 void check_stopped_throws(lua_State *L);
 
+/* failure.c: a line about a row whose code failed; no clear values. */
+void failure_log(struct script_state *state, const struct batch *batch, uint32_t row, const char *message);
+
 /* options.c */
 void options_push_throws(lua_State *L, const struct tree_node *node);
 

@@ -227,6 +227,7 @@ static void run_loop(lua_State *L, struct map *map)
         if (status == LUA_ERRMEM || state->run.arena_full)
             lua_error(L);
         text = luaL_tolstring(L, -1, NULL);
+        failure_log(state, map->batch, map->rows[map->position], text);
         fail_row(map, map->rows[map->position], STR_NONE, text);
         map->position++;
         lua_settop(L, top);

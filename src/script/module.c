@@ -506,7 +506,7 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
             error_set(&failure, ERROR_SCRIPT, "%s", state->text);
         }
         if (in_hand && limit_hits < LIMIT_HITS_MAX) {
-            log_debug(state->log, "stage %s: a row failed: %s", module->stage, failure.text);
+            failure_log(state, batch, row, failure.text);
             fail_in_hand(batch, row, whole_record, message, state->text);
         }
         if (batch->stopped)
@@ -517,8 +517,9 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
             continue;
         }
         if (selected)
-            log_error(state->log, "stage %s: %s; %u rows fail", module->stage, failure.text,
-                      (unsigned)(batch->selected + (limit_hit ? limit_rows : 0)));
+            log_error(state->log, "stage %s: %s; %u rows fail (records: partition %d, offsets %lld to %lld)", module->stage,
+                      failure.text, (unsigned)(batch->selected + (limit_hit ? limit_rows : 0)), batch->partition,
+                      (long long)batch->messages[0].offset, (long long)batch->messages[batch->message_count - 1].offset);
         for (uint32_t i = 0; i < batch->selected && !batch->stopped; i++)
             batch_fail(batch, batch->selection[i], STR_NONE, "%s", state->text);
         batch_sweep(batch);
