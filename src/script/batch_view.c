@@ -24,7 +24,7 @@ static struct batch *check_batch(lua_State *L)
     struct batch_box *box = box_get(L, 1, BOX_BATCH);
 
     if (!box)
-        luaL_typeerror(L, 1, "batch");
+        throw_self(L, "batch", "batch:keep(mask)");
     if (!run->batch || box->generation != run->generation)
         luaL_error(L, "this batch is over: a batch can be used only while process(batch) runs on it");
     run_charge_rows_throws(L);
@@ -83,19 +83,30 @@ static const char *near_method(struct str name)
     return near && name.size && (name.data[0] | 0x20) == near[0] ? near : NULL;
 }
 
-/* Throws, naming the nearest field, or those there are. The names are copied with a zero at their end into memory of Lua's.
- * or_method: a method was possible too. */
-static int throw_unknown(lua_State *L, struct str name, bool or_method)
+/* The names are copied with a zero at their end into memory of Lua's. */
+const char *near_field_throws(lua_State *L, const struct batch *batch, struct str name)
 {
-    struct batch *batch = run_batch_throws(L);
     const char **names = lua_newuserdatauv(L, (batch->field_count + 1) * sizeof(*names), 0);
-    const char *near, *method = or_method ? near_method(name) : NULL;
-    char list[FIELD_LIST_SIZE];
 
     luaL_checkstack(L, (int)batch->field_count + 8, NULL);
     for (uint32_t i = 0; i < batch->field_count; i++)
         names[i] = lua_pushlstring(L, batch->fields[i].name.data, batch->fields[i].name.size);
-    near = str_nearest(name, names, batch->field_count);
+    return str_nearest(name, names, batch->field_count);
+}
+
+int throw_self(lua_State *L, const char *what, const char *example)
+{
+    return luaL_argerror(L, 1, lua_pushfstring(L, "%s expected, got %s; methods are called with a colon, %s", what,
+                                               lua_isnone(L, 1) ? "no value" : value_kind_name(L, 1), example));
+}
+
+/* Throws, naming the nearest field, or those there are. or_method: a method was possible too. */
+static int throw_unknown(lua_State *L, struct str name, bool or_method)
+{
+    struct batch *batch = run_batch_throws(L);
+    const char *near = near_field_throws(L, batch, name), *method = or_method ? near_method(name) : NULL;
+    char list[FIELD_LIST_SIZE];
+
     lua_pushlstring(L, name.data, name.size);
     if (near)
         return luaL_error(L, "there is no field \"%s\"; did you mean \"%s\"?", lua_tostring(L, -1), near);
@@ -176,6 +187,16 @@ static int batch_index(lua_State *L)
 static int batch_newindex(lua_State *L)
 {
     return luaL_error(L, "fields are not assigned: use batch:set(\"%s\", column or constant)", luaL_tolstring(L, 2, NULL));
+}
+
+static int batch_length(lua_State *L)
+{
+    return luaL_error(L, "# does not count a batch's rows: use batch:count()");
+}
+
+static int batch_call(lua_State *L)
+{
+    return luaL_error(L, "a batch is no function and no iterator: `for row in batch:rows() do` walks over its rows");
 }
 
 static int view_column(lua_State *L)
@@ -429,6 +450,10 @@ void batch_view_install_throws(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, batch_newindex);
     lua_setfield(L, -2, "__newindex");
+    lua_pushcfunction(L, batch_length);
+    lua_setfield(L, -2, "__len");
+    lua_pushcfunction(L, batch_call);
+    lua_setfield(L, -2, "__call");
     lua_pushliteral(L, "luaduct.batch");
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);

@@ -30,8 +30,13 @@ struct column_box *column_check_throws(lua_State *L, int index)
 
 struct column *mask_check_throws(lua_State *L, int index)
 {
-    struct column *column = column_check_throws(L, index)->column;
+    struct column *column;
     char name[TYPE_NAME_MAX];
+
+    if (!box_get(L, index, BOX_COLUMN))
+        luaL_argerror(L, index, lua_pushfstring(L, "a mask is wanted, such as batch.amount:gt(100); this is %s",
+                                                lua_isnone(L, index) ? "no value" : value_kind_name(L, index)));
+    column = column_check_throws(L, index)->column;
 
     if (column->type.kind != TYPE_BOOLEAN && column->type.kind != TYPE_NULL)
         luaL_argerror(L, index, lua_pushfstring(L, "a mask is a boolean column, this one is %s", type_print(column->type, name)));
@@ -189,6 +194,21 @@ static int column_ge(lua_State *L) { return compare(L, COMPARE_GE, ">="); }
 static int refuse_operator(lua_State *L)
 {
     return luaL_error(L, "< and > do not compare columns: use :lt(x), :le(x), :gt(x), :ge(x), which give a mask");
+}
+
+static int refuse_equality(lua_State *L)
+{
+    return luaL_error(L, "== and ~= do not compare columns: use :eq(x), :ne(x), which give a mask");
+}
+
+static int refuse_length(lua_State *L)
+{
+    return luaL_error(L, "# is no operator of columns: column:length() counts the characters of its texts, batch:count() rows");
+}
+
+static int refuse_call(lua_State *L)
+{
+    return luaL_error(L, "a column is no function; methods are called with a colon, column:eq(x)");
 }
 
 static int test_null(lua_State *L, bool negated)
@@ -367,7 +387,8 @@ void column_install_throws(lua_State *L)
         {"__add", column_add},       {"__sub", column_subtract}, {"__mul", column_multiply},     {"__div", column_divide},
         {"__idiv", column_floor_divide}, {"__mod", column_modulo}, {"__unm", column_negate},       {"__concat", column_concat},
         {"__band", column_and},      {"__bor", column_or},       {"__bnot", column_not},         {"__lt", refuse_operator},
-        {"__le", refuse_operator},   {"__tostring", column_tostring}, {NULL, NULL},
+        {"__le", refuse_operator}, {"__eq", refuse_equality},    {"__len", refuse_length},       {"__call", refuse_call},
+        {"__tostring", column_tostring}, {NULL, NULL},
     };
     static const luaL_Reg methods[] = {
         {"eq", column_eq},         {"ne", column_ne},       {"lt", column_lt},

@@ -15,6 +15,11 @@
 enum { BUDGET_STEP = 10000, FREE_NS = 10 * 1000 * 1000, TIMER_SIGNAL = SIGVTALRM };
 
 /* ThreadSanitizer keeps signals back until the program calls into it, which an endless loop of Lua never does. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
 #ifdef __SANITIZE_THREAD__
 #define LOOSE_ALLOWED false
 #else

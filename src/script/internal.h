@@ -232,6 +232,10 @@ struct column *column_from_value_throws(lua_State *L, int index, const struct ty
 void batch_view_install_throws(lua_State *L);
 void batch_view_push_throws(lua_State *L);
 struct field *field_check_throws(lua_State *L, struct batch *batch, struct str name);
+/* The name of the nearest field, or NULL. Leaves many things on the stack. */
+const char *near_field_throws(lua_State *L, const struct batch *batch, struct str name);
+/* The first argument is no such thing: most likely a method was called with a dot. */
+int throw_self(lua_State *L, const char *what, const char *example);
 /* The field's column for reading. */
 struct column *field_column_throws(lua_State *L, struct batch *batch, struct field *field);
 void field_set_throws(lua_State *L, struct batch *batch, struct str name, struct column *column);

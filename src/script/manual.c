@@ -75,7 +75,7 @@ static const struct manual_row column_rows[] = {
     {"column .. column", "Texts joined; numbers as they are printed.", "batch:set('x', batch.id .. '-' .. batch.city)",
      "x: 1-Shanghai|2-Beijing|3-|NULL|5-Wuhan"},
     {"column:eq(x), :ne, :lt, :le, :gt, :ge",
-     "A mask, NULL where a side is NULL. < and > do not compare columns, and == compares no values.",
+     "A mask, NULL where a side is NULL. <, > and == do not work on columns (and == with a constant is just false).",
      "batch:keep(batch.amount:ge(450))", "id: 3|4"},
     {"mask & mask, mask | mask, ~mask", "And, or, not; Lua's own and, or and not do not work on columns.",
      "batch:keep(~batch.flag | batch.id:eq(5))", "id: 2|5"},

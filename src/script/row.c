@@ -47,7 +47,7 @@ static inline struct row_box *check_row(lua_State *L)
     struct row_box *box = box_get(L, 1, BOX_ROW);
 
     if (UNLIKELY(!box))
-        luaL_typeerror(L, 1, "row");
+        throw_self(L, "row", "row:dirty(reason)");
     if (UNLIKELY(!box->live || box->generation != run->generation))
         luaL_error(L, "this row's turn is over: a row can be used only inside its loop over batch:rows()");
     return box;
@@ -107,6 +107,23 @@ static int push_value(lua_State *L, struct row_box *box)
     return 1;
 }
 
+/* The name at index 2 may be a slip of the pen for a method, where no field is near. */
+static void check_no_method(lua_State *L)
+{
+    struct batch *batch = script_of(L)->run.batch;
+    const char *names[COUNT_OF(row_methods) - 1], *near;
+    struct str name;
+
+    name.data = lua_tolstring(L, 2, &name.size);
+    if (batch_field(batch, name) || near_field_throws(L, batch, name))
+        return;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        names[i] = row_methods[i].name;
+    near = str_nearest(name, names, COUNT_OF(names));
+    if (near && name.size && name.data[0] == near[0])
+        luaL_error(L, "there is no field or method \"%s\"; did you mean the method row:%s?", name.data, near);
+}
+
 static int row_index(lua_State *L)
 {
     struct row_box *box = check_row(L);
@@ -123,6 +140,7 @@ static int row_index(lua_State *L)
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
         return 1;
     lua_pop(L, 1);
+    check_no_method(L);
     return push_value(L, box);
 }
 
@@ -157,9 +175,13 @@ static int write_value(lua_State *L, struct row_box *box)
         if (!batch_field(run->batch, key) && !lua_isnil(L, 3)) {
             struct type type;
             char name[TYPE_NAME_MAX];
+            const char *near;
 
             if (!value_type(L, 3, &type) || type.kind == TYPE_NULL)
                 type = TYPE_OF(TYPE_STRING);
+            near = near_field_throws(L, run->batch, key);
+            if (near)
+                return luaL_error(L, "there is no field \"%s\" to write; did you mean \"%s\"?", key.data, near);
             return luaL_error(L, "there is no field \"%s\" to write: make it before the loop with batch:add(\"%s\", \"%s\")",
                               key.data, key.data, type_print(type, name));
         }
@@ -200,6 +222,7 @@ static int row_set(lua_State *L)
     struct row_box *box = check_row(L);
 
     luaL_checkstring(L, 2);
+    luaL_checkany(L, 3);
     lua_settop(L, 3);
     return write_value(L, box);
 }

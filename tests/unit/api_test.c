@@ -503,6 +503,47 @@ static void test_wrong_lookups(void **state)
     folder_release(&f);
 }
 
+/* --- batches, columns, rows --- */
+
+static void test_wrong_use(void **state)
+{
+    static const struct value_case cases[] = {
+        {"batch:set()", "bad argument #1 to 'set' (string expected"},
+        {"batch:set('x')", "bad argument #2 to 'set' (value expected)"},
+        {"batch:set('x', nil)", "for NULL use :is_null(), :coalesce() or luaduct.null"},
+        {"batch.set('x', 1)", "batch expected, got string; methods are called with a colon, batch:keep(mask)"},
+        {"batch.count()", "batch expected, got no value; methods are called with a colon"},
+        {"batch:add('x', 'strng')", "bad argument #2 to 'add' (\"strng\" is not a type; did you mean \"string\"?"},
+        {"batch:keep(5)", "bad argument #1 to 'keep' (a mask is wanted, such as batch.amount:gt(100); this is integer)"},
+        {"batch:drop()", "bad argument #1 to 'drop' (a mask is wanted, such as batch.amount:gt(100); this is no value)"},
+        {"batch:keep(batch.id)", "a mask is a boolean column, this one is bigint"},
+        {"luaduct.choose(1, 2, 3)", "bad argument #1 to 'choose' (a mask is wanted"},
+        {"batch:map({'id'}, {'x'})", "bad argument #3 to 'map' (function expected"},
+        {"batch:map({5}, {'x'}, print)", "bad argument #1 to 'map' (field names are strings)"},
+        {"batch:map({'idd'}, {'x'}, print)", "there is no field \"idd\"; did you mean \"id\"?"},
+        {"batch:map({'id'}, {'x strin'}, print)", "did you mean \"string\"?"},
+        {"#batch", "use batch:count()"},
+        {"(function() for row in batch do end end)()", "`for row in batch:rows() do` walks over its rows"},
+        {"#batch.id", "batch:count() rows"},
+        {"batch.id()", "a column is no function"},
+        {"batch.id[1]", "a column has no elements"},
+        {"batch.id == batch.city", "use :eq(x), :ne(x)"},
+        {"batch.id ~= batch.city", "use :eq(x), :ne(x)"},
+        {"batch.id.eq(1, 2)", "column expected, got number"},
+        {"(function() for row in batch:rows() do row:drp() end end)()", "there is no field or method \"drp\"; did you mean the method row:drop?"},
+        {"(function() for row in batch:rows() do local x = row.cty end end)()", "there is no field \"cty\"; did you mean \"city\"?"},
+        {"(function() for row in batch:rows() do row.cty = 1 end end)()", "there is no field \"cty\" to write; did you mean \"city\"?"},
+        {"(function() for row in batch:rows() do row.level = 1 end end)()", "make it before the loop with batch:add(\"level\", \"bigint\")"},
+        {"(function() for row in batch:rows() do row.dirty('x') end end)()", "row expected, got string; methods are called with a colon"},
+        {"(function() for row in batch:rows() do row:set('id') end end)()", "bad argument #2 to 'set' (value expected)"},
+        {"luaduct.decimal('1').round(2)", "luaduct.decimal expected, got number"},
+        {"luaduct.decimal('x')", "luaduct.decimal: \"x\" cannot become decimal"},
+    };
+
+    (void)state;
+    check_errors(cases, COUNT_OF(cases));
+}
+
 /* --- counters --- */
 
 static void check_page(struct metrics *metrics, const char *const *lines, size_t count)
@@ -632,6 +673,7 @@ int main(void)
         cmocka_unit_test(test_lookups),
         cmocka_unit_test(test_lookups_are_read_again),
         cmocka_unit_test(test_wrong_lookups),
+        cmocka_unit_test(test_wrong_use),
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_counters_without_a_page),
         cmocka_unit_test(test_wrong_counters),
