@@ -11,15 +11,16 @@
 
 #include "cli/cli.h"
 #include "cli/engine.h"
-#include "cli/table.h"
+#include "cli/grid.h"
+#include "cli/terminal.h"
 #include "dirty/read.h"
 
-enum { LAST_DEFAULT = 100, LAST_MAX = 1000000, CELL_MAX = 400 };
+enum { CELLS = 6, LAST_DEFAULT = 100, LAST_MAX = 1000000, CELL_MAX = 400 };
 
 enum verb { VERB_LIST, VERB_SHOW, VERB_EXPORT };
 
 struct row { /* that is held until the end */
-    char *cells[TABLE_COLUMNS];
+    char *cells[CELLS];
     char *line; /* JSON: instead of cells */
     char *time;
     uint64_t number; /* in the order of reading */
@@ -119,7 +120,7 @@ static int by_time(const void *a, const void *b)
 static void rows_free(struct row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < TABLE_COLUMNS; j++)
+        for (size_t j = 0; j < CELLS; j++)
             free(rows[i].cells[j]);
         free(rows[i].line);
         free(rows[i].time);
@@ -174,7 +175,7 @@ static void show_text(const char *name, struct str text, bool base64)
     struct buffer clean;
 
     buffer_init(&clean, 0);
-    table_clean(text, true, &clean);
+    terminal_clean(text, true, &clean);
     printf("  %-10s %s%s\n", name, base64 ? "(base64) " : "", text.data ? buffer_text(&clean) : "NULL");
     buffer_release(&clean);
 }
@@ -220,16 +221,24 @@ static bool line_show(void *arg, struct dirty_position position, struct str line
 
 static void list_end(struct dirty *dirty)
 {
-    static const char *const names[TABLE_COLUMNS] = {"kept (UTC)", "place", "stage", "column", "reason", "value"};
-    struct table *table = table_new(names, table_width());
+    static const char *const names[CELLS] = {"kept (UTC)", "place", "stage", "column", "reason", "value"};
+    static const unsigned most[CELLS] = {19, 30, 20, 24, 60, 60}; /* off a terminal too */
     struct buffer text;
+    struct grid grid;
 
     buffer_init(&text, 0);
-    for (size_t i = 0; i < dirty->count; i++)
-        table_add(table, (const char *const *)dirty->rows[i].cells);
+    grid_init(&grid, CELLS);
+    grid.width = terminal_width();
+    grid.most = most;
+    grid.fit = GRID_CUT; /* the value's beginning gives way first, then the reason */
+    grid.colours = terminal_colours(false);
+    for (size_t i = 0; i < CELLS; i++)
+        grid_add(&grid, "%s", names[i]);
+    for (size_t i = 0; i < dirty->count * CELLS; i++)
+        grid_add_text(&grid, str_of(dirty->rows[i / CELLS].cells[i % CELLS]), GRID_PLAIN);
     if (dirty->count)
-        table_print(table, &text);
-    table_free(table);
+        grid_print(&grid, 0, &text);
+    grid_release(&grid);
     if (!dirty->matching) {
         buffer_print(&text, "no dirty rows of job %s%s in %s\n", dirty->job, dirty->reason ? " with such a reason" : "",
                      dirty->place);

@@ -1,4 +1,4 @@
-/* grid.c */
+/* grid.c: widths are found first, then columns are put into lines. Cost: each cell is measured once a grid. */
 #include "cli/grid.h"
 
 #include <inttypes.h>
@@ -6,17 +6,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/terminal.h"
+
+enum { GAP = 2, LEAST = 8, CUT_LEAST = 12, CUT_GROUPED = 40 };
+
+struct shape {
+    unsigned *widths;
+    bool *numbers;
+};
+
 void grid_init(struct grid *grid, size_t columns)
 {
-    *grid = (struct grid){.columns = columns};
+    *grid = (struct grid){.columns = columns, .heads = 1};
 }
 
 void grid_release(struct grid *grid)
 {
     for (size_t i = 0; i < grid->count; i++)
-        free(grid->cells[i]);
+        free(grid->cells[i].text);
     free(grid->cells);
     *grid = (struct grid){0};
+}
+
+void grid_add_text(struct grid *grid, struct str text, enum grid_style style)
+{
+    struct buffer clean;
+
+    buffer_init(&clean, 0);
+    terminal_clean(text, false, &clean);
+    XGROW(grid->cells, grid->count, grid->capacity);
+    grid->cells[grid->count++] = (struct grid_cell){.text = buffer_take(&clean, NULL), .style = style};
+    buffer_release(&clean);
 }
 
 void grid_add(struct grid *grid, const char *format, ...)
@@ -27,8 +47,7 @@ void grid_add(struct grid *grid, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    XGROW(grid->cells, grid->count, grid->capacity);
-    grid->cells[grid->count++] = xstrdup(text);
+    grid_add_text(grid, str_of(text), grid->count < grid->columns * grid->heads ? GRID_HEAD : GRID_PLAIN);
 }
 
 void grid_add_number(struct grid *grid, int64_t number)
@@ -39,50 +58,184 @@ void grid_add_number(struct grid *grid, int64_t number)
         grid_add(grid, "%" PRId64, number);
 }
 
-/* A column of numbers stands to the right with its heading; "" and "-" are numbers that are not there. */
+static bool is_mistakable(struct str value)
+{
+    return !value.size || str_is(value, "NULL") || value.data[0] == ' ' || value.data[0] == '"' ||
+           value.data[value.size - 1] == ' ';
+}
+
+void grid_add_value(struct grid *grid, struct str value, bool text, const char *mark, enum grid_style style)
+{
+    struct buffer shown;
+
+    buffer_init(&shown, 0);
+    buffer_append_str(&shown, str_of(mark));
+    if (!value.data)
+        buffer_append_str(&shown, STR("NULL"));
+    else if (text && is_mistakable(value))
+        buffer_append_json(&shown, value);
+    else
+        buffer_append_str(&shown, value);
+    grid_add_text(grid, buffer_str(&shown), !value.data && style == GRID_PLAIN ? GRID_DIM : style);
+    grid->cells[grid->count - 1].is_text = value.data && text;
+    buffer_release(&shown);
+}
+
+/* A column of numbers stands to the right with its heading; "", "-" and NULL are numbers that are not there. */
 static bool column_is_numbers(const struct grid *grid, size_t column)
 {
     bool numbers = false;
 
-    for (size_t i = grid->columns + column; i < grid->count; i += grid->columns) {
-        const char *cell = grid->cells[i];
-        bool number = cell[0] && !cell[strspn(cell, "0123456789")];
+    for (size_t i = grid->columns * grid->heads + column; i < grid->count; i += grid->columns) {
+        const char *cell = grid->cells[i].text + strspn(grid->cells[i].text, "*");
+        const char *digits = cell + (cell[0] == '-');
+        bool number = digits[0] && !digits[strspn(digits, "0123456789.")];
 
-        if (!number && cell[0] && strcmp(cell, "-") != 0 && strcmp(cell, "total") != 0)
+        if (grid->cells[i].is_text)
+            return false;
+        if (!number && cell[0] && strcmp(cell, "-") != 0 && strcmp(cell, "total") != 0 && strcmp(cell, "NULL") != 0)
             return false;
         numbers = numbers || number;
     }
     return numbers;
 }
 
-void grid_print(const struct grid *grid, unsigned indent, struct buffer *text)
+static unsigned sum_of(const unsigned *widths, size_t count)
 {
-    size_t *widths = xcalloc(grid->columns, sizeof(*widths));
-    bool *numbers = xcalloc(grid->columns, sizeof(*numbers));
+    unsigned sum = 0;
 
-    for (size_t i = 0; i < grid->count; i++)
-        widths[i % grid->columns] = size_max(widths[i % grid->columns], strlen(grid->cells[i]));
-    for (size_t i = 0; i < grid->columns; i++)
-        numbers[i] = column_is_numbers(grid, i);
-    for (size_t i = 0; i < grid->count; i++) {
-        size_t column = i % grid->columns;
-        int width = (int)size_min(widths[column], 1500);
-        bool last = column + 1 == grid->columns || i + 1 == grid->count;
+    for (size_t i = 0; i < count; i++)
+        sum += widths[i] + (i ? GAP : 0);
+    return sum;
+}
 
-        if (column == 0)
-            buffer_print(text, "%*s", (int)indent, "");
-        if (numbers[column])
-            buffer_print(text, "%*s", width, grid->cells[i]);
-        else
-            buffer_print(text, "%-*s", width, grid->cells[i]);
-        if (!last) {
-            buffer_append_str(text, STR("  "));
-            continue;
-        }
-        while (text->size && text->data[text->size - 1] == ' ')
-            text->size--;
+static void cap(unsigned *widths, size_t count, unsigned most)
+{
+    for (size_t i = 0; i < count; i++)
+        widths[i] = widths[i] > most ? most : widths[i];
+}
+
+/* The largest cap with which all columns fit into a line; 0: none that leaves something to read. */
+static unsigned cap_that_fits(const unsigned *widths, size_t count, unsigned room)
+{
+    for (unsigned most = room; most >= CUT_LEAST; most--) {
+        unsigned sum = 0;
+
+        for (size_t i = 0; i < count; i++)
+            sum += (widths[i] > most ? most : widths[i]) + (i ? GAP : 0);
+        if (sum <= room)
+            return most;
+    }
+    return 0;
+}
+
+/* From the right: the last columns give way first. */
+static void cut_from_the_right(unsigned *widths, size_t count, unsigned room)
+{
+    unsigned used = sum_of(widths, count);
+
+    for (size_t i = count; i > 0 && used > room; i--) {
+        unsigned over = used - room;
+        unsigned less = widths[i - 1] > LEAST ? widths[i - 1] - LEAST : 0;
+
+        less = less > over ? over : less;
+        widths[i - 1] -= less;
+        used -= less;
+    }
+}
+
+static const char *style_begin(enum grid_style style)
+{
+    static const char *const begins[] = {
+        [GRID_PLAIN] = "",      [GRID_HEAD] = "\033[1m", [GRID_DIM] = "\033[2m",
+        [GRID_CHANGED] = "\033[33m", [GRID_NEW] = "\033[32m", [GRID_GONE] = "\033[31m",
+    };
+
+    return begins[style];
+}
+
+/* blanks: that are due since the cell before; those at the end of a line are never printed. */
+static void cell_print(const struct grid *grid, const struct grid_cell *cell, unsigned width, bool number, unsigned *blanks,
+                       struct buffer *text)
+{
+    const char *begin = grid->colours ? style_begin(cell->style) : "";
+    struct buffer cut;
+    unsigned used;
+
+    buffer_init(&cut, 0);
+    used = terminal_cut(str_of(cell->text), width, &cut);
+    *blanks += number ? width - used : 0;
+    if (cut.size) {
+        buffer_print(text, "%*s%s", (int)*blanks, "", begin);
+        buffer_append_str(text, buffer_str(&cut));
+        buffer_append_str(text, *begin ? STR("\033[0m") : STR(""));
+        *blanks = 0;
+    }
+    *blanks += (number ? 0 : width - used) + GAP;
+    buffer_release(&cut);
+}
+
+/* The key columns and those from first to end. */
+static void group_print(const struct grid *grid, const struct shape *shape, size_t first, size_t end, unsigned indent,
+                        struct buffer *text)
+{
+    for (size_t row = 0; row < grid->count; row += grid->columns) {
+        unsigned blanks = indent;
+
+        for (size_t column = 0; column < end && row + column < grid->count; column++)
+            if (column < grid->keys || column >= first)
+                cell_print(grid, &grid->cells[row + column], shape->widths[column], shape->numbers[column], &blanks, text);
         buffer_append_char(text, '\n');
     }
-    free(widths);
-    free(numbers);
+}
+
+static void groups_print(const struct grid *grid, const struct shape *shape, unsigned room, unsigned indent, struct buffer *text)
+{
+    size_t first = grid->keys, end;
+
+    while (first < grid->columns) {
+        unsigned used = sum_of(shape->widths, grid->keys);
+
+        for (end = first; end < grid->columns; end++) {
+            unsigned more = shape->widths[end] + (used ? GAP : 0);
+
+            if (end > first && used + more > room)
+                break;
+            used += more;
+        }
+        if (first > grid->keys)
+            buffer_append_char(text, '\n');
+        group_print(grid, shape, first, end, indent, text);
+        first = end;
+    }
+}
+
+void grid_print(const struct grid *grid, unsigned indent, struct buffer *text)
+{
+    struct shape shape = {xcalloc(grid->columns, sizeof(*shape.widths)), xcalloc(grid->columns, sizeof(*shape.numbers))};
+    unsigned room = grid->width > indent + LEAST ? grid->width - indent : LEAST, most;
+
+    for (size_t i = 0; i < grid->count; i++) {
+        unsigned cells = terminal_cells(str_of(grid->cells[i].text));
+        unsigned *width = &shape.widths[i % grid->columns];
+
+        *width = cells > *width ? cells : *width;
+    }
+    for (size_t i = 0; i < grid->columns; i++) {
+        shape.numbers[i] = column_is_numbers(grid, i);
+        if (grid->most || grid->cell_max)
+            cap(&shape.widths[i], 1, grid->most ? grid->most[i] : grid->cell_max);
+    }
+    if (!grid->width || sum_of(shape.widths, grid->columns) <= room) {
+        group_print(grid, &shape, grid->keys, grid->columns, indent, text);
+    } else if (grid->fit == GRID_CUT) {
+        cut_from_the_right(shape.widths, grid->columns, room);
+        group_print(grid, &shape, grid->keys, grid->columns, indent, text);
+    } else {
+        most = cap_that_fits(shape.widths, grid->columns, room);
+        cap(shape.widths, grid->columns, most ? most : CUT_GROUPED < room ? CUT_GROUPED : room);
+        groups_print(grid, &shape, room, indent, text);
+    }
+    free(shape.widths);
+    free(shape.numbers);
 }
