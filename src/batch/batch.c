@@ -46,7 +46,7 @@ void batch_clear(struct batch *batch)
     batch->bytes = 0;
     batch->message_count = 0;
     batch->row_count = 0;
-    batch->row_message = batch->row_index = batch->index_next = NULL;
+    batch->row_message = batch->row_index = batch->index_next = batch->row_source = NULL;
     batch->operation = NULL;
     batch->selection = NULL;
     batch->selected = 0;
@@ -162,6 +162,32 @@ struct column *batch_column(struct batch *batch, struct field *field)
     if (!field->column)
         field->column = make_builtin(batch, field->builtin);
     return field->column;
+}
+
+struct type batch_field_type(const struct field *field)
+{
+    if (field->column)
+        return field->column->type;
+    if (field->builtin == BUILTIN_PARTITION || field->builtin == BUILTIN_OFFSET || field->builtin == BUILTIN_TIMESTAMP)
+        return TYPE_OF(TYPE_BIGINT);
+    return TYPE_OF(TYPE_STRING);
+}
+
+const char *batch_field_suggest(const struct batch *batch, struct str name, char text[128])
+{
+    const char **names = xcalloc(batch->field_count + 1, sizeof(*names));
+    const char *nearest;
+
+    for (uint32_t i = 0; i < batch->field_count; i++)
+        names[i] = str_dup(batch->fields[i].name);
+    nearest = str_nearest(name, names, batch->field_count);
+    text[0] = '\0';
+    if (nearest)
+        snprintf(text, 128, "; did you mean \"%s\"?", nearest);
+    for (uint32_t i = 0; i < batch->field_count; i++)
+        free((char *)names[i]);
+    free(names);
+    return text;
 }
 
 bool batch_set(struct batch *batch, struct str name, struct column *column)
@@ -350,10 +376,12 @@ bool batch_expand(struct batch *batch, const uint32_t *source, uint32_t rows)
     uint32_t *indexes = arena_try_array(arena, rows, sizeof(*indexes));
     uint32_t *selection = arena_try_array(arena, rows, sizeof(*selection));
     uint8_t *operation = batch->operation ? arena_try_alloc(arena, rows) : NULL;
+    uint32_t *sources = batch->row_source ? arena_try_array(arena, rows, sizeof(*sources)) : NULL;
     struct column **columns = arena_try_array(arena, batch->field_count, sizeof(struct column *));
     uint32_t named = 0;
 
-    if (!messages || !indexes || !selection || !columns || (batch->operation && !operation))
+    if (!messages || !indexes || !selection || !columns || (batch->operation && !operation) ||
+        (batch->row_source && !sources))
         return false;
     /* All fields or none: a script may look at the batch once more. */
     for (uint32_t i = 0; i < batch->field_count; i++) {
@@ -377,6 +405,8 @@ bool batch_expand(struct batch *batch, const uint32_t *source, uint32_t rows)
         selection[i] = i;
         if (operation)
             operation[i] = batch->operation[source[i]];
+        if (sources)
+            sources[i] = batch->row_source[source[i]];
     }
     for (uint32_t i = 0; i < batch->field_count; i++)
         batch->fields[i].column = columns[i];
@@ -387,6 +417,7 @@ bool batch_expand(struct batch *batch, const uint32_t *source, uint32_t rows)
     batch->row_message = messages;
     batch->row_index = indexes;
     batch->operation = operation;
+    batch->row_source = sources;
     batch->selection = selection;
     batch->gone = NULL;
     batch->gone_any = false;

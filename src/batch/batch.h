@@ -84,6 +84,7 @@ struct batch {
     uint32_t *row_message;
     uint32_t *row_index;  /* index after expansion, NULL = all 0 */
     uint32_t *index_next; /* per message, the first index that no expansion has given yet; NULL before the first one */
+    uint32_t *row_source; /* for a preview, which sets it: the row that each row was before; NULL: nobody asks */
     uint8_t *operation;  /* enum operation, NULL = all inserts */
 
     /* The rows that are still in the game, ascending. */
@@ -130,6 +131,10 @@ void batch_headers(const struct batch *batch, uint32_t message, struct buffer *t
 
 /* The field of that name (case counts), or NULL. */
 struct field *batch_field(const struct batch *batch, struct str name);
+/* The type of a field's values; source fields that nobody read yet have the type that reading would give. */
+struct type batch_field_type(const struct field *field);
+/* "; did you mean \"x\"?" with the nearest field, or nothing, into text. */
+const char *batch_field_suggest(const struct batch *batch, struct str name, char text[128]);
 /* The field's column, made from the messages first if it is a source field that nobody read yet. NULL: the arena is full. */
 struct column *batch_column(struct batch *batch, struct field *field) MUST_USE;
 /* Adds or replaces a field; a new name goes to the end. The name is copied into the arena. False: arena full or too many

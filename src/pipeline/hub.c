@@ -86,6 +86,38 @@ const struct dirty_reasons *hub_dirty_reasons(const struct hub *hub)
     return hub->epochs ? epochs_dirty_reasons(hub->epochs) : NULL;
 }
 
+static void counts_sum(struct chain_counts *into, const struct chain_counts *more)
+{
+    into->rows_in += more->rows_in;
+    into->rows_out += more->rows_out;
+    into->filtered += more->filtered;
+    into->dirty += more->dirty;
+    into->expanded += more->expanded;
+    into->nanoseconds += more->nanoseconds;
+}
+
+struct chain_counts hub_stage_counts(const struct hub *hub, size_t stage)
+{
+    struct chain_counts sum = {0};
+
+    for (size_t i = 0; i < hub->worker_count; i++)
+        counts_sum(&sum, chain_counts(worker_chain(hub->workers[i]), stage));
+    return sum;
+}
+
+bool hub_decoder_counts(const struct hub *hub, struct chain_counts *counts_out)
+{
+    struct chain_counts of_worker;
+    bool any = false;
+
+    *counts_out = (struct chain_counts){0};
+    for (size_t i = 0; i < hub->worker_count; i++) {
+        any |= chain_decoder_counts(worker_chain(hub->workers[i]), &of_worker);
+        counts_sum(counts_out, &of_worker);
+    }
+    return any;
+}
+
 /* --- opening --- */
 
 static void wake_hub(void *arg)
@@ -104,7 +136,7 @@ static bool start_workers(struct hub *hub, struct error *error)
         .topic_id = hub->topic_id,
         .record_bytes_max = epochs_record_room(hub->epochs),
         .wall_ms = hub->options.wall_ms,
-        .log = hub->options.log,
+        .log = hub->options.worker_log ? hub->options.worker_log : hub->options.log,
         .metrics = hub->options.stats->registry,
     };
 

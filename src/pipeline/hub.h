@@ -11,6 +11,7 @@
 #include "pipeline/stats.h"
 #include "sink/sink.h"
 #include "source/source.h"
+#include "stages/chain.h"
 #include "util/log.h"
 
 struct hub;
@@ -29,6 +30,7 @@ struct hub_options {
     int64_t (*monotonic_ms)(void);
     int64_t (*wall_ms)(void);
     struct log *log;
+    struct log *worker_log; /* what scripts print; NULL: log */
 };
 
 struct hub *hub_new(const struct hub_options *options) MUST_USE;
@@ -49,6 +51,9 @@ struct tally;
 const struct counts *hub_counts(const struct hub *hub);
 const struct dirty_reasons *hub_dirty_reasons(const struct hub *hub); /* NULL when nothing ran */
 const struct tally *hub_tallies(const struct hub *hub, size_t *count_out);
+/* What a stage (or the decoder: false when there is none) did in all workers. */
+struct chain_counts hub_stage_counts(const struct hub *hub, size_t stage);
+bool hub_decoder_counts(const struct hub *hub, struct chain_counts *counts_out);
 /* Whether a job that was asked to stop had to give up some of what it had read: the next run reads it again. */
 bool hub_undone(const struct hub *hub);
 

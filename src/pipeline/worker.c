@@ -10,7 +10,6 @@
 #include "maxcompute/compress.h"
 #include "pipeline/position.h"
 #include "route/route.h"
-#include "stages/chain.h"
 #include "util/crc32c.h"
 
 struct worker {
@@ -360,6 +359,11 @@ bool worker_keeps_state(const struct worker *worker)
 const char *worker_stage_now(const struct worker *worker)
 {
     return chain_stage_now(worker->chain);
+}
+
+const struct chain *worker_chain(const struct worker *worker)
+{
+    return worker->chain;
 }
 
 size_t worker_lua_memory(const struct worker *worker)

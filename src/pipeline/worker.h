@@ -9,6 +9,7 @@
 #include "maxcompute/compress.h"
 #include "pipeline/queue.h"
 #include "pipeline/work.h"
+#include "stages/chain.h"
 
 struct worker;
 
@@ -29,6 +30,7 @@ void worker_run(struct worker *worker, struct work *work);
 bool worker_keeps_state(const struct worker *worker);
 const char *worker_stage_now(const struct worker *worker); /* that runs in it, or NULL; any thread */
 size_t worker_lua_memory(const struct worker *worker);
+const struct chain *worker_chain(const struct worker *worker); /* for its counts, while no work is out */
 /* How this job's blocks are compressed. */
 enum compression worker_compression(const struct job *job);
 

@@ -68,32 +68,6 @@ int field_find(const struct batch *batch, struct str name, uint32_t *guess)
     return found;
 }
 
-struct type field_type(const struct field *field)
-{
-    if (field->column)
-        return field->column->type;
-    if (field->builtin == BUILTIN_PARTITION || field->builtin == BUILTIN_OFFSET || field->builtin == BUILTIN_TIMESTAMP)
-        return TYPE_OF(TYPE_BIGINT);
-    return TYPE_OF(TYPE_STRING);
-}
-
-const char *field_suggest(const struct batch *batch, struct str name, char text[128])
-{
-    const char **names = xcalloc(batch->field_count + 1, sizeof(*names));
-    const char *nearest;
-
-    for (uint32_t i = 0; i < batch->field_count; i++)
-        names[i] = str_dup(batch->fields[i].name);
-    nearest = str_nearest(name, names, batch->field_count);
-    text[0] = '\0';
-    if (nearest)
-        snprintf(text, 128, "; did you mean \"%s\"?", nearest);
-    for (uint32_t i = 0; i < batch->field_count; i++)
-        free((char *)names[i]);
-    free(names);
-    return text;
-}
-
 bool convert_needs_zone(struct type from, struct type to)
 {
     bool from_point = from.kind == TYPE_DATETIME || from.kind == TYPE_TIMESTAMP;
@@ -237,13 +211,13 @@ static void check_target(struct mapping *mapping, struct target *target, const s
     if (found < 0) {
         if (target->listed && !target->none)
             complain(complaints, target->at, target->width, "there is no field \"%.*s\" for column \"%s\" after the last stage%s",
-                     STR_ARG(target->field), target->column->name, field_suggest(probe, target->field, suggestion));
+                     STR_ARG(target->field), target->column->name, batch_field_suggest(probe, target->field, suggestion));
         else if (target->column->not_null && !target->column->has_default)
             complain(complaints, target->at, target->width, "column \"%s\" is NOT NULL and no field feeds it; map one under "
                      "target.mapping", target->column->name);
         return;
     }
-    from = field_type(&probe->fields[found]);
+    from = batch_field_type(&probe->fields[found]);
     mc_type_print(&target->column->type, &type);
     if (!target->supported)
         complain(complaints, target->at, target->width, "column \"%s\" is %s, a type that this release does not write; leave "
@@ -278,18 +252,25 @@ void mapping_check(struct mapping *mapping, const struct batch *probe, struct co
                  mapping->job->target.table);
 }
 
+const struct field *mapping_field(struct mapping *mapping, size_t index, const struct batch *probe)
+{
+    struct target *target = &mapping->targets[index];
+    int found = target->none ? -1 : field_find(probe, target->field, &target->guess);
+
+    return found >= 0 ? &probe->fields[found] : NULL;
+}
+
 void mapping_describe(struct mapping *mapping, const struct batch *probe, struct buffer *text)
 {
     for (size_t i = 0; i < mapping->schema->column_count; i++) {
         struct target *target = &mapping->targets[i];
-        int found = target->none ? -1 : field_find(probe, target->field, &target->guess);
+        const struct field *field = mapping_field(mapping, i, probe);
         char name[TYPE_NAME_MAX];
 
         buffer_print(text, "  %s ", target->column->name);
         mc_type_print(&target->column->type, text);
-        if (found >= 0)
-            buffer_print(text, " <- %.*s (%s)\n", STR_ARG(probe->fields[found].name),
-                         type_print(field_type(&probe->fields[found]), name));
+        if (field)
+            buffer_print(text, " <- %.*s (%s)\n", STR_ARG(field->name), type_print(batch_field_type(field), name));
         else
             buffer_append_str(text, target->column->has_default ? STR(": no field, the column's default\n") : STR(": no field, "
                                                                                                                   "NULL\n"));

@@ -20,10 +20,6 @@ void complain(struct complaints *complaints, struct location at, unsigned width,
 /* The field of a name: exact, else the only one that equals without case. -1: none; -2: several. *guess is tried first and
  * updated. */
 int field_find(const struct batch *batch, struct str name, uint32_t *guess);
-/* The type of a field's values; source fields that nobody read yet have the type that reading would give. */
-struct type field_type(const struct field *field);
-/* "; did you mean \"x\"?" or nothing, into text. */
-const char *field_suggest(const struct batch *batch, struct str name, char text[128]);
 /* Whether the conversion of every value needs a zone. */
 bool convert_needs_zone(struct type from, struct type to);
 
@@ -39,6 +35,8 @@ void mapping_check(struct mapping *mapping, const struct batch *probe, struct co
  * columns. */
 bool mapping_batch(struct mapping *mapping, struct batch *batch, struct wire_column *columns_out, size_t *count_out,
                    struct error *error) MUST_USE;
+/* The field that feeds column `index` of the schema; NULL: none does. */
+const struct field *mapping_field(struct mapping *mapping, size_t index, const struct batch *probe);
 /* A line a column, as `check` prints it. */
 void mapping_describe(struct mapping *mapping, const struct batch *probe, struct buffer *text);
 

@@ -276,10 +276,10 @@ void partitions_check(struct partitions *partitions, const struct batch *probe, 
             complain(complaints, rule->at, rule->width,
                      found == -2 ? "partition \"%s\": several fields are called \"%s\" but for case%s" :
                      "partition \"%s\": there is no field \"%s\" after the last stage%s", rule->name, rule->from,
-                     found == -2 ? "" : field_suggest(probe, source->field, suggestion));
+                     found == -2 ? "" : batch_field_suggest(probe, source->field, suggestion));
             continue;
         }
-        type = field_type(&probe->fields[found]);
+        type = batch_field_type(&probe->fields[found]);
         if (source->kind == SOURCE_CLOCK && type.kind != TYPE_NULL && type.kind != TYPE_BIGINT && type.kind != TYPE_STRING &&
             type.kind != TYPE_DATE && !type_is_instant(type.kind))
             complain(complaints, rule->at, rule->width, "partition \"%s\": field \"%s\" is %s; a time comes from bigint (epoch "

@@ -165,7 +165,7 @@ static bool is_partition_name(const struct job *job, struct str name)
     return false;
 }
 
-static bool type_for_field(struct type type, struct mc_type *type_out)
+bool route_column_type(struct type type, struct mc_type *type_out)
 {
     static const enum mc_kind kinds[TYPE_KINDS] = {
         [TYPE_BOOLEAN] = MC_BOOLEAN, [TYPE_BIGINT] = MC_BIGINT,       [TYPE_DOUBLE] = MC_DOUBLE,
@@ -238,7 +238,7 @@ static void columns_from_fields(const struct job *job, const struct batch *probe
             complain(complaints, at, width, "fields \"%s\" and \"%.*s\" differ only by case, which column names do not; list the "
                      "columns under "
                      "target.columns", schema->columns[twin].name, STR_ARG(field->name));
-        else if (!type_for_field(field_type(field), &column->type))
+        else if (!route_column_type(batch_field_type(field), &column->type))
             complain(complaints, at, width, "the type of field \"%.*s\" is not known, so the table cannot be created; name its "
                      "type where the "
                      "stage makes it, or under target.columns", STR_ARG(field->name));
@@ -278,7 +278,8 @@ bool route_create_schema(const struct job *job, const struct batch *probe, struc
     return complaints.count == 0;
 }
 
-void route_describe(const struct job *job, const struct mc_schema *schema, const struct batch *probe, struct buffer *text)
+static void describe(const struct job *job, const struct mc_schema *schema, const struct batch *probe,
+                     const struct field **fields, struct buffer *text)
 {
     struct error error;
     struct complaints complaints = {.error = &error};
@@ -290,11 +291,29 @@ void route_describe(const struct job *job, const struct mc_schema *schema, const
         zone = NULL;
     mapping = mapping_new(job, schema, zone, &complaints);
     partitions = partitions_new(job, schema, NULL, zone, &complaints);
-    if (mapping)
+    for (size_t i = 0; fields && i < schema->column_count; i++)
+        fields[i] = mapping ? mapping_field(mapping, i, probe) : NULL;
+    if (mapping && probe && text)
         mapping_describe(mapping, probe, text);
-    if (partitions)
+    if (partitions && text)
         partitions_describe(partitions, text);
     mapping_free(mapping);
     partitions_free(partitions);
     zone_free(zone);
+}
+
+void route_fields(const struct job *job, const struct mc_schema *schema, const struct batch *probe,
+                  const struct field **fields_out)
+{
+    describe(job, schema, probe, fields_out, NULL);
+}
+
+void route_describe_partitions(const struct job *job, const struct mc_schema *schema, struct buffer *text)
+{
+    describe(job, schema, NULL, NULL, text);
+}
+
+void route_describe(const struct job *job, const struct mc_schema *schema, const struct batch *probe, struct buffer *text)
+{
+    describe(job, schema, probe, NULL, text);
 }

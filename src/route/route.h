@@ -50,7 +50,13 @@ struct routed {
 /* Rows that fail become dirty (stage "mapping" or "partition"). False: the batch cannot go on. */
 bool route_batch(struct route *route, struct batch *batch, struct routed *routed_out, struct error *error) MUST_USE;
 
-/* Column names of the target that get no value, for the plan; and the mapping as text lines, for `check`. */
+/* The column type in which a field's values are kept; false: the type of the field is not known. */
+bool route_column_type(struct type type, struct mc_type *type_out) MUST_USE;
+/* Which field of the probed batch feeds each column of the schema; NULL: none. fields_out has room for all of them. */
+void route_fields(const struct job *job, const struct mc_schema *schema, const struct batch *probe,
+                  const struct field **fields_out);
+/* The partition rules as text lines; and with the mapping, for `check`. */
+void route_describe_partitions(const struct job *job, const struct mc_schema *schema, struct buffer *text);
 void route_describe(const struct job *job, const struct mc_schema *schema, const struct batch *probe, struct buffer *text);
 
 #endif

@@ -284,7 +284,7 @@ struct snapshot {
     uint32_t *selection, *selection_at;
     uint32_t selected;
     uint32_t row_count;
-    uint32_t *row_message, *row_index, *index_next, *index_next_copy;
+    uint32_t *row_message, *row_index, *row_source, *index_next, *index_next_copy;
     uint8_t *operation, *gone;
     struct dirty_row **dirty_tail;
     uint32_t dirty_count, filtered_count, expanded_count;
@@ -313,6 +313,7 @@ static void snapshot_take(struct snapshot *snapshot, struct batch *batch)
     snapshot->row_count = batch->row_count;
     snapshot->row_message = batch->row_message;
     snapshot->row_index = batch->row_index;
+    snapshot->row_source = batch->row_source;
     snapshot->index_next = batch->index_next;
     if (batch->index_next && batch->message_count)
         memcpy(snapshot->index_next_copy, batch->index_next, batch->message_count * sizeof(*batch->index_next));
@@ -336,6 +337,7 @@ static void snapshot_restore(const struct snapshot *snapshot, struct batch *batc
     batch->row_count = snapshot->row_count;
     batch->row_message = snapshot->row_message;
     batch->row_index = snapshot->row_index;
+    batch->row_source = snapshot->row_source;
     batch->index_next = snapshot->index_next;
     if (batch->index_next && batch->message_count)
         memcpy(batch->index_next, snapshot->index_next_copy, batch->message_count * sizeof(*batch->index_next));

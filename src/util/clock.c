@@ -20,3 +20,11 @@ int64_t clock_wall_ms(void)
 {
     return read_ms(CLOCK_REALTIME);
 }
+
+uint64_t clock_nanoseconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}

@@ -118,6 +118,15 @@ static const char *report_text(struct chain_bed *bed, struct buffer *text)
     return buffer_text(text);
 }
 
+static void counts_are(const struct chain_counts *counts, uint64_t rows_in, uint64_t rows_out, uint64_t filtered, uint64_t dirty)
+{
+    assert_int_equal(counts->rows_in, rows_in);
+    assert_int_equal(counts->rows_out, rows_out);
+    assert_int_equal(counts->filtered, filtered);
+    assert_int_equal(counts->dirty, dirty);
+    assert_int_equal(rows_in + counts->expanded, rows_out + filtered + dirty);
+}
+
 /* The job `columns` of the benchmark: json and then level_by_amount.lua. */
 static void test_orders(void **test_state)
 {
@@ -127,6 +136,7 @@ static void test_orders(void **test_state)
         "{\"id\":5,\"amount\":\"800.00\",\"flag\":true}",  "{\"id\":6,\"amount\":\"800.01\",\"flag\":true}",
         "{\"id\":7,\"amount\":\"800.015\",\"flag\":true}", "no json",
     };
+    struct chain_counts none;
     struct chain_bed bed;
     struct stage_bed show = {0};
     char text[400];
@@ -149,6 +159,10 @@ static void test_orders(void **test_state)
     assert_int_equal(show.batch->dirty_count, 2);
     assert_string_equal(show.batch->dirty->stage, "parse");
     bed_check_counts(&show);
+    counts_are(chain_counts(bed.chain, 0), 8, 6, 0, 2);
+    counts_are(chain_counts(bed.chain, 1), 6, 4, 2, 0);
+    assert_true(chain_counts(bed.chain, 1)->nanoseconds > 0);
+    assert_false(chain_decoder_counts(bed.chain, &none));
     assert_false(chain_keeps_state(bed.chain));
     assert_non_null(chain_state(bed.chain));
     batch_free(show.batch);
@@ -460,6 +474,7 @@ static void test_decode(void **test_state)
     struct job_decode_column columns[] = {{(char *)"id", (char *)"bigint"}, {(char *)"flag", (char *)"boolean"}, {(char *)"amount", (char *)"decimal(10,2)"}};
     struct message message = {.value = STR("1,true,100.01\n2,true,x\n3,false,500.00"), .offset = 7};
     struct batch *batch = batch_new(1 << 20);
+    struct chain_counts decoded;
     struct chain_bed bed;
 
     (void)test_state;
@@ -480,6 +495,9 @@ static void test_decode(void **test_state)
         assert_int_equal(batch->dirty_count, 1);
         assert_string_equal(batch->dirty->stage, "decode");
     }
+    assert_true(chain_decoder_counts(bed.chain, &decoded));
+    counts_are(&decoded, 2, 4, 0, 2);
+    assert_int_equal(decoded.expanded, 4);
     batch_free(batch);
     chain_bed_release(&bed);
 }
