@@ -51,6 +51,8 @@ bool dirty_store_open(struct dirty_store **store_out, const struct dirty_options
 /* Kafka: gives what was appended some seconds to arrive (DIRTY_CLOSE_MS), since a job that stops at dirty.max is about to be
  * looked at. */
 void dirty_store_close(struct dirty_store *store);
+/* For trying a job out: the lines are appended to `lines`, which outlives the store, and are durable at once. */
+struct dirty_store *dirty_memory_open(struct buffer *lines) MUST_USE;
 /* Whole lines, each with its newline. */
 bool dirty_append(struct dirty_store *store, struct str lines, int64_t wall_ms, struct error *error) MUST_USE;
 /* Begins to make durable what was appended; done when dirty_durable says so. Files: fsync, done at once. */

@@ -1,4 +1,4 @@
-/* store.h: what store.c, files.c, kafka.c and read.c share; nobody outside of this folder includes it.
+/* store.h: what store.c, files.c, kafka.c, memory.c and read.c share; nobody outside of this folder includes it.
  * A kind of store is a static struct of functions; an instance is a larger struct that begins with struct dirty_store.
  * Ownership: `close` frees the instance; store.c frees nothing of it. Threads: the hub's. Errors: as dirty.h has them. */
 #ifndef LUADUCT_DIRTY_STORE_H

@@ -1,5 +1,5 @@
-/* sink.h: where rows go: the interface that upload.c (MaxCompute append tables), null.c (counts and forgets) and later kinds
- * implement.
+/* sink.h: where rows go: the interface that upload.c (MaxCompute append tables), null.c (counts and forgets), memory.c (keeps)
+ * and later kinds implement.
  *
  * Life of a target session: session_open (one per table partition and epoch) -> block_put any number of times -> seal (all blocks
  * are there, the server's list equals ours) -> commit (atomic; repeated until it is known to be closed) or drop (never

@@ -25,6 +25,7 @@ enum {
 
 struct log {
     char *name; /* with those of its parents: "orders/sink" */
+    enum log_level level;
 };
 
 struct repeat { /* lines of one format of one component within a window */
@@ -180,7 +181,13 @@ struct log *log_new(struct log *parent, const char *name)
     struct log *log = xcalloc(1, sizeof(*log));
 
     log->name = parent ? xasprintf("%s/%s", parent->name, name) : xstrdup(name);
+    log->level = parent ? parent->level : LOG_TRACE;
     return log;
+}
+
+void log_set_level(struct log *log, enum log_level level)
+{
+    log->level = level;
 }
 
 void log_free(struct log *log)
@@ -191,9 +198,9 @@ void log_free(struct log *log)
     free(log);
 }
 
-bool log_enabled(const struct log *log UNUSED, enum log_level level)
+bool log_enabled(const struct log *log, enum log_level level)
 {
-    return level >= state.level;
+    return level >= state.level && (!log || level >= log->level);
 }
 
 /* A whole line goes out in one write where the system lets it, so that lines of two processes do not mix. The bytes written;
