@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/engine.h"
 #include "cli/starts.h"
+#include "cli/target.h"
 #include "dirty/read.h"
 #include "route/route.h"
 #include "source/kafka.h"
@@ -41,11 +42,7 @@ static void print_budget(const struct engine *engine)
     struct buffer text;
 
     buffer_init(&text, 0);
-    if (engine->job->runtime.automatic) {
-        automatic_print(engine->job, &engine->machine, engine->kafka_partitions, &text);
-        buffer_append_str(&text, STR("\n"));
-    }
-    budget_print(&engine->budget, engine->job, engine->kafka_partitions, &text);
+    engine_print_budget(engine, &text);
     fwrite(text.data, 1, text.size, stdout);
     buffer_release(&text);
 }
@@ -75,62 +72,33 @@ static void print_mapping(const struct engine *engine, const struct mc_schema *s
     buffer_release(&text);
 }
 
-/* The table as the service has it against the job's mapping, or the table that would be made. */
-static bool check_table(struct engine *engine, struct client_call *answer, struct error *error)
-{
-    const struct job *job = engine->job;
-    struct mc_schema schema;
-    bool ok;
-
-    if (!answer) {
-        engine_no_answer(engine, error);
-        return false;
-    }
-    if (answer->status == 404 &&
-        (!answer->code[0] || strcmp(answer->code, "NoSuchTable") == 0 || strcmp(answer->code, "NoSuchObject") == 0)) {
-        if (job->target.create == CREATE_NEVER)
-            return error_set(error, ERROR_FATAL, "table %s does not exist; create it, or say `create: if_missing` under target",
-                             engine->table);
-        printf("target: table %s does not exist, it will be created\n", engine->table);
-        print_mapping(engine, &engine->create_schema);
-        return true;
-    }
-    if (!answer->ok) {
-        *error = answer->error;
-        return false;
-    }
-    if (!mc_table_parse(&schema, answer->response, error))
-        return false;
-    ok = route_check(job, &schema, engine->probe, engine->report);
-    if (ok) {
-        printf("target: table %s is there\n", engine->table);
-        print_mapping(engine, &schema);
-    } else {
-        error_set(error, ERROR_CONFIG, "the job does not fit the table %s", engine->table);
-    }
-    mc_schema_release(&schema);
-    return ok;
-}
-
 static bool check_target(struct engine *engine, struct error *error)
 {
-    struct client_call *answer;
-    struct buffer resource;
-    bool ok;
+    struct mc_schema schema;
+    bool there, ok;
 
     engine_connect(engine);
-    buffer_init(&resource, 0);
-    client_table_resource(engine->client, CLIENT_CONTROL, engine->job->target.table, &resource);
-    answer = engine_ask(engine, client_call_new(CLIENT_CONTROL, "GET", buffer_take(&resource, NULL)));
-    ok = check_table(engine, answer, error);
-    client_call_free(answer);
+    ok = target_ask(engine, &schema, &there, error);
+    if (ok && !there) {
+        printf("target: table %s does not exist, it will be created\n", engine->table);
+        print_mapping(engine, &engine->create_schema);
+    } else if (ok) {
+        ok = route_check(engine->job, &schema, engine->probe, engine->report);
+        if (ok) {
+            printf("target: table %s is there\n", engine->table);
+            print_mapping(engine, &schema);
+        } else {
+            error_set(error, ERROR_CONFIG, "target: the job does not fit the table %s", engine->table);
+        }
+        mc_schema_release(&schema);
+    }
     if (skew_is_large(client_skew(engine->client))) {
         char text[SKEW_TEXT_MAX];
 
         printf("target: warning: %s; from %d minutes on requests are refused\n", skew_text(client_skew(engine->client), text),
                SKEW_REFUSED_MS / 60000);
     }
-    return ok || error_wrap(error, "target");
+    return ok;
 }
 
 /* Tells what one end has against the job. Returns the exit status. */

@@ -9,6 +9,10 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
 
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_columns(int argc, char **argv);
+int cli_preview(int argc, char **argv);
+int cli_simulate(int argc, char **argv);
+int cli_plan(int argc, char **argv);
 int cli_dirty(int argc, char **argv);
 int cli_demo(int argc, char **argv);
 int cli_epoch(int argc, char **argv);

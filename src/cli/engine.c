@@ -49,7 +49,7 @@ static void files_check(const struct job_maxcompute *maxcompute, struct report *
                        "credentials.file: %s", error.text);
 }
 
-bool engine_load_job(struct engine *engine, const char *job_path, const char *datasources_path)
+static bool load_job(struct engine *engine, const char *job_path, const char *datasources_path, bool log_file)
 {
     struct error error = {0};
     struct job *job;
@@ -65,7 +65,7 @@ bool engine_load_job(struct engine *engine, const char *job_path, const char *da
     files_check(&job->target.maxcompute, engine->report);
     if (report_mistakes(engine->report))
         return false;
-    if (!log_start((enum log_level)job->log.level, job->log.file, &error)) {
+    if (!log_start((enum log_level)job->log.level, log_file ? job->log.file : NULL, &error)) {
         report_mistake(engine->report, (struct location){job->path, 0, 0}, 1, "%s", error.text);
         return false;
     }
@@ -74,26 +74,41 @@ bool engine_load_job(struct engine *engine, const char *job_path, const char *da
     return true;
 }
 
-bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path)
+bool engine_load_job(struct engine *engine, const char *job_path, const char *datasources_path)
 {
-    struct error error = {0};
-    struct job *job;
+    return load_job(engine, job_path, datasources_path, true);
+}
 
-    if (!engine_load_job(engine, job_path, datasources_path))
-        return false;
-    job = engine->job;
+static bool open_stages(struct engine *engine)
+{
+    struct job *job = engine->job;
+    struct error error = {0};
+
     if (!chain_open(&engine->chain, job, engine->report, engine->log, &error))
         return false;
     engine->probe = batch_new(4 * 1024 * 1024);
-    if (!chain_probe(engine->chain, job, engine->probe, engine->report, &error))
+    return chain_probe(engine->chain, job, engine->probe, engine->report, &error);
+}
+
+bool engine_load_stages(struct engine *engine, const char *job_path, const char *datasources_path)
+{
+    return load_job(engine, job_path, datasources_path, false) && open_stages(engine) && report_mistakes(engine->report) == 0;
+}
+
+bool engine_create_schema(struct engine *engine)
+{
+    if (!route_create_schema(engine->job, engine->probe, &engine->create_schema, engine->report))
         return false;
-    if (job->target.create == CREATE_IF_MISSING) {
-        if (!route_create_schema(job, engine->probe, &engine->create_schema, engine->report))
-            return false;
-        engine->has_create_schema = true;
-        if (!route_check(job, &engine->create_schema, engine->probe, engine->report))
-            return false;
-    }
+    engine->has_create_schema = true;
+    return route_check(engine->job, &engine->create_schema, engine->probe, engine->report);
+}
+
+bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path)
+{
+    if (!load_job(engine, job_path, datasources_path, true) || !open_stages(engine))
+        return false;
+    if (engine->job->target.create == CREATE_IF_MISSING && !engine_create_schema(engine))
+        return false;
     return report_mistakes(engine->report) == 0;
 }
 
@@ -240,6 +255,15 @@ int engine_report(struct engine *engine)
         buffer_release(&text);
     }
     return mistakes ? EXIT_CONFIG : EXIT_OK;
+}
+
+void engine_print_budget(const struct engine *engine, struct buffer *text)
+{
+    if (engine->job->runtime.automatic) {
+        automatic_print(engine->job, &engine->machine, engine->kafka_partitions, text);
+        buffer_append_str(text, STR("\n"));
+    }
+    budget_print(&engine->budget, engine->job, engine->kafka_partitions, text);
 }
 
 void engine_print_time(const struct engine *engine, int64_t ms, struct buffer *text)

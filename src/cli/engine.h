@@ -41,7 +41,14 @@ enum { ENGINE_ASK_MS = 15 * 1000 };
 
 /* Loads and checks the files, and no more: enough for commands that run no stage. False: the report says why. */
 bool engine_load_job(struct engine *engine, const char *job_path, const char *datasources_path) MUST_USE;
-/* Loads and checks the files, opens the stages and probes what comes out of them. False: the report says why. */
+/* As far as what comes out of the stages, for commands that try a job out: its log file stays closed, and lines go to standard
+ * error. False: the report says why. */
+bool engine_load_stages(struct engine *engine, const char *job_path, const char *datasources_path) MUST_USE;
+/* The schema of the table as the job has it: of target.columns, else of what the stages yield, held against the mapping. False:
+ * the report says why. */
+bool engine_create_schema(struct engine *engine) MUST_USE;
+/* Loads and checks the files, opens the stages, probes what comes out of them, and with `create: if_missing` makes the table's
+ * schema. False: the report says why. */
 bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path) MUST_USE;
 /* What the job may take: derives the parameters of runtime.auto, computes the budget, and tells what does not go together.
  * kafka_partitions 0: not known. Call it once, after engine_load. False: the report says why. */
@@ -57,6 +64,8 @@ void engine_no_answer(const struct engine *engine, struct error *error);
 bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_run *run, struct error *error) MUST_USE;
 /* Prints the report, if there is something in it; the exit status that fits it. */
 int engine_report(struct engine *engine);
+/* What engine_budget found: the parameters that were derived, memory, and the service's limits. */
+void engine_print_budget(const struct engine *engine, struct buffer *text);
 /* "2024-01-31 08:00:00 Asia/Shanghai" in the job's zone, else UTC. */
 void engine_print_time(const struct engine *engine, int64_t ms, struct buffer *text);
 void engine_free(struct engine *engine);

@@ -147,7 +147,7 @@ static void cut_from_the_right(unsigned *widths, size_t count, unsigned room)
 static const char *style_begin(enum grid_style style)
 {
     static const char *const begins[] = {
-        [GRID_PLAIN] = "",      [GRID_HEAD] = "\033[1m", [GRID_DIM] = "\033[2m",
+        [GRID_PLAIN] = "",           [GRID_HEAD] = "\033[1m", [GRID_DIM] = "\033[2m",
         [GRID_CHANGED] = "\033[33m", [GRID_NEW] = "\033[32m", [GRID_GONE] = "\033[31m",
     };
 

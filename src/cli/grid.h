@@ -24,10 +24,10 @@ struct grid {
     struct grid_cell *cells;
     size_t count, capacity;
     /* Set after grid_init where the defaults do not do. */
-    size_t heads;        /* rows of headings, 1 */
-    size_t keys;         /* 0 */
-    unsigned width;      /* of the terminal; 0: lines may be as long as they like */
-    unsigned cell_max;   /* longer cells are cut in any case; 0: none is */
+    size_t heads;         /* rows of headings, 1 */
+    size_t keys;          /* 0 */
+    unsigned width;       /* of the terminal; 0: lines may be as long as they like */
+    unsigned cell_max;    /* longer cells are cut in any case; 0: none is */
     const unsigned *most; /* the same by column; NULL: cell_max */
     bool colours;
     enum grid_fit fit;

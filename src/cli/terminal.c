@@ -36,8 +36,8 @@ static utf8proc_int32_t character(struct str text, size_t *size_out)
 /* What does something to a terminal instead of being shown: controls, separators of lines, directions. */
 static bool is_control(utf8proc_int32_t code)
 {
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) ||
-           code == 0x200E || code == 0x200F || code == 0xFEFF;
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x2028 && code <= 0x202E) ||
+           (code >= 0x2066 && code <= 0x2069) || code == 0x200E || code == 0x200F || code == 0xFEFF;
 }
 
 void terminal_clean(struct str text, bool lines, struct buffer *clean)

@@ -508,7 +508,7 @@ bool sample_is_of(const struct sample *sample, const char *path, const char *top
     if (!sample->origin.topic.data || str_is(sample->origin.topic, topic))
         return true;
     return error_set(error, ERROR_CONFIG,
-                     "%s is a sample of topic %.*s, and the job reads topic %s; take a new one, or correct "
-                     "\"topic\" in its first line",
+                     "%s is a sample of topic %.*s, and the job reads topic %s; take one of that topic with "
+                     "`luaduct sample`, or say --any-topic to use this one all the same",
                      path, STR_ARG(sample->origin.topic), topic);
 }
