@@ -112,12 +112,17 @@ bool engine_load(struct engine *engine, const char *job_path, const char *dataso
     return report_mistakes(engine->report) == 0;
 }
 
-bool engine_budget(struct engine *engine, unsigned kafka_partitions)
+void engine_parameters(struct engine *engine, unsigned kafka_partitions)
 {
     engine->kafka_partitions = kafka_partitions;
     if (engine->job->runtime.automatic)
         machine_read(&engine->machine, "");
     automatic_set(engine->job, &engine->machine, kafka_partitions);
+}
+
+bool engine_budget(struct engine *engine, unsigned kafka_partitions)
+{
+    engine_parameters(engine, kafka_partitions);
     budget(&engine->budget, engine->job);
     budget_check(&engine->budget, engine->job, engine->report);
     return report_mistakes(engine->report) == 0;

@@ -50,6 +50,8 @@ bool engine_create_schema(struct engine *engine) MUST_USE;
 /* Loads and checks the files, opens the stages, probes what comes out of them, and with `create: if_missing` makes the table's
  * schema. False: the report says why. */
 bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path) MUST_USE;
+/* Derives the parameters of runtime.auto; kafka_partitions 0: not known. */
+void engine_parameters(struct engine *engine, unsigned kafka_partitions);
 /* What the job may take: derives the parameters of runtime.auto, computes the budget, and tells what does not go together.
  * kafka_partitions 0: not known. Call it once, after engine_load. False: the report says why. */
 bool engine_budget(struct engine *engine, unsigned kafka_partitions) MUST_USE;

@@ -444,8 +444,7 @@ static int run(struct look *look)
     int status = EXIT_OK;
     bool ok;
 
-    if (!engine_budget(engine, 0))
-        return tryout_report(&look->tryout, EXIT_CONFIG);
+    engine_parameters(engine, 0);
     value_printer_init(&look->printer, engine->job->time_zone);
     if (look->hand)
         status = hand_look(look, &error, &ok);

@@ -442,6 +442,7 @@ static int run(struct simulate *simulate)
     struct error error = {0};
     int status, of_rows;
 
+    engine_parameters(engine, 0);
     simulate->simulation = simulation_new(&options);
     value_printer_init(&simulate->printer, engine->job->time_zone);
     if (!simulation_run(simulate->simulation, engine->report, &error)) {
@@ -459,9 +460,11 @@ static int run(struct simulate *simulate)
         dirty_show(simulate);
     summary_show(simulate);
     status = simulation_counts(simulate->simulation)->dirty && !simulate->allow_dirty ? EXIT_FAILED : EXIT_OK;
-    if (dirty_max >= 0 && simulation_counts(simulate->simulation)->dirty > dirty_max)
+    if (dirty_max >= 0 && simulation_counts(simulate->simulation)->dirty > dirty_max) {
         (void)tryout_refuse(&simulate->tryout, false,
                             "the job would stop: it has more dirty rows than dirty.max, %" PRId64 ", allows", dirty_max);
+        status = EXIT_FAILED; /* whatever is allowed here */
+    }
     return tryout_report(&simulate->tryout, of_rows > status ? of_rows : status);
 }
 
@@ -504,7 +507,7 @@ int cli_simulate(int argc, char **argv)
     if (status == EXIT_OK)
         status = schema_find(&simulate.tryout);
     if (status == EXIT_OK)
-        status = engine_budget(&simulate.tryout.engine, 0) ? run(&simulate) : tryout_report(&simulate.tryout, EXIT_CONFIG);
+        status = run(&simulate);
     simulation_free(simulate.simulation);
     value_printer_release(&simulate.printer);
     tryout_close(&simulate.tryout);

@@ -165,6 +165,7 @@ void tryout_grid(const struct tryout *tryout, struct grid *grid, size_t columns)
 
 void tryout_print(struct buffer *text)
 {
-    fwrite(text->data, 1, text->size, stdout);
+    if (text->size)
+        fwrite(text->data, 1, text->size, stdout);
     buffer_clear(text);
 }
