@@ -51,7 +51,7 @@ static const char sample_page[] =
     "\"headers\":[[\"n\",\"v\"]]}\n"
     "\n"
     "  luaduct_sample  the version of the format, 1. The first line may be left out, and all else in it; a sample whose\n"
-    "                  topic is not the job's is refused\n"
+    "                  topic is not the job's is refused (--any-topic takes it all the same)\n"
     "  value           the record's value; null for a tombstone, which differs from \"\". The only key that must be there\n"
     "  key             null when left out\n"
     "  partition       0 when left out\n"

@@ -288,7 +288,9 @@ static void report(const struct sample_command *command)
                  (double)command->bytes / 1000);
     if (command->path)
         buffer_print(&text, "Only you can read it: values may be personal data, so keep it out of version control.\n"
-                            "Next: look at it and edit it, one record a line; `luaduct help sample` tells how.\n");
+                            "Next: `luaduct simulate %s --sample %s` shows what the job makes of it.\n"
+                            "It can be edited, one record a line; `luaduct help sample` tells how.\n",
+                     command->job_path, command->path);
     fputs(buffer_text(&text), out);
     fflush(out);
     buffer_release(&text);
