@@ -21,7 +21,7 @@ struct engine {
     struct log *log;
     struct chain *chain; /* of the main thread: for probing only */
     struct batch *probe;
-    struct mc_schema create_schema;
+    struct mc_schema create_schema; /* of the table that the job makes; for commands that ask, of the one that is there */
     bool has_create_schema;
     char *table; /* project.schema.table */
 

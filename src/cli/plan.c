@@ -310,7 +310,7 @@ static int schema_find(struct plan *plan, struct error *error)
             return route_check(engine->job, &engine->create_schema, engine->probe, engine->report) ? EXIT_OK : EXIT_CONFIG;
         }
     }
-    if (engine->job->target.create == CREATE_NEVER)
+    if (engine->job->target.create == CREATE_NEVER && !tryout_has_columns(engine->job))
         return EXIT_OK;
     plan->has_schema = engine_create_schema(engine);
     return plan->has_schema ? EXIT_OK : EXIT_CONFIG;

@@ -44,14 +44,6 @@ static const char usage[] =
 
 /* --- the table --- */
 
-static bool columns_have_types(const struct job *job)
-{
-    for (size_t i = 0; i < job->target.column_count; i++)
-        if (!job->target.columns[i].type)
-            return false;
-    return job->target.column_count > 0;
-}
-
 /* The schema into engine->create_schema, from the service or from the job. */
 static int schema_find(struct tryout *tryout)
 {
@@ -71,7 +63,7 @@ static int schema_find(struct tryout *tryout)
             return route_check(job, &engine->create_schema, engine->probe, engine->report) ? EXIT_OK
                                                                                            : tryout_report(tryout, EXIT_CONFIG);
         }
-    } else if (job->target.create == CREATE_NEVER && !columns_have_types(job)) {
+    } else if (job->target.create == CREATE_NEVER && !tryout_has_columns(job)) {
         return tryout_refuse(tryout, false,
                              "the columns of table %s are not known: the job does not make it (create: never) and %s. With "
                              "--connect they are read at the service; `luaduct columns %s` prints a list for target.columns",

@@ -139,6 +139,14 @@ void tryout_close(struct tryout *tryout)
     engine_free(&tryout->engine);
 }
 
+bool tryout_has_columns(const struct job *job)
+{
+    for (size_t i = 0; i < job->target.column_count; i++)
+        if (!job->target.columns[i].type)
+            return false;
+    return job->target.column_count > 0;
+}
+
 int tryout_report(struct tryout *tryout, int status)
 {
     int of_report;

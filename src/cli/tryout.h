@@ -41,6 +41,8 @@ bool tryout_number(const struct tryout *tryout, const char *option, const char *
 /* Loads the job with its stages, finds the stage, and reads the sample, as far as they were named. Returns the exit status. */
 int tryout_open(struct tryout *tryout) MUST_USE;
 void tryout_close(struct tryout *tryout);
+/* Whether the job lists the table's columns with their types, so that they are known without asking. */
+bool tryout_has_columns(const struct job *job) MUST_USE;
 /* Prints mistakes and warnings of the report; the exit status, at least `status`. */
 int tryout_report(struct tryout *tryout, int status);
 /* Prints the error; its exit status. */

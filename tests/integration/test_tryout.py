@@ -172,6 +172,8 @@ def test_a_table_that_the_job_does_not_make(desk):
     job = JOB.replace("create: if_missing", "create: never")
     desk.job(job)
     assert "written 5" in desk.run("simulate", "--sample", desk.sample)[1], "the columns are listed, with types"
+    status, out, _err = desk.run("plan")
+    assert status == 0 and "it has to exist" in out and re.search(r"^  grade +STRING +level", out, re.M) and "CREATE TABLE" not in out, out
     desk.job(re.sub(r"  columns:\n    - \{name: id, type: bigint\}\n(    - .*\n)*", "", job))
     status, _out, err = desk.run("simulate", "--sample", desk.sample)
     assert status == 2 and "create: never" in err and "--connect" in err and "luaduct columns" in err, err
