@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -41,7 +42,7 @@ struct repeat { /* lines of one format of one component within a window */
 
 static struct {
     pthread_mutex_t lock;
-    enum log_level level; /* written before the first thread */
+    _Atomic(enum log_level) level;
     int fd;               /* -1: standard error */
     char *path;           /* NULL: standard error */
     uint64_t lost;        /* lines that the file did not take since it took one */
@@ -151,6 +152,11 @@ void log_redact(char *text)
     pthread_mutex_unlock(&state.lock);
 }
 
+void log_set_level(enum log_level level)
+{
+    atomic_store_explicit(&state.level, level, memory_order_relaxed);
+}
+
 bool log_level_parse(struct str text, enum log_level *level_out)
 {
     for (size_t i = 0; i < COUNT_OF(level_names); i++) {
@@ -200,7 +206,7 @@ void log_free(struct log *log)
 
 bool log_enabled(const struct log *log, enum log_level level)
 {
-    return level >= state.level && (!log || level >= log->level);
+    return level >= atomic_load_explicit(&state.level, memory_order_relaxed) && (!log || level >= log->level);
 }
 
 /* A whole line goes out in one write where the system lets it, so that lines of two processes do not mix. The bytes written;

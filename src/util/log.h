@@ -24,6 +24,8 @@ struct log;
  * told once on standard error; the job goes on, and when the file takes lines again, one says how many are missing. */
 bool log_start(enum log_level level, const char *path, struct error *error) MUST_USE;
 void log_stop(void);
+/* Changes the level while threads log. */
+void log_set_level(enum log_level level);
 /* A text (an access key) that is replaced by *** wherever a line would show it. Texts shorter than 4 bytes are ignored. */
 void log_secret(const char *text);
 /* Takes one back that nothing uses any more: each told secret costs a search of every line. NULL is taken. */

@@ -102,6 +102,17 @@ struct metric *metrics_add_labels(struct metrics *metrics, enum metric_kind kind
     return &entry->metric;
 }
 
+void metrics_relabel(struct metrics *metrics, struct metric *metric, const char *value)
+{
+    struct entry *entry = CONTAINER_OF(metric, struct entry, metric);
+
+    pthread_mutex_lock(&metrics->lock);
+    assert(entry->labels[0].name);
+    free(entry->labels[0].value);
+    entry->labels[0].value = xstrdup(value);
+    pthread_mutex_unlock(&metrics->lock);
+}
+
 /* Quotes count in label values only. */
 static void print_escaped(struct buffer *text, const char *value, bool quotes)
 {

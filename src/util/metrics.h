@@ -29,6 +29,8 @@ struct metric_label {
 };
 struct metric *metrics_add_labels(struct metrics *metrics, enum metric_kind kind, const char *name, const char *help,
                                   const struct metric_label *labels, size_t label_count, bool milli) MUST_USE;
+/* Gives the metric's first label another value, for a text that changes: one line on the page however often it does. */
+void metrics_relabel(struct metrics *metrics, struct metric *metric, const char *value);
 static inline void metric_add(struct metric *metric, int64_t amount)
 {
     atomic_fetch_add_explicit(&metric->value, amount, memory_order_relaxed);
