@@ -10,6 +10,7 @@
 #include "batch/batch.h"
 #include "job/report.h"
 #include "job/start.h"
+#include "util/file_set.h"
 #include "util/tree.h"
 
 enum delivery { DELIVERY_AT_LEAST_ONCE, DELIVERY_EXACTLY_ONCE };
@@ -133,6 +134,7 @@ struct job {
     char *name;
     struct tree_node *tree; /* the job file, for late checks */
     struct tree_node *datasources_tree;
+    struct file_set *files; /* the Lua files, each read when it is first asked for: all chains of this job run the same text */
 
     struct {
         struct job_kafka kafka;
@@ -217,6 +219,10 @@ struct job {
         int level;         /* enum log_level */
         char *file;        /* NULL: standard error */
     } log;
+    struct {
+        bool watch;        /* a change of the job file or a Lua file is taken while the job runs */
+        int64_t probation_ms; /* how long the code before it is kept at hand */
+    } reload;
 };
 
 /* Reads and checks both files. All mistakes go to report; false when there was one. datasources_path NULL: the job's

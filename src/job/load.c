@@ -32,6 +32,7 @@ void job_free(struct job *job)
     memory = CONTAINER_OF(job, struct job_memory, job);
     tree_free(job->tree);
     tree_free(job->datasources_tree);
+    file_set_free(job->files);
     owned_release(&memory->owned);
     free(memory);
 }
@@ -386,6 +387,7 @@ bool job_load(struct job **job_out, const char *path, const char *datasources_pa
 
     *job_out = NULL;
     buffer_init(&reader.path, 0);
+    job->files = file_set_new();
     job->path = owned_keep(&memory->owned, xstrdup(path));
     job->directory = owned_keep(&memory->owned, directory_of(path));
     if (!yaml_read(&job->tree, job->path, report) && !job->tree) {

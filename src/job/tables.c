@@ -27,6 +27,7 @@ const struct option job_options[] = {
      .sentence = "How often a job that failed and may heal is restarted by itself."},
     {.name = "metrics", .type = OPTION_MAP, .rows = metrics_rows, .sentence = "Counters for a monitoring system."},
     {.name = "log", .type = OPTION_MAP, .rows = log_rows, .sentence = "What the agent says of itself."},
+    {.name = "reload", .type = OPTION_MAP, .rows = reload_rows, .sentence = "How changed stages are taken while the job runs."},
     FOREIGN("sink", "use \"target\""),
     FOREIGN("output", "use \"target\""),
     FOREIGN("input", "use \"source\""),

@@ -18,7 +18,7 @@
 #define ASSIGN_ONLY .only = "assign"
 
 extern const struct option source_rows[], target_rows[]; /* base: struct job */
-extern const struct option dirty_rows[], runtime_rows[], failover_rows[], metrics_rows[], log_rows[];
+extern const struct option dirty_rows[], runtime_rows[], failover_rows[], metrics_rows[], log_rows[], reload_rows[];
 extern const struct option stage_rows[]; /* base: struct job_stage */
 extern const struct option mask_rule_rows[]; /* checked only: the stage reads its own tree */
 extern const struct option assign_set_rows[];

@@ -102,3 +102,15 @@ const struct option log_rows[] = {
      .form = "path, by default standard error", .sentence = "The file that lines are appended to, relative to the job file."},
     END,
 };
+
+const struct option reload_rows[] = {
+    {.name = "watch", .type = OPTION_BOOLEAN, .fallback = "true", OPTION_FIELD(struct job, reload.watch),
+     .sentence = "Whether a change of the job file or of its Lua files is taken as soon as it has settled; `luaduct reload` and "
+                 "the signal HUP work in any case. New code is checked and run beside the old on copies of the newest records "
+                 "first; what breaks is refused, and the old code goes on."},
+    {.name = "probation", .type = OPTION_DURATION, .fallback = "60s", .minimum = 0, .maximum = SECONDS(86400),
+     OPTION_FIELD(struct job, reload.probation_ms),
+     .sentence = "How long the code that ran before is kept at hand: when the new one raises a Lua error within that time where "
+                 "the old one does not, the job goes back to it, and the batch is run again."},
+    END,
+};

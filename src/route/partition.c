@@ -138,7 +138,7 @@ static bool open_source(struct partitions *partitions, struct source *source, co
         return false;
     case PARTITION_LUA: {
         struct script_source script = {.stage = "partition", .path = rule->file, .options = rule->options,
-                                       .zone = partitions->zone};
+                                       .zone = partitions->zone, .files = partitions->job->files};
 
         source->kind = SOURCE_LUA;
         if (!state)

@@ -70,6 +70,8 @@ struct script_state {
     char text[640]; /* message of the error that ended the last entry, "file:line: message" */
     char trace[320];
     char place[100]; /* "file:line: " where memory or budget ended, or empty */
+    uint64_t failures;
+    char failure[640]; /* the first of them, with its stage */
 
     uint64_t generation;
     struct script_run run;
@@ -87,6 +89,7 @@ struct script_module {
     struct script_state *state;
     char *stage;
     char *folder; /* of a person's file, for require; NULL for built-in modules */
+    struct file_set *files; /* NULL: each file is read where it is asked for */
     struct convert convert;
     const char *job, *topic; /* borrowed, may be NULL */
     int64_t execute_time_ms;
@@ -135,6 +138,8 @@ struct batch *run_batch_throws(lua_State *L);
 void run_charge_rows_throws(lua_State *L);
 void run_complain(struct script_module *module, const char *option_path, const char *text);
 void run_complain_at(struct script_module *module, const char *option_path, struct script_place place, const char *text);
+/* A Lua error in process or partition. */
+void run_count_failure(struct script_state *state, const char *text);
 int throw_arena_full(lua_State *L);
 /* Of kind DATA: the batch is too large for its memory, and cannot go on. */
 int throw_kernel_error(lua_State *L, const struct error *error);
@@ -146,6 +151,9 @@ void check_stopped_throws(lua_State *L);
 
 /* failure.c: a line about a row whose code failed; no clear values. */
 void failure_log(struct script_state *state, const struct batch *batch, uint32_t row, const char *message);
+/* saved.c: values of one state for another one. The value at the top is appended, and stays; and back again. */
+void saved_write_throws(lua_State *L, struct buffer *saved);
+void saved_push_throws(lua_State *L, struct str saved);
 
 /* options.c */
 void options_push_throws(lua_State *L, const struct tree_node *node);

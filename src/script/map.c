@@ -228,6 +228,7 @@ static void run_loop(lua_State *L, struct map *map)
             lua_error(L);
         text = luaL_tolstring(L, -1, NULL);
         failure_log(state, map->batch, map->rows[map->position], text);
+        run_count_failure(state, text);
         fail_row(map, map->rows[map->position], STR_NONE, text);
         map->position++;
         lua_settop(L, top);

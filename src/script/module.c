@@ -31,6 +31,24 @@ void run_charge_rows_throws(lua_State *L)
     script_budget_check_throws(L);
 }
 
+void run_count_failure(struct script_state *state, const char *text)
+{
+    if (state->failures++ == 0)
+        snprintf(state->failure, sizeof(state->failure), "stage %s: %s", state->run.module->stage, text);
+}
+
+uint64_t script_state_failures(const struct script_state *state, const char **first_out)
+{
+    *first_out = state->failure;
+    return state->failures;
+}
+
+void script_state_failures_clear(struct script_state *state)
+{
+    state->failures = 0;
+    state->failure[0] = '\0';
+}
+
 int throw_arena_full(lua_State *L)
 {
     struct script_state *state = script_of(L);
@@ -143,7 +161,7 @@ static int call_open(lua_State *L)
     lua_pushvalue(L, -1);
     module->table_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     if (lua_getfield(L, -1, "open") == LUA_TFUNCTION) {
-        lua_createtable(L, 0, 3);
+        lua_createtable(L, 0, 4);
         options_push_throws(L, call->source->options);
         lua_setfield(L, -2, "options");
         lua_pushstring(L, module->stage);
@@ -151,6 +169,10 @@ static int call_open(lua_State *L)
         lua_pushlightuserdata(L, module);
         lua_pushcclosure(L, ctx_complain, 1);
         lua_setfield(L, -2, "complain");
+        if (call->source->saved.data) {
+            saved_push_throws(L, call->source->saved);
+            lua_setfield(L, -2, "saved");
+        }
         lua_call(L, 1, 0);
     }
     return 0;
@@ -200,6 +222,17 @@ static bool find_source(const struct script_source *source, struct open_call *ca
         call->module->folder =
             base ? xstrndup(source->path, (size_t)(base - source->path) + (base == source->path)) : xstrdup(".");
         snprintf(call->chunk, sizeof(call->chunk), "@%s", base ? base + 1 : source->path);
+        if (source->files) {
+            struct str kept = file_set_find(source->files, source->path);
+
+            if (!kept.data && read_file(source->path, file_text, &call->size, error))
+                kept = file_set_put(source->files, source->path, str_make(*file_text, call->size));
+            else if (!kept.data)
+                (void)file_set_put(source->files, source->path, STR_NONE);
+            call->text = kept.data;
+            call->size = kept.size;
+            return kept.data != NULL;
+        }
         if (!read_file(source->path, file_text, &call->size, error))
             return false;
         call->text = *file_text;
@@ -228,6 +261,7 @@ bool script_module_open(struct script_state *state, const struct script_source *
     module->state = state;
     module->stage = xstrdup(source->stage ? source->stage : "?");
     module->convert.zone = source->zone;
+    module->files = source->files;
     module->complain = source->complain;
     module->complain_arg = source->complain_arg;
     module->job = source->job;
@@ -274,6 +308,32 @@ bool script_module_has(const struct script_module *module, const char *function)
 bool script_module_keeps_state(const struct script_module *module)
 {
     return module->keeps_state;
+}
+
+struct save_call {
+    struct script_module *module;
+    struct buffer *saved;
+};
+
+static int call_save(lua_State *L)
+{
+    struct save_call *call = lua_touserdata(L, 1);
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->module->table_ref);
+    lua_getfield(L, -1, "save");
+    lua_call(L, 0, 1);
+    if (!lua_isnil(L, -1))
+        saved_write_throws(L, call->saved);
+    return 0;
+}
+
+bool script_module_save(struct script_module *module, struct buffer *saved, struct error *error)
+{
+    struct save_call call = {module, saved};
+
+    if (!script_module_has(module, "save"))
+        return true;
+    return script_enter(module->state, call_save, &call, error) || error_wrap(error, "save()");
 }
 
 /* Running. */
@@ -481,6 +541,7 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
         if (state->run.arena_full)
             return error_set(error, ERROR_DATA, "%s", failure.text);
         /* No row is to blame: dirty rows would be good ones, and the job would go on into the next failure. */
+        run_count_failure(state, failure.text);
         if (state->machine_hit)
             return error_set(error, ERROR_RETRY, "%s", failure.text);
         if (batch->message_count == 0) {

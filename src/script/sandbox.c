@@ -311,16 +311,25 @@ static bool module_path(const char *name, char path[256])
     return true;
 }
 
-/* The file's text into memory of Lua's, so that nothing is held when something throws; false with a message pushed. */
-static bool push_file(lua_State *L, const char *folder, const char *path)
+/* The file's text, read into memory of Lua's so that nothing is held when something throws; false with a message pushed. */
+static bool push_file(lua_State *L, const struct script_module *module, const char *path)
 {
-    char *text = lua_newuserdatauv(L, REQUIRED_BYTES_MAX, 0);
-    const char *full = lua_pushfstring(L, "%s/%s", folder, path);
-    FILE *file = fopen(full, "rb");
+    const char *full = lua_pushfstring(L, "%s/%s", module->folder, path);
+    struct str kept = module->files ? file_set_find(module->files, full) : STR_NONE;
+    FILE *file;
+    char *text;
     size_t size;
     bool whole;
 
+    if (kept.data) {
+        lua_pushlstring(L, kept.data, kept.size);
+        return true;
+    }
+    text = lua_newuserdatauv(L, REQUIRED_BYTES_MAX, 0);
+    file = fopen(full, "rb");
     if (!file) {
+        if (module->files)
+            (void)file_set_put(module->files, full, STR_NONE);
         lua_pushfstring(L, "no file %s", full);
         return false;
     }
@@ -331,7 +340,8 @@ static bool push_file(lua_State *L, const char *folder, const char *path)
         lua_pushfstring(L, "%s cannot be read, or is larger than 1 MiB", full);
         return false;
     }
-    lua_pushlstring(L, text, size);
+    kept = module->files ? file_set_put(module->files, full, str_make(text, size)) : str_make(text, size);
+    lua_pushlstring(L, kept.data, kept.size);
     return true;
 }
 
@@ -358,7 +368,7 @@ static int safe_require(lua_State *L)
         if (!module_path(name, path))
             return luaL_error(L, "require: \"%s\" is no module name: use \"luaduct\", \"cjson\" or a file beside the stage's",
                               name);
-        if (!push_file(L, module->folder, path))
+        if (!push_file(L, module, path))
             return luaL_error(L, "require: no module \"%s\": %s", name, lua_tostring(L, -1));
         chunk = lua_pushfstring(L, "@%s", path);
         if (luaL_loadbufferx(L, lua_tostring(L, -2), lua_rawlen(L, -2), chunk, "t") != LUA_OK)

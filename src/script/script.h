@@ -7,6 +7,7 @@
 
 #include "batch/batch.h"
 #include "batch/time.h"
+#include "util/file_set.h"
 #include "util/log.h"
 #include "util/metrics.h"
 #include "util/tree.h"
@@ -24,6 +25,10 @@ void script_state_free(struct script_state *state);
 size_t script_state_memory(const struct script_state *state);
 /* From here on luaduct.counter and luaduct.gauge of the state's modules show in the registry, which must outlive the state. */
 void script_state_count(struct script_state *state, struct metrics *registry);
+/* Lua errors in process and partition so far, of rows and of whole runs: not what a script says of rows (row:dirty) nor values
+ * that do not convert. The text is the first one's with its stage, since script_state_failures_clear. */
+uint64_t script_state_failures(const struct script_state *state, const char **first_out);
+void script_state_failures_clear(struct script_state *state);
 
 /* Where in an option's text: a byte offset and how many bytes; at -1 is the whole text. */
 struct script_place {
@@ -42,6 +47,8 @@ struct script_source {
     const struct zone *zone;        /* the job's zone for local date-times; may be NULL */
     const char *job, *topic;        /* for expressions; may be NULL; they live as long as the module */
     int64_t execute_time_ms;        /* when this run of the job began */
+    struct file_set *files;         /* where texts of files are kept, also of those that the module requires; may be NULL */
+    struct str saved;               /* what script_module_save gave of an earlier version: ctx.saved; absent: nil */
     script_complain *complain;      /* may be NULL: then the first one is the error */
     void *complain_arg;
 };
@@ -51,6 +58,11 @@ struct script_source {
 bool script_module_open(struct script_state *state, const struct script_source *source, struct script_module **module_out,
                         struct error *error) MUST_USE;
 bool script_module_has(const struct script_module *module, const char *function);
+/* What the module's save() gives, appended in a form that any state can read; nothing is appended without a save(), or when it
+ * gives nil. Plain values: boolean, number, string, decimal, time, and tables of these, of SCRIPT_SAVED_BYTES_MAX at most; anything
+ * else is an error that names its place. */
+enum { SCRIPT_SAVED_BYTES_MAX = 16 << 20 };
+bool script_module_save(struct script_module *module, struct buffer *saved, struct error *error) MUST_USE;
 /* stage.state == "partition": batches of one Kafka partition must come to one worker, in order. */
 bool script_module_keeps_state(const struct script_module *module);
 

@@ -81,7 +81,63 @@ static void complain(void *arg, const char *option_path, struct script_place pla
                        character, text);
 }
 
-static bool open_stage(struct chain *chain, const struct job_stage *spec, struct report *report, struct error *error)
+/* Pieces of what chain_save made: name and value of a stage, each behind its size. */
+static struct str saved_take(struct str *saved)
+{
+    struct str piece;
+    size_t size;
+
+    assert(saved->size >= sizeof(size));
+    memcpy(&size, saved->data, sizeof(size));
+    assert(saved->size - sizeof(size) >= size);
+    piece = str_make(saved->data + sizeof(size), size);
+    saved->data += sizeof(size) + size;
+    saved->size -= sizeof(size) + size;
+    return piece;
+}
+
+static void saved_put(struct buffer *saved, struct str piece)
+{
+    buffer_append(saved, &piece.size, sizeof(piece.size));
+    buffer_append_str(saved, piece);
+}
+
+static struct str saved_of(struct str saved, const char *stage)
+{
+    while (saved.size) {
+        struct str name = saved_take(&saved), value = saved_take(&saved);
+
+        if (str_is(name, stage))
+            return value;
+    }
+    return STR_NONE;
+}
+
+bool chain_save(struct chain *chain, struct buffer *saved, struct error *error)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < chain->count; i++) {
+        const char *name = chain->stages[i].spec->name;
+        struct buffer value;
+
+        buffer_init(&value, SCRIPT_SAVED_BYTES_MAX);
+        atomic_store_explicit(&chain->now, name, memory_order_relaxed);
+        ok = script_module_save(chain->stages[i].module, &value, error) || error_wrap(error, "stage %s", name);
+        atomic_store_explicit(&chain->now, NULL, memory_order_relaxed);
+        if (ok && value.size) {
+            saved_put(saved, str_of(name));
+            saved_put(saved, buffer_str(&value));
+        }
+        buffer_release(&value);
+    }
+    if (ok && saved->failed)
+        ok = error_set(error, ERROR_SCRIPT, "there is no memory for what the stages' save() give");
+    return ok;
+}
+
+static bool open_stage(struct chain *chain, const struct job *job, const struct job_stage *spec, struct str saved,
+                       struct report *report, struct error *error)
 {
     struct complainer complainer = {.report = report, .spec = spec};
     bool lua = strcmp(spec->kind, "lua") == 0;
@@ -94,6 +150,8 @@ static bool open_stage(struct chain *chain, const struct job_stage *spec, struct
         .job = chain->job->name,
         .topic = chain->job->source.topic,
         .execute_time_ms = chain->job->execute_time_ms,
+        .files = job->files,
+        .saved = saved_of(saved, spec->name),
         .complain = complain,
         .complain_arg = &complainer,
     };
@@ -113,6 +171,12 @@ static bool open_stage(struct chain *chain, const struct job_stage *spec, struct
 
 bool chain_open(struct chain **chain_out, const struct job *job, struct report *report, struct log *log, struct error *error)
 {
+    return chain_open_saved(chain_out, job, STR_NONE, report, log, error);
+}
+
+bool chain_open_saved(struct chain **chain_out, const struct job *job, struct str saved, struct report *report, struct log *log,
+                      struct error *error)
+{
     bool ok = true;
     struct chain *chain = xcalloc(1, sizeof(*chain));
     struct script_limits limits = {(size_t)int64_max(job->runtime.lua_memory_max, 0), job->runtime.lua_instructions_max};
@@ -127,7 +191,7 @@ bool chain_open(struct chain **chain_out, const struct job *job, struct report *
     chain->state = script_state_new(&limits, log);
     ok = decoder_open(&chain->decoder, job, chain->zone, report, error);
     for (size_t i = 0; (ok || report) && i < job->stage_count; i++) {
-        if (open_stage(chain, &job->stages[i], report, &mistake))
+        if (open_stage(chain, job, &job->stages[i], saved, report, &mistake))
             continue;
         if (ok)
             *error = mistake; /* the first one; the report gets all */

@@ -15,6 +15,11 @@ struct chain;
  * the first mistake is the error. */
 bool chain_open(struct chain **chain_out, const struct job *job, struct report *report, struct log *log,
                 struct error *error) MUST_USE;
+/* The same, and each stage gets what the one of its name in `saved` has left (chain_save). */
+bool chain_open_saved(struct chain **chain_out, const struct job *job, struct str saved, struct report *report, struct log *log,
+                      struct error *error) MUST_USE;
+/* What all stages' save() give, appended, for the chain of another version. */
+bool chain_save(struct chain *chain, struct buffer *saved, struct error *error) MUST_USE;
 void chain_free(struct chain *chain);
 /* Decoder and all stages over one batch that has just begun. False: the batch cannot go on (a stage stopped it); error names
  * stage and row. */
