@@ -39,6 +39,7 @@ void dirty_format(const struct batch *batch, const struct dirty_origin *origin, 
         append_time(lines, wall_ms);
         append_member(lines, "job", str_of(origin->job));
         append_member(lines, "version", STR(LUADUCT_VERSION));
+        append_member(lines, "code", origin->code ? str_of(origin->code) : STR_NONE);
         append_member(lines, "topic", str_of(origin->topic));
         append_member(lines, "topic_id", str_of(origin->topic_id));
         buffer_print(lines, ",\"partition\":%d,\"offset\":%lld,\"index\":%u,\"timestamp\":%lld", batch->partition,

@@ -63,7 +63,7 @@ static void print_handle(void *handle, struct buffer *text)
 
 static void lines_hold_all_that_is_needed_to_run_them_again(void **state)
 {
-    static const struct dirty_origin origin = {"job \"x\"", "orders", NULL};
+    static const struct dirty_origin origin = {"job \"x\"", "orders", NULL, "abcdef012345"};
     struct batch *batch = batch_new(4 << 20);
     struct message messages[] = {
         {.key = STR("k"), .value = STR("{\"a\":\"\n\"}"), .offset = 40, .timestamp_ms = 5},
