@@ -39,12 +39,17 @@ void batch_clear(struct batch *batch)
 {
     if (batch->release && batch->message_count)
         batch->release(batch->handles, batch->message_count);
-    arena_clear(&batch->arena);
     batch->sequence = 0;
     batch->partition = -1;
     batch->offset_first = batch->offset_next = 0;
     batch->bytes = 0;
     batch->message_count = 0;
+    batch_restart(batch);
+}
+
+void batch_restart(struct batch *batch)
+{
+    arena_clear(&batch->arena);
     batch->row_count = 0;
     batch->row_message = batch->row_index = batch->index_next = batch->row_source = NULL;
     batch->operation = NULL;

@@ -115,6 +115,9 @@ void batch_free(struct batch *batch); /* clears first */
 /* Releases the messages and forgets everything but the pages. */
 void batch_clear(struct batch *batch);
 
+/* Forgets all but the messages, which can then be run anew (batch_begin). */
+void batch_restart(struct batch *batch);
+
 /* The source adds messages one by one (room is the caller's check: message_count < BATCH_ROWS_MAX). */
 void batch_add_message(struct batch *batch, const struct message *message, void *handle);
 /* After the last message: rows, selection, and the source fields `builtins` (a bit per enum batch_builtin) that the job names.

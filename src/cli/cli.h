@@ -8,6 +8,7 @@
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
 
 int cli_run(int argc, char **argv);
+int cli_reload(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_columns(int argc, char **argv);
 int cli_preview(int argc, char **argv);

@@ -56,6 +56,7 @@ static bool load_job(struct engine *engine, const char *job_path, const char *da
 
     memset(engine, 0, sizeof(*engine));
     engine->report = report_new();
+    engine->datasources_path = datasources_path;
     if (!job_load(&engine->job, job_path, datasources_path, engine->report))
         return false;
     job = engine->job;
@@ -238,6 +239,8 @@ bool engine_open(struct engine *engine, int64_t records_max, const struct kafka_
         .dirty = engine->dirty,
         .stats = &engine->stats,
         .table = engine->table,
+        .reloads = true,
+        .datasources_path = engine->datasources_path,
         .records_max = records_max,
         .monotonic_ms = clock_monotonic_ms,
         .wall_ms = clock_wall_ms,

@@ -24,6 +24,7 @@ struct engine {
     struct mc_schema create_schema; /* of the table that the job makes; for commands that ask, of the one that is there */
     bool has_create_schema;
     char *table; /* project.schema.table */
+    const char *datasources_path; /* as the command line has it; may be NULL */
 
     struct metrics *metrics;
     struct stats stats;

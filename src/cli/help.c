@@ -14,6 +14,7 @@ static const char usage[] =
     "  luaduct run JOB.yaml                 run it in the foreground; Ctrl-C flushes and commits what was read;\n"
     "                                       failures that may heal restart it (--no-restart: they do not);\n"
     "                                       --first: it never ran; --until end | TIME | PARTITION:OFFSET,...: ends there\n"
+    "  luaduct reload JOB.yaml              the running job takes changed stages and Lua files, when they stand the trial\n"
     "  luaduct sample JOB.yaml              takes some records out of the topic into a file; --from WHERE --records N\n"
     "  luaduct preview JOB.yaml --stage NAME --sample FILE   what one stage does with them, row by row; --rows FILE:\n"
     "                                       with rows typed by hand\n"

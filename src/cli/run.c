@@ -27,6 +27,11 @@ static void stop_hub(void *arg)
     hub_stop(arg);
 }
 
+static void reload_hub(void *arg)
+{
+    hub_reload(arg);
+}
+
 /* The other side may come back, another owner may go, and a stuck script may have met a rare record beside other work; all else
  * needs a person. */
 static int failure_status(const struct error *error, bool stuck, char *reason)
@@ -114,7 +119,7 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
     int status = EXIT_OK;
     bool ok, finished;
 
-    signals_start(stop_hub, engine->hub);
+    signals_start(stop_hub, reload_hub, engine->hub);
     progress = progress_start(&engine->stats, engine->log);
     ok = hub_run(engine->hub, engine->report, &error);
     progress_stop(progress);
@@ -129,7 +134,7 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
     if (hub_stuck(engine->hub)) {
         /* A thread that cannot be joined: nothing may be freed under it. */
         log_stop();
-        _exit(status ? status : EXIT_FAILED);
+        _exit(ok || status ? status : EXIT_FAILED);
     }
     finished = ok && hub_finished(engine->hub);
     log_info(engine->log, "%s read=%" PRId64 " written=%" PRId64 " filtered=%" PRId64 " dirty=%" PRId64 " expanded=%" PRId64,

@@ -356,7 +356,7 @@ static int run(struct sample_command *command)
                   command->path);
         return told(&error);
     }
-    signals_start(stop_take, take);
+    signals_start(stop_take, NULL, take);
     if (!take_open(command, &error) || !sample_take(take, &error))
         status = told(&error);
     signals_end();

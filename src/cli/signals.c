@@ -13,14 +13,18 @@ static sigset_t awaited;
 static pthread_t thread;
 static bool thread_runs;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static void (*stop_call)(void *arg); /* guarded by lock */
-static void *stop_arg;               /* guarded by lock */
+/* guarded by lock */
+static void (*stop_call)(void *arg);
+static void (*reload_call)(void *arg);
+static void *call_arg;
 
 void signals_block(void)
 {
     sigemptyset(&awaited);
     sigaddset(&awaited, SIGINT);
     sigaddset(&awaited, SIGTERM);
+    if (!isatty(STDERR_FILENO))
+        sigaddset(&awaited, SIGHUP);
     sigaddset(&awaited, SIGUSR2); /* signals_end wakes the thread with it */
     pthread_sigmask(SIG_BLOCK, &awaited, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -40,7 +44,9 @@ static void *thread_main(void *arg UNUSED)
             pthread_mutex_unlock(&lock);
             return NULL;
         }
-        if (number != SIGUSR2) {
+        if (number == SIGHUP && reload_call) {
+            reload_call(call_arg);
+        } else if (number != SIGUSR2) {
             if (++count == 2) {
                 static const char text[] =
                     "luaduct: second signal: ending at once; what was not committed is read again at the next start\n";
@@ -49,16 +55,17 @@ static void *thread_main(void *arg UNUSED)
                     _exit(1);
                 _exit(1);
             }
-            stop_call(stop_arg);
+            stop_call(call_arg);
         }
         pthread_mutex_unlock(&lock);
     }
 }
 
-void signals_start(void (*stop)(void *arg), void *arg)
+void signals_start(void (*stop)(void *arg), void (*reload)(void *arg), void *arg)
 {
     stop_call = stop;
-    stop_arg = arg;
+    reload_call = reload;
+    call_arg = arg;
     thread_runs = true;
     xthread_create(&thread, thread_main, NULL, "signals");
 }

@@ -31,6 +31,7 @@ struct epochs *epochs_new(const struct epochs_options *options)
     uint64_t run;
 
     epochs->options = *options;
+    epochs->dirty_max = options->job->dirty.max;
     epochs->number_next = 1;
     epochs->dirty_reasons = dirty_reasons_new();
     epochs->record_bytes_fixed = position_bytes_fixed(&options->owner);

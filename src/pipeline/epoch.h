@@ -78,6 +78,8 @@ bool epochs_take(struct epochs *epochs, struct work *work, int64_t now_ms, int64
 struct work *epochs_next_pack(struct epochs *epochs);
 /* The largest target is packed before it is full, because memory is short. */
 bool epochs_pack_early(struct epochs *epochs);
+/* How many dirty rows this run may have from now on; -1: unlimited. What the job says until then. */
+void epochs_set_dirty_max(struct epochs *epochs, int64_t dirty_max);
 bool epochs_sink_event(struct epochs *epochs, const struct sink_event *event, struct error *error) MUST_USE;
 
 /* --- time --- */

@@ -158,6 +158,7 @@ struct epochs {
 
     struct counts counts;
     int64_t dirty_finished;
+    int64_t dirty_max; /* -1: unlimited */
     struct dirty_reasons *dirty_reasons; /* of finished epochs */
     bool dirty_said;
     int64_t last_timestamp_ms;

@@ -157,10 +157,14 @@ static struct cover *cover_for(struct epochs *epochs, struct epoch *epoch, const
     return cover;
 }
 
+void epochs_set_dirty_max(struct epochs *epochs, int64_t dirty_max)
+{
+    epochs->dirty_max = dirty_max;
+}
+
 /* Dirty rows: written now, durable before the epoch is prepared; the limit stops the job. */
 static bool take_dirty(struct epochs *epochs, struct epoch *epoch, struct segment *segment, int64_t wall_ms, struct error *error)
 {
-    const struct job *job = epochs->options.job;
     int64_t rows = epochs->dirty_finished;
     struct dirty_reasons *reasons;
     struct buffer text;
@@ -183,7 +187,7 @@ static bool take_dirty(struct epochs *epochs, struct epoch *epoch, struct segmen
         return error_wrap(error, "dirty store");
     for (size_t i = 0; i < epochs->count; i++)
         rows += epochs->list[i]->dirty_rows;
-    if (job->dirty.max < 0 || rows <= job->dirty.max)
+    if (epochs->dirty_max < 0 || rows <= epochs->dirty_max)
         return true;
     if (!dirty_sync(epochs->options.dirty, error))
         return error_wrap(error, "dirty store");
@@ -196,7 +200,7 @@ static bool take_dirty(struct epochs *epochs, struct epoch *epoch, struct segmen
     dirty_reasons_print(reasons, 5, &text);
     dirty_reasons_free(reasons);
     error_set(error, ERROR_FATAL, "%" PRId64 " dirty rows are more than dirty.max (%" PRId64 "): %s; they are in %s", rows,
-              job->dirty.max, buffer_text(&text), dirty_place(epochs->options.dirty));
+              epochs->dirty_max, buffer_text(&text), dirty_place(epochs->options.dirty));
     buffer_release(&text);
     return false;
 }

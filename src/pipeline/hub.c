@@ -30,6 +30,9 @@ struct hub *hub_new(const struct hub_options *options)
 
     hub->options = *options;
     hub->ready_tail = &hub->ready_first;
+    hub->code = code_new(options->job, true);
+    hub->log_level = options->job->log.level;
+    pthread_mutex_init(&hub->reload_lock, NULL);
     return hub;
 }
 
@@ -42,6 +45,11 @@ void hub_free(struct hub *hub)
         worker_free(hub->workers[i]);
     free(hub->workers);
     free(hub->worker_progress_ms);
+    free(hub->has);
+    code_drop(hub->code);
+    code_drop(hub->proven);
+    samples_free(hub->samples);
+    pthread_mutex_destroy(&hub->reload_lock);
     hub_lanes_free(hub);
     epochs_free(hub->epochs);
     free(hub);
@@ -132,9 +140,11 @@ static bool start_workers(struct hub *hub, struct error *error)
     const struct job *job = hub->options.job;
     struct worker_options options = {
         .job = job,
+        .code = hub->code,
         .schema = &hub->options.sink->schema,
         .topic_id = hub->topic_id,
         .record_bytes_max = epochs_record_room(hub->epochs),
+        .monotonic_ms = hub->options.monotonic_ms,
         .wall_ms = hub->options.wall_ms,
         .log = hub->options.worker_log ? hub->options.worker_log : hub->options.log,
         .metrics = hub->options.stats->registry,
@@ -145,14 +155,15 @@ static bool start_workers(struct hub *hub, struct error *error)
     hub->inline_worker = job->runtime.workers == 0;
     hub->workers = xcalloc(count, sizeof(*hub->workers));
     hub->worker_progress_ms = xcalloc(count, sizeof(*hub->worker_progress_ms));
+    hub->has = xcalloc(count, sizeof(*hub->has));
     while (hub->worker_count < count) {
         if (!worker_new(&hub->workers[hub->worker_count], &options, error))
             return false;
         hub->worker_count++;
     }
-    hub->keeps_state = worker_keeps_state(hub->workers[0]);
     for (size_t i = 0; i < count && !hub->inline_worker; i++)
         worker_start(hub->workers[i], i + 1, WORKER_DEPTH, wake_hub, hub);
+    hub_reload_start(hub);
     return true;
 }
 
@@ -191,10 +202,11 @@ static bool open_epochs(struct hub *hub, struct error *error)
     hub->state = HUB_RUNNING;
     hub->fed_ms = hub->alone_ms = options->monotonic_ms();
     hub->pause_after_ms = int64_min(PAUSE_AFTER_MS, epochs.revoke_ms_max / 2); /* fetching is also what keeps the membership */
-    log_info(options->log, "job runs topic=%s cluster=%s table=%s delivery=%s workers=%u flush_interval_ms=%" PRId64,
+    log_info(options->log,
+             "job runs topic=%s cluster=%s table=%s delivery=%s workers=%u flush_interval_ms=%" PRId64 " code version=%s",
              options->job->source.topic, source->cluster_id[0] ? source->cluster_id : "-", options->table,
              options->job->delivery == DELIVERY_EXACTLY_ONCE ? "exactly_once" : "at_least_once", options->job->runtime.workers,
-             options->job->runtime.flush_interval_ms);
+             options->job->runtime.flush_interval_ms, hub->code->version);
     return true;
 }
 
@@ -463,13 +475,17 @@ static bool take_sink_events(struct hub *hub, struct report *report, bool *moved
 
 /* --- workers --- */
 
-static bool take_result(struct hub *hub, struct work *work, int64_t now_ms, struct error *error)
+static bool take_result(struct hub *hub, struct work *work, size_t index, int64_t now_ms, struct error *error)
 {
-    bool ok;
+    bool data = work->kind == WORK_BATCH || work->kind == WORK_PACK;
+    bool ok = true;
 
     if (work->kind == WORK_BATCH)
         hub->batches_out--;
-    ok = epochs_take(hub->epochs, work, now_ms, hub->options.wall_ms(), error);
+    if (work->kind != WORK_PACK)
+        ok = hub_reload_took(hub, work, index, error);
+    if (data)
+        ok = epochs_take(hub->epochs, work, now_ms, hub->options.wall_ms(), error) && ok;
     hub_work_give_back(hub, work);
     return ok;
 }
@@ -482,7 +498,7 @@ static bool take_results(struct hub *hub, bool *moved, int64_t now_ms, struct er
         while ((work = worker_try_take(hub->workers[i]))) {
             *moved = true;
             hub->worker_progress_ms[i] = now_ms;
-            if (!take_result(hub, work, now_ms, error))
+            if (!take_result(hub, work, i, now_ms, error))
                 return false;
         }
         if (worker_load(hub->workers[i]) && now_ms - hub->worker_progress_ms[i] > steps_stuck_ms(STUCK_MS)) {
@@ -496,6 +512,11 @@ static bool take_results(struct hub *hub, bool *moved, int64_t now_ms, struct er
         }
     }
     return true;
+}
+
+bool hub_has_room(const struct hub *hub, size_t index)
+{
+    return hub->inline_worker || worker_load(hub->workers[index]) < WORKER_DEPTH;
 }
 
 /* The least loaded worker that has room, or the one that a partition is bound to; NULL when there is none. */
@@ -516,17 +537,19 @@ static size_t worker_for(const struct hub *hub, const struct work *work)
     return best;
 }
 
-static bool give(struct hub *hub, struct work *work, size_t index, int64_t now_ms, struct error *error)
+bool hub_give(struct hub *hub, struct work *work, size_t index, int64_t now_ms, struct error *error)
 {
     struct worker *worker = hub->workers[index];
 
     if (work->kind == WORK_BATCH) {
+        if (hub->samples)
+            samples_offer(hub->samples, work->batch, now_ms);
         epochs_give(hub->epochs, work);
         hub->batches_out++;
     }
     if (hub->inline_worker) {
         worker_run(worker, work);
-        return take_result(hub, work, now_ms, error);
+        return take_result(hub, work, index, now_ms, error);
     }
     if (worker_load(worker) == 0)
         hub->worker_progress_ms[index] = now_ms;
@@ -547,7 +570,7 @@ static bool dispatch(struct hub *hub, bool *moved, int64_t now_ms, struct error 
         if (!work)
             break;
         *moved = true;
-        if (!give(hub, work, index, now_ms, error))
+        if (!hub_give(hub, work, index, now_ms, error))
             return false;
     }
     while (hub->ready_first && (index = hub->inline_worker ? 0 : worker_for(hub, hub->ready_first)) != SIZE_MAX) {
@@ -558,7 +581,7 @@ static bool dispatch(struct hub *hub, bool *moved, int64_t now_ms, struct error 
             hub->ready_tail = &hub->ready_first;
         hub->ready_count--;
         *moved = true;
-        if (!give(hub, work, index, now_ms, error))
+        if (!hub_give(hub, work, index, now_ms, error))
             return false;
     }
     return true;
@@ -688,7 +711,7 @@ static bool turn(struct hub *hub, struct report *report, struct error *error)
         moved |= take_rewinds(hub);
         moved |= feed(hub, now_ms);
         watch_memory(hub);
-        if (!dispatch(hub, &moved, now_ms, error) || !epochs_step(hub->epochs, now_ms, options->wall_ms(), error))
+        if (!hub_reload_step(hub, now_ms, &moved, error) || !dispatch(hub, &moved, now_ms, error) || !epochs_step(hub->epochs, now_ms, options->wall_ms(), error))
             return false;
         moved |= take_rewinds(hub);
         /* What the step made due goes out in this turn, not after a wait. */
@@ -720,6 +743,7 @@ bool hub_run(struct hub *hub, struct report *report, struct error *error)
     options->sink->ops->start(options->sink, options->monotonic_ms());
     while (ok && hub->state != HUB_DONE)
         ok = turn(hub, report, error);
+    hub_reload_end(hub);
     if (ok && hub->epochs)
         watch_lag(hub, hub->lag_ms + TICK_MS);
     return ok;

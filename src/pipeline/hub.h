@@ -1,7 +1,7 @@
 /* hub.h: one job at run time: the thread that waits, remembers and decides (design.md, "The hub's loop").
  * It owns the flow: records from the source into batches, batches to workers, chunks and blocks back, blocks to the sink, offsets
  * by the epochs. It never runs Lua (except inline with W = 0) and never waits anywhere but in http_wait. Ownership: borrows all
- * that is in the options. Threads: hub_run is the hub's thread; hub_stop may be called from any thread (signals arrive
+ * that is in the options. Threads: hub_run is the hub's thread; hub_stop and hub_reload may be called from any thread (signals arrive
  * on a thread of their own, cli/signals.h). */
 #ifndef LUADUCT_PIPELINE_HUB_H
 #define LUADUCT_PIPELINE_HUB_H
@@ -26,6 +26,9 @@ struct hub_options {
     struct dirty_store *dirty;
     struct stats *stats;
     const char *table;         /* project.schema.table, for the positions */
+    bool reloads;              /* takes new code while it runs (reloader.h); the next two are for that */
+    const char *datasources_path; /* as for job_load */
+    bool (*reload_test)(const struct job *job, struct log *log, struct error *error); /* shadow.h; may be NULL */
     int64_t records_max;       /* stop fetching after so many records and drain; -1: never */
     int64_t (*monotonic_ms)(void);
     int64_t (*wall_ms)(void);
@@ -41,6 +44,8 @@ void hub_free(struct hub *hub);
  * error ends it; then nothing that is not in the target has had its offset moved. `report` gets what route_check finds. */
 bool hub_run(struct hub *hub, struct report *report, struct error *error) MUST_USE;
 void hub_stop(struct hub *hub);
+/* Looks whether there is new code, now; any thread. */
+void hub_reload(struct hub *hub);
 bool hub_stuck(const struct hub *hub);
 /* The source had an end, and everything before it is done. */
 bool hub_finished(const struct hub *hub);

@@ -1,4 +1,4 @@
-/* hub_internal.h: what the files of the hub share: its state, and the batches that fill (hub_lanes.c). */
+/* hub_internal.h: what the files of the hub share: its state, the batches that fill (hub_lanes.c), and new code (hub_reload.c). */
 #ifndef LUADUCT_PIPELINE_HUB_INTERNAL_H
 #define LUADUCT_PIPELINE_HUB_INTERNAL_H
 
@@ -6,6 +6,7 @@
 
 #include "pipeline/epoch.h"
 #include "pipeline/hub.h"
+#include "pipeline/reloader.h"
 #include "pipeline/worker.h"
 
 enum { HUB_FETCH_ROOM = 1024 };
@@ -19,6 +20,12 @@ struct lane {
     int64_t opened_ms; /* when filling got its first message */
 };
 
+/* The code that a worker has, as far as its work came back; alive as long as the worker has it. */
+struct worker_has {
+    struct code *now, *proven;
+    bool busy; /* a message about code is on its way */
+};
+
 struct hub {
     struct hub_options options;
     enum hub_state state;
@@ -30,6 +37,7 @@ struct hub {
     bool inline_worker;
     bool keeps_state;
     int64_t *worker_progress_ms;
+    struct worker_has *has; /* per worker */
     bool stuck;
 
     struct lane *lanes;
@@ -59,6 +67,19 @@ struct hub {
 
     atomic_bool stop_wanted;
 
+    struct code *code;       /* that is to run; a reference, as the next one */
+    struct code *proven;     /* while `code` is on probation: the one before */
+    int log_level;           /* that code set */
+    bool swapping;           /* `code` is not in all workers yet, and the reloader waits for an answer */
+    char swap_said[200];
+    int64_t swap_ms_max;
+    int64_t probation_until_ms;
+    int64_t probation_batches;
+    bool reload_stuck_said;
+    struct samples *samples; /* NULL: nothing is reloaded */
+    pthread_mutex_t reload_lock;
+    struct reloader *reloader; /* set and reset under the lock, by the hub's thread */
+
     struct message messages[HUB_FETCH_ROOM];
     int32_t partitions[HUB_FETCH_ROOM];
     void *handles[HUB_FETCH_ROOM];
@@ -76,5 +97,16 @@ bool hub_lanes_close(struct hub *hub, int64_t now_ms);
 /* Throws away what was read of the partition and is not at a worker yet. */
 void hub_lanes_drop(struct hub *hub, int32_t partition);
 void hub_lanes_free(struct hub *hub);
+
+/* hub.c. Room: the worker takes one more piece of work. */
+bool hub_has_room(const struct hub *hub, size_t index);
+bool hub_give(struct hub *hub, struct work *work, size_t index, int64_t now_ms, struct error *error) MUST_USE;
+
+/* hub_reload.c */
+void hub_reload_start(struct hub *hub); /* once the workers are there */
+void hub_reload_end(struct hub *hub);   /* before they go */
+bool hub_reload_step(struct hub *hub, int64_t now_ms, bool *moved, struct error *error) MUST_USE;
+/* A message came back, or a batch: what it says about the code of its worker. */
+bool hub_reload_took(struct hub *hub, struct work *work, size_t index, struct error *error) MUST_USE;
 
 #endif

@@ -38,7 +38,7 @@ static struct work *work_take(struct hub *hub)
 /* Keeps the struct for the next batch. */
 void hub_work_give_back(struct hub *hub, struct work *work)
 {
-    if (work->kind == WORK_PACK) {
+    if (work->kind != WORK_BATCH) {
         work_free(work);
         return;
     }

@@ -63,16 +63,42 @@ void stats_init(struct stats *stats, struct metrics *registry)
          "How long the last epoch took from closing to finished.", true},
         {&stats->requests, METRIC_COUNTER, "luaduct_requests_total", "Requests sent to the service.", false},
         {&stats->retries, METRIC_COUNTER, "luaduct_request_retries_total", "Requests sent again.", false},
+        {&stats->swap_seconds_milli, METRIC_GAUGE, "luaduct_swap_seconds",
+         "How long a worker stood still at most when new code was swapped in last.", true},
         {&stats->throttled, METRIC_COUNTER, "luaduct_throttled_total", "Answers 429 of the service.", false},
+    };
+
+    const struct {
+        struct metric **metric;
+        const char *result;
+    } reloads[] = {
+        {&stats->reloads_accepted, "accepted"},
+        {&stats->reloads_refused, "refused"},
+        {&stats->reloads_reverted, "reverted"},
     };
 
     stats->registry = registry;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         *rows[i].metric = metrics_add(registry, rows[i].kind, rows[i].name, rows[i].help, NULL, NULL, rows[i].milli);
+    for (size_t i = 0; i < COUNT_OF(reloads); i++)
+        *reloads[i].metric = metrics_add(registry, METRIC_COUNTER, "luaduct_reloads_total",
+                                         "New code: taken, refused, or taken back while it was on probation.", "result",
+                                         reloads[i].result, false);
     for (size_t i = 0; i < QUOTA_KINDS; i++)
         stats->quota_waits[i] =
             metrics_add(registry, METRIC_COUNTER, "luaduct_quota_waits_total",
                         "Calls that waited for the service's limits of the table.", "kind", quota_names[i], false);
+}
+
+void stats_set_version(struct stats *stats, const char *version)
+{
+    static const char help[] = "1; the label is the hash of the stages and Lua files that run now.";
+
+    if (!stats->version)
+        stats->version = metrics_add(stats->registry, METRIC_GAUGE, "luaduct_code_version", help, "version", version, false);
+    else
+        metrics_relabel(stats->registry, stats->version, version);
+    metric_set(stats->version, 1);
 }
 
 static void add_dirty(struct stats *stats, const char *stage, const char *column, uint64_t count)

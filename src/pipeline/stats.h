@@ -20,9 +20,13 @@ struct stats {
     struct metric *partitions_open, *uploads, *blocks_waiting, *memory, *lua_memory, *paused, *assigned;
     struct metric *lag_records, *lag_seconds_milli, *flush_seconds_milli;
     struct metric *requests, *retries, *throttled;
+    struct metric *reloads_accepted, *reloads_refused, *reloads_reverted, *swap_seconds_milli;
+    struct metric *version; /* 1; its label is the hash */
 };
 
 void stats_init(struct stats *stats, struct metrics *registry);
+/* The code that runs now. */
+void stats_set_version(struct stats *stats, const char *version);
 /* Dirty rows by stage and column. A column gets its metric with its first dirty row. */
 void stats_add_dirty(struct stats *stats, const struct dirty_reasons *reasons);
 

@@ -19,6 +19,13 @@ void work_free(struct work *work)
     segments_free(work->segments);
     chunks_free(work->chunks);
     block_free(work->block);
+    code_drop(work->code);
+    while (work->retired) {
+        struct runner *runner = work->retired;
+
+        work->retired = runner->next;
+        runner_free(runner);
+    }
     free(work);
 }
 

@@ -4,6 +4,7 @@
 #define LUADUCT_PIPELINE_WORK_H
 
 #include "batch/batch.h"
+#include "pipeline/code.h"
 #include "dirty/dirty.h"
 #include "sink/sink.h"
 
@@ -72,6 +73,11 @@ size_t segment_bytes(const struct segment *segment); /* of its chunks and dirty 
 enum work_kind {
     WORK_BATCH, /* hub -> worker: batch with messages; back: segments, the batch cleared */
     WORK_PACK,  /* hub -> worker: chunks of one table partition; back: block */
+    /* Another version of the code; what runs no more comes back as `retired`. Each goes by the worker's queue, so that a batch is
+     * processed by one version as a whole. */
+    WORK_SWAP,   /* hub -> worker: code, which is opened with what the stages of the one before it save */
+    WORK_REVERT, /* hub -> worker: code, which is not to run any more: the proven one runs again */
+    WORK_PROVE,  /* hub -> worker: code, which stays: the one before it is not needed any more */
 };
 
 struct work {
@@ -93,6 +99,12 @@ struct work {
     void *target; /* the epoch's: which table partition */
     struct block *block;
 
+    /* WORK_SWAP, WORK_REVERT, WORK_PROVE */
+    struct code *code; /* a reference */
+
+    struct runner *retired; /* SWAP, REVERT, PROVE, BATCH: a list */
+    bool reverted;          /* BATCH: the version on probation failed and the proven one did not; error says at what */
+    int64_t took_ms;        /* SWAP: how long the worker stood still */
     bool ok;
     struct error error;
 };

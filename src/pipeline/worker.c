@@ -3,19 +3,17 @@
  * the compressor one after the other. */
 #include "pipeline/worker.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "maxcompute/compress.h"
 #include "pipeline/position.h"
-#include "route/route.h"
 #include "util/crc32c.h"
 
 struct worker {
     struct worker_options options;
-    struct chain *chain;
-    struct route *route;
+    _Atomic(struct runner *) now; /* the hub asks it for the stage that runs; runners are freed by the hub's side only */
+    struct runner *proven;        /* the one to go back to while `now` is on probation; else NULL */
     struct compressor *compressor;
     struct dirty_origin origin;
     struct buffer records, crcs; /* scratch of the work in hand */
@@ -46,17 +44,17 @@ bool worker_new(struct worker **worker_out, const struct worker_options *options
 {
     const struct job *job = options->job;
     struct worker *worker = xcalloc(1, sizeof(*worker));
+    struct runner *first;
     bool ok = false;
 
     worker->options = *options;
-    worker->origin = (struct dirty_origin){job->name, job->source.topic, options->topic_id};
+    worker->origin = (struct dirty_origin){job->name, job->source.topic, options->topic_id, NULL};
     buffer_init(&worker->records, (size_t)job->runtime.memory_max);
     buffer_init(&worker->crcs, (size_t)job->runtime.memory_max);
-    if (!chain_open(&worker->chain, job, NULL, options->log, error))
+    if (!runner_open(&first, options->code, options->schema, STR_NONE, options->log, error))
         goto out;
-    if (!route_open(&worker->route, job, options->schema, chain_state(worker->chain), options->log, error))
-        goto out;
-    script_state_count(chain_state(worker->chain), options->metrics);
+    script_state_count(chain_state(first->chain), options->metrics);
+    worker->now = first;
     worker->compressor = compressor_new(worker_compression(job));
     *worker_out = worker;
     worker = NULL;
@@ -80,8 +78,8 @@ void worker_free(struct worker *worker)
         queue_release(&worker->in);
         queue_release(&worker->out);
     }
-    route_free(worker->route);
-    chain_free(worker->chain);
+    runner_free(worker->now);
+    runner_free(worker->proven);
     compressor_free(worker->compressor);
     buffer_release(&worker->records);
     buffer_release(&worker->crcs);
@@ -239,17 +237,13 @@ static bool too_wide(const struct worker *worker, const struct routed *routed, s
     return bytes > worker->options.record_bytes_max;
 }
 
-static bool run_batch(struct worker *worker, struct work *work)
+static bool run_with(struct worker *worker, struct runner *runner, struct work *work)
 {
     struct batch *batch = work->batch;
     struct segment *segment;
     struct routed routed;
 
-    if (!batch_begin(batch, worker->options.job->source.fields))
-        return error_set(&work->error, ERROR_FATAL,
-                         "a batch of %u records (%lld bytes) does not fit into its memory; lower runtime.batch_rows",
-                         batch->message_count, (long long)batch->bytes);
-    if (!chain_process(worker->chain, batch, &work->error) || !route_batch(worker->route, batch, &routed, &work->error))
+    if (!runner_run(runner, batch, &routed, &work->error))
         return false;
     if (too_wide(worker, &routed, work->id_bytes)) {
         if (!cut_segments(worker, batch, &routed, work))
@@ -270,6 +264,7 @@ static bool run_batch(struct worker *worker, struct work *work)
     }
     if (batch->dirty_count) {
         segment->dirty_lines.bytes_max = (size_t)worker->options.job->runtime.memory_max;
+        worker->origin.code = runner->code->version;
         dirty_format(batch, &worker->origin, worker->options.wall_ms(), &segment->dirty_lines);
         if (segment->dirty_lines.failed)
             return error_set(&work->error, ERROR_FATAL,
@@ -279,6 +274,91 @@ static bool run_batch(struct worker *worker, struct work *work)
         dirty_reasons_add(segment->dirty_reasons, batch);
     }
     return true;
+}
+
+static void retire(struct work *work, struct runner *runner)
+{
+    runner->next = work->retired;
+    work->retired = runner;
+}
+
+static uint64_t failures_of(const struct runner *runner, const char **first_out)
+{
+    return script_state_failures(chain_state(runner->chain), first_out);
+}
+
+static void revert(struct worker *worker, struct work *work)
+{
+    retire(work, worker->now);
+    worker->now = worker->proven;
+    worker->proven = NULL;
+}
+
+/* The version on probation did not get through the batch without errors. That is no fault of it when the proven one does no
+ * better; what it makes of the batch is in segments already, apart from the batch's memory, and is taken then. */
+static bool run_proven(struct worker *worker, struct work *work, bool ok, uint64_t failures, const char *failure)
+{
+    struct segment *segments = work->segments;
+    struct error error = work->error;
+    const char *text;
+    bool proven_ok;
+
+    if (ok)
+        error_set(&error, ERROR_SCRIPT, "%s", failure);
+    work->segments = NULL;
+    batch_restart(work->batch);
+    script_state_failures_clear(chain_state(worker->proven->chain));
+    proven_ok = run_with(worker, worker->proven, work);
+    if (proven_ok && (!ok || failures_of(worker->proven, &text) < failures)) {
+        segments_free(segments);
+        work->error = error;
+        work->reverted = true;
+        revert(worker, work);
+        return true;
+    }
+    segments_free(work->segments);
+    work->segments = segments;
+    work->error = error;
+    return ok;
+}
+
+static bool run_batch(struct worker *worker, struct work *work)
+{
+    struct runner *now = worker->now;
+    const char *failure;
+    uint64_t failures;
+    bool ok;
+
+    if (!worker->proven)
+        return run_with(worker, now, work);
+    script_state_failures_clear(chain_state(now->chain));
+    ok = run_with(worker, now, work);
+    failures = failures_of(now, &failure);
+    return ok && !failures ? true : run_proven(worker, work, ok, failures, failure);
+}
+
+/* The proven one stays with a second version that comes while the first is on probation. */
+static bool run_swap(struct worker *worker, struct work *work)
+{
+    int64_t started_ms = worker->options.monotonic_ms();
+    struct runner *next = NULL;
+    struct buffer saved;
+    bool ok;
+
+    buffer_init(&saved, 2 * SCRIPT_SAVED_BYTES_MAX);
+    ok = runner_save(worker->now, &saved, &work->error) &&
+         runner_open(&next, work->code, worker->options.schema, buffer_str(&saved), worker->options.log, &work->error);
+    buffer_release(&saved);
+    if (ok) {
+        script_state_count(chain_state(next->chain), worker->options.metrics);
+        if (worker->proven)
+            retire(work, worker->now);
+        else
+            worker->proven = worker->now;
+        worker->now = next;
+    }
+    work->took_ms = worker->options.monotonic_ms() - started_ms;
+    return ok;
 }
 
 /* Small chunks are joined before they are compressed: isa-l looks for matches within what it is given at once, so pieces of some
@@ -341,29 +421,56 @@ static bool run_pack(struct worker *worker, struct work *work)
 
 void worker_run(struct worker *worker, struct work *work)
 {
-    if (work->kind == WORK_PACK) {
+    struct runner *now = worker->now;
+
+    work->ok = true;
+    switch (work->kind) {
+    case WORK_PACK:
         work->ok = run_pack(worker, work);
         return;
+    case WORK_BATCH:
+        work->ok = run_batch(worker, work);
+        /* Messages are let go here, on the worker's thread, so that the hub does not pay for it. */
+        batch_clear(work->batch);
+        break;
+    case WORK_SWAP:
+        work->ok = run_swap(worker, work);
+        break;
+    case WORK_REVERT:
+        if (worker->proven && now->code == work->code)
+            revert(worker, work);
+        break;
+    case WORK_PROVE:
+        if (worker->proven && now->code == work->code) {
+            retire(work, worker->proven);
+            worker->proven = NULL;
+        }
+        break;
     }
-    work->ok = run_batch(worker, work);
-    /* Messages are let go here, on the worker's thread, so that the hub does not pay for it. */
-    batch_clear(work->batch);
-    atomic_store_explicit(&worker->lua_memory, script_state_memory(chain_state(worker->chain)), memory_order_relaxed);
+    now = worker->now;
+    atomic_store_explicit(&worker->lua_memory,
+                          script_state_memory(chain_state(now->chain)) +
+                              (worker->proven ? script_state_memory(chain_state(worker->proven->chain)) : 0),
+                          memory_order_relaxed);
 }
 
 bool worker_keeps_state(const struct worker *worker)
 {
-    return chain_keeps_state(worker->chain);
+    struct runner *now = worker->now;
+
+    return chain_keeps_state(now->chain);
 }
 
 const char *worker_stage_now(const struct worker *worker)
 {
-    return chain_stage_now(worker->chain);
+    struct runner *now = worker->now;
+
+    return chain_stage_now(now->chain);
 }
 
 const struct chain *worker_chain(const struct worker *worker)
 {
-    return worker->chain;
+    return worker->now->chain;
 }
 
 size_t worker_lua_memory(const struct worker *worker)

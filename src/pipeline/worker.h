@@ -1,5 +1,8 @@
 /* worker.h: the part of a job that computes: stages, route, encoding, packing. A pure function of its work: its own Lua state,
- * arena (the batch's) and compressor, nothing shared. Ownership: worker_run works in place; the caller keeps the work. Threads: a
+ * arena (the batch's) and compressor, nothing shared.
+ * Versions: a new one is swapped in between two batches (WORK_SWAP) and is on probation then: the one that ran before, or the last
+ * one that was proven, is kept. When the new one raises Lua errors in a batch, or stops at it, and the kept one does better on the
+ * same batch, its result is the one that counts and the worker goes back to it. Ownership: worker_run works in place; the caller keeps the work. Threads: a
  * worker belongs to one thread at a time; W = 0 calls worker_run from the hub, W = n through worker_start, which gives each a
  * thread and two bounded queues. */
 #ifndef LUADUCT_PIPELINE_WORKER_H
@@ -15,9 +18,11 @@ struct worker;
 
 struct worker_options {
     const struct job *job;
+    struct code *code;              /* the first version; the worker takes a reference */
     const struct mc_schema *schema; /* outlives the worker */
     const char *topic_id;           /* for dirty rows; borrowed */
     size_t record_bytes_max;        /* room for table partitions in one record beside an offset (position.h); 0: unbounded */
+    int64_t (*monotonic_ms)(void);
     int64_t (*wall_ms)(void);
     struct metrics *metrics; /* for what scripts count; may be NULL */
     struct log *log;

@@ -99,6 +99,8 @@ static int job_wait(pid_t pid, const sigset_t *awaited, bool *stopping_out)
         if (number == SIGINT || number == SIGTERM) {
             *stopping_out = true;
             kill(pid, number);
+        } else if (number == SIGHUP) {
+            kill(pid, number);
         }
     }
 }
@@ -155,6 +157,8 @@ int supervisor_run(const struct supervisor_options *options, int (*job)(void *ar
     sigaddset(&awaited, SIGINT);
     sigaddset(&awaited, SIGTERM);
     sigaddset(&awaited, SIGCHLD);
+    if (!isatty(STDERR_FILENO))
+        sigaddset(&awaited, SIGHUP);
     sigprocmask(SIG_BLOCK, &awaited, NULL);
     signal(SIGCHLD, SIG_DFL); /* whoever started us may have had it ignored, and then nothing could be waited for */
     for (unsigned attempt = 0;; attempt++) {

@@ -44,7 +44,8 @@ struct supervisor_options {
 
 /* Runs `job` in a process of its own until it is done, has failed for good, or has failed too often; returns the exit status.
  * `attempt` counts its starts from 0. What `job` returns is that process's exit status, and what it leaves in `reason`
- * (SUPERVISOR_REASON_MAX bytes) is said by the parent. SIGINT and SIGTERM are blocked in both processes: the parent passes each
+ * (SUPERVISOR_REASON_MAX bytes) is said by the parent. SIGINT and SIGTERM (and SIGHUP, where standard error is no terminal)
+ * are blocked in both processes: the parent passes each
  * one on to the job, which waits for them. */
 int supervisor_run(const struct supervisor_options *options, int (*job)(void *arg, unsigned attempt, char *reason), void *arg);
 

@@ -47,6 +47,9 @@ struct scripted_source {
     int64_t last_records;        /* of the last partition, which has fewer; -1: as the others */
     int64_t first_at_last;       /* where partition 0 stood when the last partition's first record was committed; -1: never */
     unsigned idle_fetches;       /* the end is told after so many fetches that found nothing */
+    int64_t hold_at;             /* no partition gives more than so many; -1: all */
+    void (*on_fetch)(void *arg); /* before each fetch, in the hub's thread; NULL: nothing */
+    void *on_fetch_arg;
     bool says_more;              /* deadline says "now" while there are records, as the replay source's does */
     bool paused;
     unsigned pauses;
@@ -142,6 +145,7 @@ static inline uint32_t scripted_give(struct scripted_source *script, int p, stru
     uint32_t count = 0;
 
     while (count < 50 && count < room && script->assigned[p] && script->at[p] < scripted_end(script, p) &&
+           (script->hold_at < 0 || script->at[p] < script->hold_at) &&
            !scripted_stands(script, p)) {
         int64_t number = script->at[p] * SCRIPT_PARTITIONS + p;
         char *text = script->texts[number];
@@ -175,6 +179,8 @@ static inline uint32_t scripted_fetch(struct source *source, struct message *mes
     uint32_t count = 0, before;
     bool done = true;
 
+    if (script->on_fetch)
+        script->on_fetch(script->on_fetch_arg);
     if (script->fail_in_fetches && --script->fail_in_fetches == 0)
         error_set(&scripted_push(script, SOURCE_ERROR)->error, ERROR_FATAL, "failed by the script");
     do {
@@ -349,7 +355,7 @@ static inline struct scripted_source *scripted_source_new(int64_t records)
 
     script->base.ops = &scripted_source_ops;
     script->records = records;
-    script->revoke_after = script->gap_at = script->last_records = script->first_at_last = -1;
+    script->revoke_after = script->hold_at = script->gap_at = script->last_records = script->first_at_last = -1;
     script->end_when_empty = true;
     script->spread = 3;
     script->texts = xcalloc((size_t)records * SCRIPT_PARTITIONS, sizeof(*script->texts));

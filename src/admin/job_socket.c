@@ -1,0 +1,169 @@
+/* job_socket.c */
+#include "admin/job_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { REQUEST_WAIT_MS = 2000, ANSWER_BYTES_MAX = 1 << 20 };
+
+/* The folder's device is part of it: containers on one network may have a job at the same path each. The file itself is not, for
+ * editors put another one in its place. */
+static socklen_t address_make(const char *job_path, unsigned number, struct sockaddr_un *address)
+{
+    const char *slash = strrchr(job_path, '/');
+    char *folder = !slash ? xstrdup(".") : slash == job_path ? xstrdup("/") : xstrndup(job_path, (size_t)(slash - job_path));
+    char *whole = realpath(folder, NULL);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    struct stat status = {0};
+    char *name;
+    int size;
+
+    (void)stat(folder, &status);
+    name = xasprintf("%llu %s/%s", (unsigned long long)status.st_dev, whole ? whole : folder, slash ? slash + 1 : job_path);
+    if (EVP_Digest(name, strlen(name), digest, NULL, EVP_sha256(), NULL) != 1)
+        stop_out_of_memory("the name of a socket");
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    size = snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1, "luaduct/%u/", number);
+    for (size_t i = 0; i < 16; i++)
+        size += snprintf(address->sun_path + 1 + size, sizeof(address->sun_path) - 1 - (size_t)size, "%02x", digest[i]);
+    free(name);
+    free(whole);
+    free(folder);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)size);
+}
+
+/* Of the same user, or root's. */
+static bool peer_allowed(int connection, pid_t *process_out)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return false;
+    *process_out = peer.pid;
+    return peer.uid == geteuid() || peer.uid == 0;
+}
+
+bool job_socket_listen(const char *job_path, int *descriptor_out, struct error *error)
+{
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int reason = errno;
+
+    for (unsigned i = 0; descriptor >= 0 && i < JOB_SOCKET_PROCESSES_MAX; i++) {
+        struct sockaddr_un address;
+        socklen_t size = address_make(job_path, i, &address);
+
+        if (bind(descriptor, (struct sockaddr *)&address, size) == 0 && listen(descriptor, 8) == 0) {
+            *descriptor_out = descriptor;
+            return true;
+        }
+        reason = errno;
+        if (reason != EADDRINUSE)
+            break;
+    }
+    if (descriptor >= 0)
+        close(descriptor);
+    return error_set(error, ERROR_FATAL, "the socket for commands cannot be made: %s", system_reason(reason));
+}
+
+static bool wait_for(int descriptor, short events, int64_t wait_ms)
+{
+    struct pollfd polled = {.fd = descriptor, .events = events};
+    int count;
+
+    do
+        count = poll(&polled, 1, (int)int64_min(wait_ms, INT32_MAX));
+    while (count < 0 && errno == EINTR);
+    return count > 0;
+}
+
+bool job_socket_accept(int descriptor, char request[JOB_SOCKET_REQUEST_MAX], int *connection_out)
+{
+    int connection = accept4(descriptor, NULL, NULL, SOCK_CLOEXEC);
+    size_t size = 0;
+    pid_t process;
+    ssize_t got;
+
+    if (connection < 0)
+        return false;
+    if (!peer_allowed(connection, &process))
+        goto refused;
+    do {
+        if (!wait_for(connection, POLLIN, REQUEST_WAIT_MS))
+            goto refused;
+        got = read(connection, request + size, JOB_SOCKET_REQUEST_MAX - 1 - size);
+        if (got <= 0)
+            goto refused;
+        size += (size_t)got;
+    } while (!memchr(request, '\n', size) && size < JOB_SOCKET_REQUEST_MAX - 1);
+    request[size] = '\0';
+    request[strcspn(request, "\n")] = '\0';
+    *connection_out = connection;
+    return true;
+refused:
+    close(connection);
+    return false;
+}
+
+void job_socket_answer(int connection, struct str text)
+{
+    while (text.size && wait_for(connection, POLLOUT, REQUEST_WAIT_MS)) {
+        ssize_t sent = send(connection, text.data, text.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (sent < 0 && errno != EAGAIN && errno != EINTR)
+            break; /* whoever asked is gone */
+        if (sent > 0)
+            text = str_make(text.data + sent, text.size - (size_t)sent);
+    }
+    close(connection);
+}
+
+static bool answer_read(int connection, int64_t wait_ms, struct buffer *answer)
+{
+    ssize_t got;
+
+    do {
+        if (!wait_for(connection, POLLIN, wait_ms) || !buffer_reserve(answer, 4096))
+            return false;
+        got = read(connection, answer->data + answer->size, 4096);
+        if (got > 0)
+            answer->size += (size_t)got;
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    return got == 0 && answer->size > 0;
+}
+
+unsigned job_socket_ask(const char *job_path, const char *request, int64_t wait_ms,
+                     void (*answered)(void *arg, pid_t process, struct str text), void *arg)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < JOB_SOCKET_PROCESSES_MAX; i++) {
+        int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_un address;
+        socklen_t size = address_make(job_path, i, &address);
+        struct buffer answer;
+        pid_t process;
+
+        if (connection < 0)
+            break;
+        if (connect(connection, (struct sockaddr *)&address, size) == 0 && peer_allowed(connection, &process)) {
+            bool sent = send(connection, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request) &&
+                        send(connection, "\n", 1, MSG_NOSIGNAL) == 1;
+
+            buffer_init(&answer, ANSWER_BYTES_MAX);
+            answered(arg, process, sent && answer_read(connection, wait_ms, &answer) ? buffer_str(&answer) : STR_NONE);
+            buffer_release(&answer);
+            count++;
+        }
+        close(connection);
+    }
+    return count;
+}

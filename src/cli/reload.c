@@ -1,0 +1,72 @@
+/* reload.c: `luaduct reload JOB`: asks the processes that run the job here for a look at its files, and says what came of it. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/job_socket.h"
+#include "cli/cli.h"
+
+enum { ANSWER_MS = 120 * 1000 }; /* trying new code has its own bounds, which are shorter */
+
+struct answers {
+    bool refused, silent;
+};
+
+static void answered(void *arg, pid_t process, struct str text)
+{
+    struct answers *answers = arg;
+    bool refused = text.data && text.data[0] != '+' && text.data[0] != '=';
+
+    if (!text.data) {
+        answers->silent = true;
+        fprintf(stderr, "process %d: no answer; its log says whether new code is stuck in it\n", (int)process);
+        return;
+    }
+    answers->refused |= refused;
+    fprintf(refused ? stderr : stdout, "process %d: %s%.*s\n", (int)process, refused ? "refused, the code before goes on: " : "",
+            (int)text.size - 1, text.data + 1);
+}
+
+static const char usage[] =
+    "usage: luaduct reload JOB.yaml [--force]\n"
+    "  --force  also when more of the newest rows would become dirty than with the code that runs now\n"
+    "The processes that run the job on this machine, as the same user, look at its files at once. New code is checked, and run\n"
+    "beside the old on copies of the newest records; then it takes over between two batches, or is refused with the reason.\n"
+    "Taken are the stages, their Lua files, time_zone, dirty.max, log.level and reload; when another key has changed nothing is.\n"
+    "Exit status: 0 the new code runs (or there is none), 1 it was refused, or no process runs the job, 2 a mistake.\n";
+
+int cli_reload(int argc, char **argv)
+{
+    struct answers answers = {0};
+    const char *job = NULL;
+    bool force = false;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(usage, stdout);
+            return EXIT_OK;
+        }
+        if (strcmp(argv[i], "--force") == 0) {
+            force = true;
+        } else if (argv[i][0] != '-' && !job) {
+            job = argv[i];
+        } else {
+            fprintf(stderr, "luaduct reload: \"%s\" is not understood\n%s", argv[i], usage);
+            return EXIT_CONFIG;
+        }
+    }
+    if (!job) {
+        fprintf(stderr, "luaduct reload: which job?\n%s", usage);
+        return EXIT_CONFIG;
+    }
+    if (access(job, F_OK) != 0) {
+        fprintf(stderr, "luaduct reload: there is no file %s\n", job);
+        return EXIT_CONFIG;
+    }
+    if (!job_socket_ask(job, force ? "reload --force" : "reload", ANSWER_MS, answered, &answers)) {
+        fprintf(stderr, "luaduct reload: no process of this user runs %s here, or it is still connecting; `luaduct run` starts "
+                "it\n", job);
+        return EXIT_FAILED;
+    }
+    return answers.refused || answers.silent ? EXIT_FAILED : EXIT_OK;
+}

@@ -1,0 +1,403 @@
+/* reloader.c: one loop over poll: an eventfd for whatever the hub wants, the control socket, and a tick for the files. */
+#include "pipeline/reloader.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin/job_socket.h"
+#include "util/file.h"
+
+enum {
+    LOOK_MS = 1000,
+    LOOKS_QUIET = 1,   /* looks that have to find the same as the one before */
+    LOOKS_MISSING = 5, /* the same while a file is missing */
+    STUCK_MS = 60 * 1000,
+    STOP_MS = 15 * 1000,
+    NICE = 10, /* trying new code may take its time; records may not */
+};
+
+struct watched {
+    char *path;
+    struct file_stamp tried; /* as it was when code was last tried */
+    struct file_stamp seen;  /* at the last look */
+};
+
+struct reloader {
+    struct reloader_options options;
+    pthread_t thread;
+    struct log *trial; /* what code under trial says */
+    int event;   /* eventfd */
+    int control; /* -1: no command can reach the job */
+
+    /* The thread's own. */
+    struct watched *files;
+    size_t file_count, file_capacity;
+    unsigned quiet;
+    int64_t looked_ms;
+
+    _Atomic int64_t busy_ms; /* since when code is tried; 0: it is not */
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    /* guarded by lock */
+    struct code *running;
+    struct code *offered;
+    struct buffer said; /* of the offer, then of the answer */
+    bool waiting, accepted;
+    struct runner *retired;
+    bool poked, stopping;
+};
+
+/* --- the files --- */
+
+static void watch(struct reloader *reloader, const char *path)
+{
+    for (size_t i = 0; i < reloader->file_count; i++)
+        if (strcmp(reloader->files[i].path, path) == 0)
+            return;
+    XGROW(reloader->files, reloader->file_count, reloader->file_capacity);
+    reloader->files[reloader->file_count++] = (struct watched){.path = xstrdup(path)};
+}
+
+static void watch_all(struct reloader *reloader, struct file_set *files)
+{
+    const char *path;
+    struct str text;
+
+    for (size_t i = 0; file_set_get(files, i, &path, &text); i++)
+        watch(reloader, path);
+}
+
+static void watch_forget(struct reloader *reloader)
+{
+    for (size_t i = 0; i < reloader->file_count; i++)
+        free(reloader->files[i].path);
+    reloader->file_count = 0;
+}
+
+/* Whether there is something new that has settled. */
+static bool look(struct reloader *reloader)
+{
+    static const struct file_stamp none;
+    bool changed = false, moving = false, missing = false;
+
+    for (size_t i = 0; i < reloader->file_count; i++) {
+        struct watched *file = &reloader->files[i];
+        struct file_stamp now;
+
+        file_stamp_get(file->path, &now);
+        changed |= !file_stamp_same(&now, &file->tried);
+        moving |= !file_stamp_same(&now, &file->seen);
+        missing |= file_stamp_same(&now, &none) && !file_stamp_same(&file->tried, &none);
+        file->seen = now;
+    }
+    reloader->quiet = changed && !moving ? reloader->quiet + 1 : 0;
+    return reloader->quiet >= (missing ? LOOKS_MISSING : LOOKS_QUIET);
+}
+
+/* --- trying --- */
+
+static struct code *running_keep(struct reloader *reloader)
+{
+    struct code *running;
+
+    pthread_mutex_lock(&reloader->lock);
+    running = code_keep(reloader->running);
+    pthread_mutex_unlock(&reloader->lock);
+    return running;
+}
+
+/* Gives the code to the hub and waits for what becomes of it. */
+static bool offer(struct reloader *reloader, struct code *code, struct buffer *said)
+{
+    bool accepted;
+
+    pthread_mutex_lock(&reloader->lock);
+    reloader->offered = code;
+    reloader->accepted = false;
+    reloader->waiting = true;
+    buffer_clear(&reloader->said);
+    buffer_append_str(&reloader->said, buffer_str(said));
+    pthread_mutex_unlock(&reloader->lock);
+    reloader->options.wake(reloader->options.wake_arg);
+    pthread_mutex_lock(&reloader->lock);
+    while (reloader->waiting && !reloader->stopping)
+        pthread_cond_wait(&reloader->answered, &reloader->lock);
+    accepted = reloader->accepted;
+    buffer_clear(said);
+    if (reloader->waiting)
+        buffer_print(said, "the job is stopping");
+    else
+        buffer_append_str(said, buffer_str(&reloader->said));
+    reloader->waiting = false;
+    pthread_mutex_unlock(&reloader->lock);
+    return accepted;
+}
+
+static struct str first_line(const struct buffer *text)
+{
+    struct str line = buffer_str(text), rest;
+
+    (void)str_cut(line, '\n', &line, &rest);
+    return line;
+}
+
+/* What is said begins with '+' for new code that runs, '=' when there is none, '-' when it was refused. */
+static void try_code(struct reloader *reloader, bool force, struct buffer *said)
+{
+    struct reloader_options *options = &reloader->options;
+    struct code *running = running_keep(reloader), *code = NULL;
+    struct file_set *seen = file_set_new();
+    enum shadow_result result;
+    struct buffer text;
+
+    buffer_init(&text, 0);
+    /* Before anything is read, so that a change meanwhile is a change. */
+    for (size_t i = 0; i < reloader->file_count; i++) {
+        file_stamp_get(reloader->files[i].path, &reloader->files[i].tried);
+        reloader->files[i].seen = reloader->files[i].tried;
+    }
+    reloader->quiet = 0;
+    atomic_store(&reloader->busy_ms, options->shadow.monotonic_ms());
+    result = shadow_run(&options->shadow, running, force, &code, seen, &text);
+    atomic_store(&reloader->busy_ms, 0);
+    if (result == SHADOW_PASSED && !offer(reloader, code, &text))
+        result = SHADOW_REFUSED;
+    else if (result == SHADOW_UNCHANGED)
+        buffer_print(&text, "nothing has changed; version %s runs", running->version);
+    if (result == SHADOW_REFUSED) {
+        metric_add(options->stats->reloads_refused, 1);
+        log_warn(options->log, "new code is refused, and version=%s goes on: %.*s", running->version, STR_ARG(first_line(&text)));
+    }
+    buffer_append_char(said, result == SHADOW_PASSED ? '+' : result == SHADOW_UNCHANGED ? '=' : '-');
+    buffer_append_str(said, buffer_str(&text));
+
+    /* What new code looked at is watched even when it was refused: it may be mended there. */
+    for (size_t before = reloader->file_count, i = (watch_all(reloader, seen), before); i < reloader->file_count; i++) {
+        file_stamp_get(reloader->files[i].path, &reloader->files[i].tried);
+        reloader->files[i].seen = reloader->files[i].tried;
+    }
+    file_set_free(seen);
+    buffer_release(&text);
+    code_drop(running);
+}
+
+/* --- the thread --- */
+
+static void serve(struct reloader *reloader)
+{
+    char request[JOB_SOCKET_REQUEST_MAX];
+    struct buffer said;
+    int connection;
+
+    if (!job_socket_accept(reloader->control, request, &connection))
+        return;
+    buffer_init(&said, 0);
+    if (strcmp(request, "reload") == 0 || strcmp(request, "reload --force") == 0)
+        try_code(reloader, strcmp(request, "reload") != 0, &said);
+    else
+        buffer_print(&said, "-this process does not know the request \"%s\"; is it another version of luaduct?", request);
+    job_socket_answer(connection, buffer_str(&said));
+    buffer_release(&said);
+}
+
+static void try_unasked(struct reloader *reloader)
+{
+    struct buffer said;
+
+    buffer_init(&said, 0);
+    try_code(reloader, false, &said);
+    buffer_release(&said);
+}
+
+static void runners_free(struct runner *runner)
+{
+    while (runner) {
+        struct runner *next = runner->next;
+
+        runner_free(runner);
+        runner = next;
+    }
+}
+
+static bool watching(struct reloader *reloader)
+{
+    struct code *running = running_keep(reloader);
+    bool watching = running->job->reload.watch;
+
+    if (watching)
+        watch_all(reloader, running->job->files); /* what was required meanwhile */
+    code_drop(running);
+    return watching;
+}
+
+static void *thread_main(void *arg)
+{
+    struct reloader *reloader = arg;
+    int64_t (*monotonic_ms)(void) = reloader->options.shadow.monotonic_ms;
+
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
+    for (;;) {
+        struct pollfd polled[] = {{.fd = reloader->event, .events = POLLIN}, {.fd = reloader->control, .events = POLLIN}};
+        struct runner *retired;
+        bool poked, stopping;
+        uint64_t count;
+
+        (void)poll(polled, COUNT_OF(polled), LOOK_MS);
+        if (polled[0].revents && read(reloader->event, &count, sizeof(count)) < 0)
+            assert(errno == EAGAIN);
+        pthread_mutex_lock(&reloader->lock);
+        retired = reloader->retired;
+        reloader->retired = NULL;
+        poked = reloader->poked;
+        reloader->poked = false;
+        stopping = reloader->stopping;
+        pthread_mutex_unlock(&reloader->lock);
+        runners_free(retired);
+        if (stopping)
+            return NULL;
+        if (polled[1].revents)
+            serve(reloader);
+        else if (poked)
+            try_unasked(reloader);
+        else if (monotonic_ms() - reloader->looked_ms >= LOOK_MS && watching(reloader)) {
+            reloader->looked_ms = monotonic_ms();
+            if (look(reloader))
+                try_unasked(reloader);
+        }
+    }
+}
+
+static void ring(struct reloader *reloader)
+{
+    uint64_t one = 1;
+
+    if (write(reloader->event, &one, sizeof(one)) < 0)
+        assert(errno == EAGAIN);
+}
+
+struct reloader *reloader_start(const struct reloader_options *options)
+{
+    struct reloader *reloader = xcalloc(1, sizeof(*reloader));
+    struct error error;
+
+    reloader->options = *options;
+    reloader->trial = reloader->options.shadow.log = log_new(options->log, "trial");
+    reloader->running = code_keep(options->running);
+    reloader->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (reloader->event < 0)
+        stop_out_of_memory("an eventfd");
+    reloader->control = -1;
+    if (!job_socket_listen(options->shadow.job->path, &reloader->control, &error))
+        log_warn(options->log, "`luaduct reload` cannot reach this process: %s", error.text);
+    pthread_mutex_init(&reloader->lock, NULL);
+    pthread_cond_init(&reloader->answered, NULL);
+    buffer_init(&reloader->said, 0);
+    /* Their stamps are empty: the files may have changed since they were read, so all of them are looked at once. */
+    watch(reloader, options->shadow.job->path);
+    xthread_create(&reloader->thread, thread_main, reloader, "the reloader");
+    (void)pthread_setname_np(reloader->thread, "reloader");
+    return reloader;
+}
+
+bool reloader_stop(struct reloader *reloader)
+{
+    struct timespec until;
+
+    if (!reloader)
+        return true;
+    pthread_mutex_lock(&reloader->lock);
+    reloader->stopping = true;
+    pthread_cond_signal(&reloader->answered);
+    pthread_mutex_unlock(&reloader->lock);
+    ring(reloader);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_MS / 1000;
+    if (pthread_timedjoin_np(reloader->thread, NULL, &until) != 0)
+        return false;
+    runners_free(reloader->retired);
+    code_drop(reloader->offered);
+    code_drop(reloader->running);
+    buffer_release(&reloader->said);
+    log_free(reloader->trial);
+    watch_forget(reloader);
+    free(reloader->files);
+    if (reloader->control >= 0)
+        close(reloader->control);
+    close(reloader->event);
+    pthread_cond_destroy(&reloader->answered);
+    pthread_mutex_destroy(&reloader->lock);
+    free(reloader);
+    return true;
+}
+
+void reloader_poke(struct reloader *reloader)
+{
+    pthread_mutex_lock(&reloader->lock);
+    reloader->poked = true;
+    pthread_mutex_unlock(&reloader->lock);
+    ring(reloader);
+}
+
+struct code *reloader_next(struct reloader *reloader, struct buffer *said)
+{
+    struct code *code;
+
+    pthread_mutex_lock(&reloader->lock);
+    code = reloader->offered;
+    reloader->offered = NULL;
+    if (code)
+        buffer_append_str(said, buffer_str(&reloader->said));
+    pthread_mutex_unlock(&reloader->lock);
+    return code;
+}
+
+void reloader_answer(struct reloader *reloader, bool accepted, const char *text)
+{
+    pthread_mutex_lock(&reloader->lock);
+    reloader->accepted = accepted;
+    reloader->waiting = false;
+    buffer_clear(&reloader->said);
+    buffer_append_str(&reloader->said, str_of(text));
+    pthread_cond_signal(&reloader->answered);
+    pthread_mutex_unlock(&reloader->lock);
+}
+
+void reloader_running(struct reloader *reloader, struct code *code)
+{
+    struct code *before;
+
+    pthread_mutex_lock(&reloader->lock);
+    before = reloader->running;
+    reloader->running = code_keep(code);
+    pthread_mutex_unlock(&reloader->lock);
+    code_drop(before);
+}
+
+void reloader_retire(struct reloader *reloader, struct runner *runners)
+{
+    struct runner *last = runners;
+
+    if (!runners)
+        return;
+    while (last->next)
+        last = last->next;
+    pthread_mutex_lock(&reloader->lock);
+    last->next = reloader->retired;
+    reloader->retired = runners;
+    pthread_mutex_unlock(&reloader->lock);
+    ring(reloader);
+}
+
+bool reloader_is_stuck(struct reloader *reloader, int64_t now_ms)
+{
+    int64_t busy_ms = atomic_load(&reloader->busy_ms);
+
+    return busy_ms && now_ms - busy_ms > STUCK_MS;
+}

@@ -1,0 +1,362 @@
+/* reload_test.c: new code while the hub runs: tried in the shadow, swapped in, taken back. Also run under the thread sanitizer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "pipeline/work.h"
+#include "support/hub_bed.h"
+
+enum {
+    SHIFT = 48000, /* what new code adds to each number: the row's table partition stays right */
+    RECORDS = 1500,
+    HOLD = 500, /* records of each partition before the new code comes */
+};
+
+static const char stages[] = "  - {name: s, kind: lua, file: stage.lua}\n";
+static const char plain[] = "local stage = {}\nfunction stage.process(batch) end\nreturn stage\n";
+static const char shifted[] = "local stage = {}\nfunction stage.process(batch) batch:set('n', batch.n + 48000) end\nreturn stage\n";
+
+/* What happens while the records flow. */
+struct drive {
+    struct run *run;
+    const char *lua;      /* the new code; NULL: the job file is another one */
+    const char *old, *new; /* in the job file, instead */
+    bool unasked;         /* by the watch alone */
+    int reloads;          /* so many one after another, each with its number in a comment */
+    int phase, done;
+    int64_t results;
+};
+
+static int64_t results(const struct drive *drive)
+{
+    const struct stats *stats = &drive->run->stats;
+
+    return metric_get(stats->reloads_accepted) + metric_get(stats->reloads_refused);
+}
+
+/* As editors do it. */
+static void replace_file(const struct run *run, const char *name, const char *text)
+{
+    char from[160], to[160];
+
+    write_file(run->folder, "new.tmp", text);
+    snprintf(from, sizeof(from), "%s/new.tmp", run->folder);
+    snprintf(to, sizeof(to), "%s/%s", run->folder, name);
+    assert_int_equal(rename(from, to), 0);
+}
+
+static void change_job(const struct run *run, const char *old, const char *new)
+{
+    char path[160], text[4096] = "", changed[4200], *at;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/job.yaml", run->folder);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+    fclose(file);
+    at = strstr(text, old);
+    assert_non_null(at);
+    snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
+    replace_file(run, "job.yaml", changed);
+}
+
+static void drive(void *arg)
+{
+    struct drive *drive = arg;
+    struct scripted_source *source = drive->run->source;
+    char text[2048];
+
+    if (drive->phase == 0 && metric_get(drive->run->stats.processed) == source->hold_at * SCRIPT_PARTITIONS) {
+        drive->results = results(drive);
+        if (drive->lua) {
+            snprintf(text, sizeof(text), "-- %d\n%s", drive->done, drive->lua);
+            replace_file(drive->run, "stage.lua", text);
+        } else {
+            change_job(drive->run, drive->old, drive->new);
+        }
+        if (!drive->unasked)
+            hub_reload(drive->run->hub);
+        drive->phase = 1;
+    }
+    if (drive->phase == 1 && results(drive) + metric_get(drive->run->stats.reloads_reverted) > drive->results) {
+        drive->phase = ++drive->done < drive->reloads ? 0 : 2;
+        source->hold_at = drive->phase ? -1 : source->hold_at + (RECORDS - HOLD) / drive->reloads;
+    }
+}
+
+static struct run *open_driven(const struct setup *setup, struct drive *drive_with)
+{
+    struct setup whole = *setup;
+    struct run *run;
+
+    whole.stages = stages;
+    whole.lua = setup->lua ? setup->lua : plain;
+    whole.reloads = true;
+    whole.delivery = DELIVERY_EXACTLY_ONCE;
+    whole.flush_ms = 200;
+    if (!whole.tail)
+        whole.tail = "reload: {watch: false}\n";
+    run = open_run(&whole, RECORDS);
+    run->job->runtime.lua_instructions_max = 1000000;
+    run->job->runtime.lua_memory_max = 8 << 20;
+    run->source->hold_at = HOLD;
+    run->source->says_more = true;
+    run->source->on_fetch = drive;
+    run->source->on_fetch_arg = drive_with;
+    drive_with->run = run;
+    if (!drive_with->reloads)
+        drive_with->reloads = 1;
+    return run;
+}
+
+/* Every number is there once, as it was or shifted; numbers below `plain_below` as they were, those from `shifted_from` shifted. */
+static void expect_numbers(const struct run *run, int64_t plain_below, int64_t shifted_from)
+{
+    assert_int_equal(run->sink->rows, RECORDS * SCRIPT_PARTITIONS);
+    for (int64_t n = 0; n < RECORDS * SCRIPT_PARTITIONS; n++) {
+        assert_int_equal(run->sink->seen[n] + run->sink->seen[n + SHIFT], 1);
+        if (n < plain_below)
+            assert_int_equal(run->sink->seen[n], 1);
+        if (n >= shifted_from)
+            assert_int_equal(run->sink->seen[n + SHIFT], 1);
+    }
+    assert_false(run->sink->wrong_partition);
+}
+
+static void expect_results(const struct run *run, int64_t accepted, int64_t refused, int64_t reverted)
+{
+    assert_int_equal(metric_get(run->stats.reloads_accepted), accepted);
+    assert_int_equal(metric_get(run->stats.reloads_refused), refused);
+    assert_int_equal(metric_get(run->stats.reloads_reverted), reverted);
+}
+
+static void new_code_takes_over_between_two_batches(void **state UNUSED)
+{
+    static const int workers[] = {0, 1, 3};
+
+    for (size_t i = 0; i < COUNT_OF(workers); i++) {
+        struct drive with = {.lua = shifted};
+        struct run *run = open_driven(&(struct setup){.workers = workers[i]}, &with);
+        struct buffer page;
+
+        go(run);
+        expect_ok(run);
+        expect_results(run, 1, 0, 0);
+        expect_numbers(run, HOLD * SCRIPT_PARTITIONS, HOLD * SCRIPT_PARTITIONS);
+        buffer_init(&page, 0);
+        metrics_print(run->metrics, &page);
+        assert_non_null(strstr(buffer_text(&page), "luaduct_code_version{job=\"j\",version=\""));
+        buffer_release(&page);
+        close_run(run);
+    }
+}
+
+static void code_that_breaks_is_refused_and_the_old_goes_on(void **state UNUSED)
+{
+    static const struct {
+        const char *lua;
+        const char *old, *new;
+    } cases[] = {
+        {"this is no Lua", NULL, NULL},
+        {"local stage = {}\nfunction stage.proces(batch) end\nreturn stage\n", NULL, NULL},
+        {"local stage = {}\nfunction stage.process(batch) local x = batch.nothing end\nreturn stage\n", NULL, NULL},
+        {"local stage = {}\nfunction stage.process(batch) for row in batch:rows() do error('no') end end\nreturn stage\n", NULL, NULL},
+        {"local stage = {}\nfunction stage.process(batch) if batch:count() > 0 then while true do end end end\nreturn stage\n", NULL, NULL},
+        {"local stage = {}\nlocal all = {}\nfunction stage.process(batch)\nif batch:count() == 0 then return end\n"
+         "while true do all[#all + 1] = ('x'):rep(100000) .. #all end end\nreturn stage\n", NULL, NULL},
+        {"local stage = {}\nfunction stage.process(batch) for row in batch:rows() do row:dirty('no') end end\nreturn stage\n", NULL, NULL},
+        {"local stage = {}\nfunction stage.process(batch) batch:set('n', batch.part) end\nreturn stage\n", NULL, NULL},
+        {"local stage = {}\nfunction stage.open(ctx) error('not today') end\nfunction stage.process(batch) end\nreturn stage\n", NULL, NULL},
+        {"local stage = {}\nrequire 'missing'\nfunction stage.process(batch) end\nreturn stage\n", NULL, NULL},
+        {NULL, "topic: t}", "topic: t2}"},
+        {NULL, "batch_rows: 100", "batch_rows: 200"},
+        {NULL, "kind: lua,", "kind: luu,"},
+        {NULL, "name: j", "name: ["},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct drive with = {.lua = cases[i].lua, .old = cases[i].old, .new = cases[i].new};
+        struct run *run = open_driven(&(struct setup){.workers = (int)i % 3}, &with);
+
+        go(run);
+        expect_ok(run);
+        expect_results(run, 0, 1, 0);
+        expect_numbers(run, INT64_MAX, INT64_MAX);
+        assert_int_equal(hub_counts(run->hub)->dirty, 0);
+        close_run(run);
+    }
+}
+
+/* Of the batch in which it fails nothing by the new code is taken; what it made of others before is. */
+static void code_that_fails_on_probation_is_taken_back(void **state UNUSED)
+{
+    static const char *const failures[] = {
+        "batch:map({'n'}, {'n'}, function(n) if n == 4001 then error('row') end return n + 48000 end)",
+        "for row in batch:rows() do if row.n == 4001 then local x = nil + 1 end row.n = row.n + 48000 end",
+        "batch:map({'n'}, {'n'}, function(n) if n == 4001 then while true do end end return n + 48000 end)",
+        "local found = false\nfor row in batch:rows() do found = found or row.n == 4001 end\n"
+        "batch:set('n', batch.n + 48000)\nif found then error('whole') end",
+    };
+    char lua[600];
+
+    for (size_t i = 0; i < COUNT_OF(failures) * 2; i++) {
+        struct drive with = {.lua = lua};
+        struct run *run = open_driven(&(struct setup){.workers = i % 2 ? 3 : 0}, &with);
+
+        snprintf(lua, sizeof(lua), "local stage = {}\nfunction stage.process(batch)\n%s\nend\nreturn stage\n", failures[i / 2]);
+        go(run);
+        expect_ok(run);
+        expect_results(run, 1, 0, 1);
+        expect_numbers(run, HOLD * SCRIPT_PARTITIONS, INT64_MAX);
+        assert_int_equal(run->sink->seen[4001], 1);
+        assert_int_equal(run->sink->seen[HOLD * SCRIPT_PARTITIONS + SHIFT], 1);
+        if (i % 2 == 0) /* others may be through before they hear of it */
+            assert_int_equal(run->sink->seen[RECORDS * SCRIPT_PARTITIONS - 1], 1);
+        assert_int_equal(hub_counts(run->hub)->dirty, 0);
+        close_run(run);
+    }
+}
+
+/* A script whose errors make rows dirty may be changed while such rows come. */
+static void errors_that_the_old_code_has_as_well_are_no_fault_of_the_new(void **state UNUSED)
+{
+    static const char failing[] = "local stage = {}\nfunction stage.process(batch)\n"
+                                  "for row in batch:rows() do if row.n %% 500 == 1 then error('odd') end %s end end\nreturn stage\n";
+    char old[300], new[300];
+
+    snprintf(old, sizeof(old), failing, "");
+    snprintf(new, sizeof(new), failing, "row.n = row.n + 48000");
+    for (int workers = 0; workers < 3; workers += 2) {
+        struct drive with = {.lua = new};
+        struct run *run = open_driven(&(struct setup){.workers = workers, .lua = old}, &with);
+
+        go(run);
+        expect_ok(run);
+        expect_results(run, 1, 0, 0);
+        assert_int_equal(hub_counts(run->hub)->dirty, RECORDS * SCRIPT_PARTITIONS / 500);
+        assert_int_equal(run->sink->seen[RECORDS * SCRIPT_PARTITIONS - 1 + SHIFT], 1);
+        close_run(run);
+    }
+}
+
+/* Rows have to come in order, over all versions: a version that starts from nothing would call them dirty. */
+static void what_a_stage_saves_the_next_one_gets(void **state UNUSED)
+{
+    static const char ordered[] =
+        "local stage = {state = 'partition'}\n"
+        "local due = {}\n"
+        "function stage.open(ctx) if ctx.saved then due = ctx.saved.due end end\n"
+        "function stage.save() return {due = due} end\n"
+        "function stage.process(batch)\n"
+        "  for row in batch:rows() do\n"
+        "    local p = row.__partition__\n"
+        "    if row.n ~= (due[p] or p) then row:dirty('out of order') end\n"
+        "    due[p] = row.n + 4\n"
+        "  end\n"
+        "end\n"
+        "return stage\n";
+
+    for (int workers = 0; workers < 4; workers++) {
+        struct drive with = {.lua = ordered, .reloads = 5};
+        struct run *run = open_driven(&(struct setup){.workers = workers, .lua = ordered}, &with);
+
+        go(run);
+        expect_ok(run);
+        /* The trial begins with samples from the middle: all of them are out of order there, for old and new code. */
+        expect_results(run, 5, 0, 0);
+        expect_numbers(run, INT64_MAX, INT64_MAX);
+        assert_int_equal(hub_counts(run->hub)->dirty, 0);
+        close_run(run);
+    }
+}
+
+/* The trial finds nothing wrong with it, since 8 samples of 100 rows are fewer than a worker has had. */
+static void a_worker_that_cannot_swap_brings_all_back(void **state UNUSED)
+{
+    static const char unsavable[] = "local stage = {}\nlocal rows = 0\n"
+                                    "function stage.save() if rows > 900 then return {list = {print}} end end\n"
+                                    "function stage.process(batch) rows = rows + batch:count() end\nreturn stage\n";
+
+    for (int workers = 0; workers < 3; workers += 2) {
+        struct drive with = {.lua = shifted};
+        struct run *run = open_driven(&(struct setup){.workers = workers, .lua = unsavable}, &with);
+
+        go(run);
+        expect_ok(run);
+        expect_results(run, 0, 1, 1);
+        expect_numbers(run, INT64_MAX, INT64_MAX);
+        close_run(run);
+    }
+}
+
+static void files_are_watched(void **state UNUSED)
+{
+    struct drive with = {.lua = shifted, .unasked = true};
+    struct run *run = open_driven(&(struct setup){.workers = 1, .tail = "reload: {watch: true}\n"}, &with);
+
+    go(run);
+    expect_ok(run);
+    expect_results(run, 1, 0, 0);
+    expect_numbers(run, HOLD * SCRIPT_PARTITIONS, HOLD * SCRIPT_PARTITIONS);
+    close_run(run);
+}
+
+static void the_dirty_limit_is_taken_live(void **state UNUSED)
+{
+    static const char sometimes[] = "local stage = {}\nfunction stage.process(batch)\n"
+                                    "batch:dirty(batch.n:ge(4000) & batch.n:lt(4020), 'late') end\nreturn stage\n";
+
+    for (int lowered = 0; lowered < 2; lowered++) {
+        struct drive with = {.old = "max: 100}", .new = lowered ? "max: 10}" : "max: 50}"};
+        struct run *run = open_driven(&(struct setup){.workers = 1, .lua = sometimes, .dirty_max = "100"}, &with);
+
+        go(run);
+        expect_results(run, 1, 0, 0);
+        assert_int_equal(run->ok, !lowered);
+        if (lowered)
+            assert_non_null(strstr(run->error.text, "more than dirty.max (10)"));
+        close_run(run);
+    }
+}
+
+/* Newer code comes while the one before is on probation; and at the end one that fails, after which the very first one runs again,
+ * for none of the others was proven. */
+static void many_reloads_lose_and_double_nothing(void **state UNUSED)
+{
+    static const char last[] = "local stage = {}\nfunction stage.process(batch)\n"
+                               "batch:map({'n'}, {'n'}, function(n) if n == 5900 then error('row') end return n + 48000 end) end\n"
+                               "return stage\n";
+    static const int workers[] = {0, 1, 3};
+
+    for (size_t i = 0; i < COUNT_OF(workers); i++) {
+        struct drive with = {.lua = last, .reloads = 30};
+        struct run *run = open_driven(&(struct setup){.workers = workers[i]}, &with);
+
+        go(run);
+        expect_ok(run);
+        expect_results(run, 30, 0, 1);
+        expect_numbers(run, HOLD * SCRIPT_PARTITIONS, INT64_MAX);
+        assert_int_equal(run->sink->seen[5900], 1);
+        close_run(run);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(new_code_takes_over_between_two_batches),
+        cmocka_unit_test(code_that_breaks_is_refused_and_the_old_goes_on),
+        cmocka_unit_test(code_that_fails_on_probation_is_taken_back),
+        cmocka_unit_test(errors_that_the_old_code_has_as_well_are_no_fault_of_the_new),
+        cmocka_unit_test(what_a_stage_saves_the_next_one_gets),
+        cmocka_unit_test(a_worker_that_cannot_swap_brings_all_back),
+        cmocka_unit_test(files_are_watched),
+        cmocka_unit_test(the_dirty_limit_is_taken_live),
+        cmocka_unit_test(many_reloads_lose_and_double_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
