@@ -72,6 +72,7 @@ struct hub {
     int log_level;           /* that code set */
     bool swapping;           /* `code` is not in all workers yet, and the reloader waits for an answer */
     char swap_said[200];
+    char swap_before[JOB_VERSION_MAX]; /* the version that ran until then */
     int64_t swap_ms_max;
     int64_t probation_until_ms;
     int64_t probation_batches;

@@ -134,6 +134,7 @@ static void take_offer(struct hub *hub)
         code_drop(code);
         answer(hub, false, "the job is stopping");
     } else if (code) {
+        memcpy(hub->swap_before, hub->code->version, sizeof(hub->swap_before));
         /* Code that is still on probation has no one to fall back on itself: the proven one stays that. */
         if (hub->proven)
             code_drop(hub->code);
@@ -147,16 +148,17 @@ static void take_offer(struct hub *hub)
 
 static void swapped(struct hub *hub, int64_t now_ms)
 {
-    char text[300];
+    char text[400];
 
     hub->probation_until_ms = now_ms + hub->code->job->reload.probation_ms;
     hub->probation_batches = 0;
     metric_add(hub->options.stats->reloads_accepted, 1);
     metric_set(hub->options.stats->swap_seconds_milli, hub->swap_ms_max);
-    log_info(hub->options.log, "code version=%s runs in all workers, before=%s, %s; a worker stood still for swap_ms=%" PRId64
-             " at most", hub->code->version, hub->proven->version, hub->swap_said, hub->swap_ms_max);
-    snprintf(text, sizeof(text), "version %s runs in all workers (before: %s); %s; on probation for %g s", hub->code->version,
-             hub->proven->version, hub->swap_said, (double)hub->code->job->reload.probation_ms / 1000);
+    log_info(hub->options.log, "code version=%s runs in all workers, before=%s proven=%s swap_ms=%" PRId64 "; %s",
+             hub->code->version, hub->swap_before, hub->proven->version, hub->swap_ms_max, hub->swap_said);
+    snprintf(text, sizeof(text), "version %s runs in all workers, before it did %s; %s; for %g s the job goes back to %s should "
+             "it fail", hub->code->version, hub->swap_before, hub->swap_said,
+             (double)hub->code->job->reload.probation_ms / 1000, hub->proven->version);
     answer(hub, true, text);
 }
 

@@ -287,7 +287,8 @@ static void a_worker_that_cannot_swap_brings_all_back(void **state UNUSED)
         go(run);
         expect_ok(run);
         expect_results(run, 0, 1, 1);
-        expect_numbers(run, INT64_MAX, INT64_MAX);
+        /* With two workers one may have had few rows, and work with the new code until it hears of the other one. */
+        expect_numbers(run, workers ? HOLD * SCRIPT_PARTITIONS : INT64_MAX, INT64_MAX);
         close_run(run);
     }
 }

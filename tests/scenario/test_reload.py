@@ -1,0 +1,201 @@
+"""New code while records flow, from a real broker with exactly_once: nothing is lost or doubled, whatever the code does. The judge is that of
+test_exactly_once.py, and PyODPS reads the table back. LUADUCT_RELOADS=1000 makes the long run of it."""
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import urllib.request
+
+import pytest
+
+from support.agent import binary
+from support.broker import free_port
+from support.exact import Job
+
+RELOADS = int(os.environ.get("LUADUCT_RELOADS", "30"))
+KEEP = "batch:keep(batch.skip:is_null())"
+GOOD = "-- %d\nlocal rows = 0\nreturn {process = function(batch) " + KEEP + " rows = rows + batch:count() end,\n" \
+       "  open = function(ctx) rows = ctx.saved or 0 end, save = function() return rows end}\n"
+BROKEN = {
+    "syntax": ("return {process = function(batch", "keep.lua:1"),
+    "field": ("return {process = function(batch) batch:keep(batch.skipp:is_null()) end}", 'did you mean "skip"'),
+    "error": ("return {process = function(batch) if batch:count() > 0 then error('broken') end end}", "broken"),
+    "endless": ("return {process = function(batch) while batch:count() > 0 do end end}", "is there an endless loop"),
+    "memory": ("return {process = function(batch) local t = {} while batch:count() > 0 do t[#t + 1] = ('x'):rep(1000000) .. #t end end}",
+               "memory limit"),
+    "dirty": ("return {process = function(batch) for row in batch:rows() do row:dirty('no') end end}", "would become dirty"),
+}
+TEN_THOUSANDTH = """local rows = 0
+return {process = function(batch)
+  %s
+  for row in batch:rows() do
+    rows = rows + 1
+    if rows == 10000 then error("the 10,000th row") end
+  end
+end}
+""" % KEEP
+
+
+class Reloaded:
+    """A job of two workers under load, and its counters."""
+
+    def __init__(self, job, port):
+        self.job, self.port = job, port
+        self.stop = threading.Event()
+        self.loader = threading.Thread(target=self.load)
+        self.folder = job.folder / "one"
+
+    def load(self):
+        while not self.stop.is_set():
+            self.job.produce(1000)
+            self.stop.wait(0.02)
+
+    def __enter__(self):
+        self.job.produce(1000)
+        self.process = self.job.start()
+        self.process.wait_for(lambda: self.counter("processed_records_total") > 0, what="the first records")
+        self.loader.start()
+        return self
+
+    def __exit__(self, *_why):
+        self.stop.set()
+        if self.loader.is_alive():
+            self.loader.join()
+
+    def counter(self, name, label=r"[^}]*"):
+        try:
+            page = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5).read().decode()
+        except OSError:
+            return -1.0
+        found = re.search(r"^luaduct_%s\{%s\} (\S+)$" % (name, label), page, re.M)
+        return float(found.group(1)) if found else -1.0
+
+    def results(self, result):
+        return self.counter("reloads_total", r'[^}]*result="%s"' % result)
+
+    def version(self):
+        page = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5).read().decode()
+        return re.search(r'^luaduct_code_version\{.*version="([0-9a-f]{12})"\} 1$', page, re.M).group(1)
+
+    def write(self, text, name="keep.lua"):
+        """As an editor does it."""
+        (self.folder / "new").write_text(text)
+        os.replace(self.folder / "new", self.folder / name)
+
+    def reload(self, *arguments):
+        done = subprocess.run([binary(), "reload", self.folder / "job.yaml", *arguments], capture_output=True, text=True, timeout=150)
+        return done.returncode, done.stdout + done.stderr
+
+    def end(self):
+        self.stop.set()
+        self.loader.join()
+        self.job.wait_all_read(self.process, 120)
+        assert self.process.terminate() == 0
+        self.job.verify()
+        return sorted(row["n"] for row in self.job.endpoint.rows(self.job.table))
+
+
+@pytest.fixture
+def reloaded(broker, endpoint, tmp_path, name, request):
+    port = free_port()
+    more = f"metrics: {{listen: '127.0.0.1:{port}'}}\n{getattr(request, 'param', 'reload: {watch: false}')}"
+    with Job(tmp_path, broker, endpoint, name, session_ms=6000, more=more) as job:
+        job.text = job.text.replace("workers: 1", "workers: 2")
+        with Reloaded(job, port) as reloaded:
+            yield reloaded
+
+
+def test_reloads_under_load(reloaded):
+    swaps = []
+    for i in range(RELOADS):
+        before = reloaded.version()
+        reloaded.write(GOOD % i)
+        status, text = reloaded.reload()
+        assert status == 0 and before in text and reloaded.version() in text, text
+        swaps.append(reloaded.counter("swap_seconds"))
+    numbers = reloaded.end()
+    assert len(numbers) == len(set(numbers)) and len(set(numbers)) > 0
+    assert "taken back" not in reloaded.process.stderr()
+    swaps.sort()
+    print("%d reloads, %d records; a worker stood still for %.0f ms (median), %.0f ms (99 of 100), %.0f ms (most)"
+          % (RELOADS, reloaded.job.numbers, 1000 * swaps[len(swaps) // 2], 1000 * swaps[len(swaps) * 99 // 100], 1000 * swaps[-1]))
+
+
+def test_broken_code_under_load(reloaded):
+    version = reloaded.version()
+    for kind, (code, reason) in BROKEN.items():
+        reloaded.write(code)
+        status, text = reloaded.reload()
+        assert status == 1 and "refused" in text and reason in text, (kind, text)
+        assert reloaded.version() == version
+    assert reloaded.results("refused") == len(BROKEN)
+    assert reloaded.results("accepted") == 0
+
+    # The trial cannot find this one.
+    reloaded.write(TEN_THOUSANDTH)
+    status, text = reloaded.reload()
+    assert status == 0, text
+    reloaded.process.wait_for(lambda: reloaded.results("reverted") == 1, what="the way back")
+    assert reloaded.version() == version
+    assert "the 10,000th row" in reloaded.process.stderr()
+    reloaded.end()
+
+
+def test_dirty_rows_tell_the_code(reloaded):
+    """--force takes code with which more rows become dirty; their lines name it."""
+    reloaded.write("return {process = function(batch) %s batch:dirty(batch.n:eq(batch.n // 50 * 50), 'every fiftieth') end}" % KEEP)
+    status, text = reloaded.reload()
+    assert status == 1 and "--force" in text, text
+    status, text = reloaded.reload("--force")
+    assert status == 0, text
+    version = reloaded.version()
+    reloaded.process.wait_for(lambda: reloaded.counter("dirty_rows_total") > 100, what="dirty rows")
+    lines = [json.loads(line) for file in reloaded.folder.glob("dirty/*.ndjson") for line in file.read_text().splitlines(True) if line.endswith("\n")]
+    told = {line["code"] for line in lines if line["reason"].startswith("every fiftieth")}
+    assert told == {version}
+    assert reloaded.process.terminate() == 0
+
+
+def test_keys_that_need_a_restart(reloaded):
+    """Nothing of such a job file is taken, and the answer says which keys they are; signal HUP does as the command."""
+    path = reloaded.folder / "job.yaml"
+    text = path.read_text()
+    version = reloaded.version()
+    reloaded.write(GOOD % 1)
+    path.write_text(text.replace("flush_interval: 200ms", "flush_interval: 300ms").replace("log: {level: debug}", "log: {level: warn}"))
+    status, said = reloaded.reload()
+    assert status == 1 and "runtime.flush_interval cannot be changed while the job runs" in said and "log.level" not in said, said
+    assert reloaded.version() == version
+    path.write_text(text.replace("log: {level: debug}", "log: {level: info}\ndirty: {max: 1000000}"))
+    reloaded.process.process.send_signal(signal.SIGHUP)
+    reloaded.process.wait_for(lambda: reloaded.results("accepted") == 1, what="the signal's reload")
+    status, said = reloaded.reload()
+    assert status == 0 and "nothing has changed" in said, said
+    reloaded.end()
+
+
+@pytest.mark.parametrize("reloaded", ["reload: {watch: true, probation: 0s}"], indirect=True)
+def test_files_are_watched(reloaded):
+    """A stage that requires a file; the file changes, and then the stage, by two writes with a pause in which it is broken."""
+    reloaded.write("return function(batch) %s end -- 1\n" % KEEP, "helper.lua")
+    reloaded.write("local keep = require('helper')\nreturn {process = function(batch) keep(batch) end}\n")
+    reloaded.process.wait_for(lambda: reloaded.results("accepted") == 1, what="the stage")
+    first = reloaded.version()
+    reloaded.write("return function(batch) %s end -- 2\n" % KEEP, "helper.lua")
+    reloaded.process.wait_for(lambda: reloaded.results("accepted") == 2, what="the file that it requires")
+    assert reloaded.version() != first
+    (reloaded.folder / "helper.lua").unlink()
+    reloaded.process.wait_for(lambda: reloaded.results("refused") == 1, what="the missing file")
+    reloaded.write("return function(batch) %s end -- 3\n" % KEEP, "helper.lua")
+    reloaded.process.wait_for(lambda: reloaded.results("accepted") == 3, what="its return")
+    reloaded.end()
+
+
+def test_no_process(tmp_path):
+    (tmp_path / "job.yaml").write_text("name: j\n")
+    done = subprocess.run([binary(), "reload", tmp_path / "job.yaml"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and "no process of this user runs" in done.stderr
+    done = subprocess.run([binary(), "reload", tmp_path / "other.yaml"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and "there is no file" in done.stderr
