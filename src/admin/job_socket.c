@@ -141,7 +141,7 @@ static bool answer_read(int connection, int64_t wait_ms, struct buffer *answer)
 }
 
 unsigned job_socket_ask(const char *job_path, const char *request, int64_t wait_ms,
-                     void (*answered)(void *arg, pid_t process, struct str text), void *arg)
+                        void (*answered)(void *arg, pid_t process, struct str text), void *arg)
 {
     unsigned count = 0;
 

@@ -15,14 +15,14 @@ enum { JOB_SOCKET_PROCESSES_MAX = 16, JOB_SOCKET_REQUEST_MAX = 64 };
 
 /* The descriptor to poll. */
 bool job_socket_listen(const char *job_path, int *descriptor_out, struct error *error) MUST_USE;
-/* A request that has come, zero-terminated; the connection waits for job_socket_answer. False: there was none worth an answer. Waits
- * some seconds at most for one who connects and says nothing. */
+/* A request that has come, zero-terminated; the connection waits for job_socket_answer. False: there was none worth an answer.
+ * Waits some seconds at most for one who connects and says nothing. */
 bool job_socket_accept(int descriptor, char request[JOB_SOCKET_REQUEST_MAX], int *connection_out) MUST_USE;
 void job_socket_answer(int connection, struct str text);
 
 /* Asks all processes of the job one after another; `answered` is called for each (text absent: it did not answer in time).
  * Returns how many there are. */
 unsigned job_socket_ask(const char *job_path, const char *request, int64_t wait_ms,
-                     void (*answered)(void *arg, pid_t process, struct str text), void *arg);
+                        void (*answered)(void *arg, pid_t process, struct str text), void *arg);
 
 #endif

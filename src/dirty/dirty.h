@@ -2,7 +2,8 @@
  * A worker formats lines (dirty_format) while the batch is alive; the hub appends them (dirty_append) and makes them durable
  * (dirty_sync, and dirty_durable until it says so) before offsets move.
  * Line:
- * {"time","job","version","code","topic","topic_id","partition","offset","index","timestamp","stage","column","reason","key","value"}
+ * {"time","job","version","code","topic","topic_id","partition","offset","index","timestamp","stage","column","reason","key",
+ * "value"}
  * ("version" is luaduct's own, "code" the hash of the stages that the row went through, job/version.h)
  * with key and value as text when UTF-8, else as {"base64": ...}; NULL is null; headers too when the source read them.
  * A row's identity is (topic id, partition, offset, index): what is read again after a crash is kept again, and whoever reads the

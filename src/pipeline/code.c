@@ -28,8 +28,8 @@ void code_drop(struct code *code)
     free(code);
 }
 
-bool runner_open(struct runner **runner_out, struct code *code, const struct mc_schema *schema, struct str saved,
-                 struct log *log, struct error *error)
+bool runner_open(struct runner **runner_out, struct code *code, const struct mc_schema *schema, struct str saved, struct log *log,
+                 struct error *error)
 {
     struct runner *runner = xcalloc(1, sizeof(*runner));
     bool ok = false;

@@ -31,9 +31,10 @@ struct runner {
     struct route *route;
 };
 
-/* saved: what runner_save gave of the version before, or absent. Reads the version's Lua files from what its job keeps of them. */
-bool runner_open(struct runner **runner_out, struct code *code, const struct mc_schema *schema, struct str saved,
-                 struct log *log, struct error *error) MUST_USE;
+/* saved: what runner_save gave of the version before, or absent. Reads the version's Lua files from what its job keeps of them.
+ */
+bool runner_open(struct runner **runner_out, struct code *code, const struct mc_schema *schema, struct str saved, struct log *log,
+                 struct error *error) MUST_USE;
 void runner_free(struct runner *runner); /* takes NULL; runs the stages' close() */
 bool runner_save(struct runner *runner, struct buffer *saved, struct error *error) MUST_USE;
 /* Rows, stages and route over a batch that has messages only. False: the batch cannot go on. */

@@ -711,7 +711,9 @@ static bool turn(struct hub *hub, struct report *report, struct error *error)
         moved |= take_rewinds(hub);
         moved |= feed(hub, now_ms);
         watch_memory(hub);
-        if (!hub_reload_step(hub, now_ms, &moved, error) || !dispatch(hub, &moved, now_ms, error) || !epochs_step(hub->epochs, now_ms, options->wall_ms(), error))
+        /* Before batches, so that they go to the code that is to run. */
+        if (!hub_reload_step(hub, now_ms, &moved, error) || !dispatch(hub, &moved, now_ms, error) ||
+            !epochs_step(hub->epochs, now_ms, options->wall_ms(), error))
             return false;
         moved |= take_rewinds(hub);
         /* What the step made due goes out in this turn, not after a wait. */

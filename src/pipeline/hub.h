@@ -1,8 +1,8 @@
 /* hub.h: one job at run time: the thread that waits, remembers and decides (design.md, "The hub's loop").
  * It owns the flow: records from the source into batches, batches to workers, chunks and blocks back, blocks to the sink, offsets
  * by the epochs. It never runs Lua (except inline with W = 0) and never waits anywhere but in http_wait. Ownership: borrows all
- * that is in the options. Threads: hub_run is the hub's thread; hub_stop and hub_reload may be called from any thread (signals arrive
- * on a thread of their own, cli/signals.h). */
+ * that is in the options. Threads: hub_run is the hub's thread; hub_stop and hub_reload may be called from any thread (signals
+ * arrive on a thread of their own, cli/signals.h). */
 #ifndef LUADUCT_PIPELINE_HUB_H
 #define LUADUCT_PIPELINE_HUB_H
 

@@ -1,4 +1,4 @@
-/* hub_internal.h: what the files of the hub share: its state, the batches that fill (hub_lanes.c), and new code (hub_reload.c). */
+/* hub_internal.h: what the files of the hub share: its state, the batches that fill (hub_lanes.c), new code (hub_reload.c). */
 #ifndef LUADUCT_PIPELINE_HUB_INTERNAL_H
 #define LUADUCT_PIPELINE_HUB_INTERNAL_H
 

@@ -1,11 +1,12 @@
 /* hub_reload.c: new code into the workers and, when it fails there, out of them.
- * The hub says what is to run: `code`, and while that is on probation `proven`, which workers keep beside it. What each worker has
- * is known from the work that it gave back, and one message at a time brings it nearer to what is to run. So whatever comes in
- * between (a worker that cannot open the code, one that fails on probation and has gone back by itself, newer code before the
+ * The hub says what is to run: `code`, and while that is on probation `proven`, which workers keep beside it. What each worker
+ * has is known from the work that it gave back, and one message at a time brings it nearer to what is to run. So whatever comes
+ * in between (a worker that cannot open the code, one that fails on probation and has gone back by itself, newer code before the
  * older one is everywhere) needs no path of its own.
  *
- * Order and exactly once: messages go by the workers' queues, so a batch is run by one version as a whole, and its place among the
- * batches of its Kafka partition is what it was. What code on probation made of other batches stays: it was run without errors. */
+ * Order and exactly once: messages go by the workers' queues, so a batch is run by one version as a whole, and its place among
+ * the batches of its Kafka partition is what it was. What code on probation made of other batches stays: it was run without
+ * errors. */
 #include "pipeline/hub_internal.h"
 
 #include <inttypes.h>
@@ -156,9 +157,10 @@ static void swapped(struct hub *hub, int64_t now_ms)
     metric_set(hub->options.stats->swap_seconds_milli, hub->swap_ms_max);
     log_info(hub->options.log, "code version=%s runs in all workers, before=%s proven=%s swap_ms=%" PRId64 "; %s",
              hub->code->version, hub->swap_before, hub->proven->version, hub->swap_ms_max, hub->swap_said);
-    snprintf(text, sizeof(text), "version %s runs in all workers, before it did %s; %s; for %g s the job goes back to %s should "
-             "it fail", hub->code->version, hub->swap_before, hub->swap_said,
-             (double)hub->code->job->reload.probation_ms / 1000, hub->proven->version);
+    snprintf(text, sizeof(text),
+             "version %s runs in all workers, before it did %s; %s; for %g s the job goes back to %s should it fail",
+             hub->code->version, hub->swap_before, hub->swap_said, (double)hub->code->job->reload.probation_ms / 1000,
+             hub->proven->version);
     answer(hub, true, text);
 }
 
@@ -203,9 +205,10 @@ bool hub_reload_step(struct hub *hub, int64_t now_ms, bool *moved, struct error 
         swapped(hub, now_ms);
     if (hub->reloader && !hub->reload_stuck_said && reloader_is_stuck(hub->reloader, now_ms)) {
         hub->reload_stuck_said = true;
-        log_error(hub->options.log, "new code does not come back from being tried, and cannot be stopped (a C function called "
-                  "from Lua, for instance a bad pattern); version=%s goes on, and other code is not taken before the job is "
-                  "started again", hub->code->version);
+        log_error(hub->options.log,
+                  "new code does not come back from being tried, and cannot be stopped (a C function called from Lua, for "
+                  "instance a bad pattern); version=%s goes on, and other code is not taken before the job is started again",
+                  hub->code->version);
     }
     return true;
 }
@@ -265,7 +268,8 @@ bool hub_reload_took(struct hub *hub, struct work *work, size_t index, struct er
         if (has->now == work->code)
             has->proven = NULL;
         break;
-    case WORK_PACK: break;
+    case WORK_PACK:
+        break;
     }
     retire(hub, work);
     return ok;

@@ -33,8 +33,8 @@ struct reloader {
     struct reloader_options options;
     pthread_t thread;
     struct log *trial; /* what code under trial says */
-    int event;   /* eventfd */
-    int control; /* -1: no command can reach the job */
+    int event;         /* eventfd */
+    int control;       /* -1: no command can reach the job */
 
     /* The thread's own. */
     struct watched *files;

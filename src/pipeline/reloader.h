@@ -2,8 +2,8 @@
  * tries new code in the shadow of the old (shadow.h), and hands it to the hub, which swaps it in (hub_reload.c).
  * Ownership: reloader_stop frees; it keeps references of versions. Threads: start, stop, next, answer and retire are the hub's;
  * poke is any thread's. Stages' open, save and close of retired code run on the reloader's thread, not on the hub's.
- * Time: files are looked at every second, and a change is taken when it was there at two looks (and later while a file is missing,
- * as in the middle of a checkout). Errors: what is refused is logged, counted, and told to whoever asked. */
+ * Time: files are looked at every second, and a change is taken when it was there at two looks (and later while a file is
+ * missing, as in the middle of a checkout). Errors: what is refused is logged, counted, and told to whoever asked. */
 #ifndef LUADUCT_PIPELINE_RELOADER_H
 #define LUADUCT_PIPELINE_RELOADER_H
 
@@ -14,9 +14,9 @@ struct reloader;
 
 struct reloader_options {
     struct shadow_options shadow; /* its log is made here: a child of the one below */
-    struct code *running;     /* a reference is taken */
+    struct code *running;         /* a reference is taken */
     struct stats *stats;
-    void (*wake)(void *arg);  /* the hub: reloader_next has something; may wake a waiter and do nothing else */
+    void (*wake)(void *arg); /* the hub: reloader_next has something; may wake a waiter and do nothing else */
     void *wake_arg;
     struct log *log;
 };

@@ -67,20 +67,21 @@ static bool compare(struct shadow *shadow, struct runner *runner, bool force, ui
 
     for (size_t i = 0; i < shadow->count && shadow->options->monotonic_ms() < shadow->until_ms; i++) {
         const struct outcome *old = &shadow->before[i];
-        struct outcome new = run_sample(shadow, runner, i, error);
+        struct outcome now = run_sample(shadow, runner, i, error);
 
-        if ((!new.ok && old->ok) || (new.ok && new.failures > old->failures))
+        if ((!now.ok && old->ok) || (now.ok && now.failures > old->failures))
             return error_wrap(error, "on newest records (%u of partition %d, from offset %" PRId64 ")",
                               shadow->batch->message_count, shadow->batch->partition, shadow->batch->offset_first);
-        rows += new.rows > old->rows ? new.rows : old->rows;
-        dirty += new.dirty;
+        rows += now.rows > old->rows ? now.rows : old->rows;
+        dirty += now.dirty;
         before += old->dirty;
     }
     *rows_out = rows;
     if (!force && dirty > before && (uint64_t)(dirty - before) * 1000 > (uint64_t)rows * SHADOW_DIRTY_PERMILLE)
         return error_set(error, ERROR_SCRIPT,
                          "of the %u newest rows %u would become dirty, and %u do with the code that runs now; `luaduct reload "
-                         "--force` takes it all the same", rows, dirty, before);
+                         "--force` takes it all the same",
+                         rows, dirty, before);
     return true;
 }
 

@@ -1,5 +1,5 @@
-/* shadow.h: whether a new version of the code may take over: it is loaded and checked as `check` does, and runs beside the old one
- * on samples, without writing anything.
+/* shadow.h: whether a new version of the code may take over: it is loaded and checked as `check` does, and runs beside the old
+ * one on samples, without writing anything.
  * Refused is: a mistake in a file; a changed key that cannot be taken live; a table that the fields do not fit any more; a stage
  * that stops, raises a Lua error, or runs out of memory or budget where the old code does not; and, unless forced, more rows that
  * become dirty: over SHADOW_DIRTY_PERMILLE more of the rows than before.
@@ -18,8 +18,8 @@ enum {
 };
 
 struct shadow_options {
-    const struct job *job;           /* that the process began with: it has the keys that stay */
-    const char *datasources_path;    /* as for job_load */
+    const struct job *job;        /* that the process began with: it has the keys that stay */
+    const char *datasources_path; /* as for job_load */
     const struct mc_schema *schema;
     struct samples *samples;
     /* The job's own tests (`luaduct test`), run on the loaded job; NULL: there are none. */

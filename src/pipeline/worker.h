@@ -1,10 +1,10 @@
 /* worker.h: the part of a job that computes: stages, route, encoding, packing. A pure function of its work: its own Lua state,
  * arena (the batch's) and compressor, nothing shared.
- * Versions: a new one is swapped in between two batches (WORK_SWAP) and is on probation then: the one that ran before, or the last
- * one that was proven, is kept. When the new one raises Lua errors in a batch, or stops at it, and the kept one does better on the
- * same batch, its result is the one that counts and the worker goes back to it. Ownership: worker_run works in place; the caller keeps the work. Threads: a
- * worker belongs to one thread at a time; W = 0 calls worker_run from the hub, W = n through worker_start, which gives each a
- * thread and two bounded queues. */
+ * Versions: a new one is swapped in between two batches (WORK_SWAP) and is on probation then: the one that ran before, or the
+ * last one that was proven, is kept. When the new one raises Lua errors in a batch, or stops at it, and the kept one does better
+ * on the same batch, the kept one's result counts and the worker goes back to it.
+ * Ownership: worker_run works in place; the caller keeps the work. Threads: a worker belongs to one thread at a time; W = 0 calls
+ * worker_run from the hub, W = n through worker_start, which gives each a thread and two bounded queues. */
 #ifndef LUADUCT_PIPELINE_WORKER_H
 #define LUADUCT_PIPELINE_WORKER_H
 

@@ -134,8 +134,12 @@ static void push_value(lua_State *L, struct str *saved)
     take(saved, &tag, 1);
     switch (tag) {
     case SAVED_FALSE:
-    case SAVED_TRUE: lua_pushboolean(L, tag == SAVED_TRUE); break;
-    case SAVED_NULL: lua_pushlightuserdata(L, (void *)&script_null); break;
+    case SAVED_TRUE:
+        lua_pushboolean(L, tag == SAVED_TRUE);
+        break;
+    case SAVED_NULL:
+        lua_pushlightuserdata(L, (void *)&script_null);
+        break;
     case SAVED_INTEGER: {
         lua_Integer value;
 

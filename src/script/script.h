@@ -59,8 +59,8 @@ bool script_module_open(struct script_state *state, const struct script_source *
                         struct error *error) MUST_USE;
 bool script_module_has(const struct script_module *module, const char *function);
 /* What the module's save() gives, appended in a form that any state can read; nothing is appended without a save(), or when it
- * gives nil. Plain values: boolean, number, string, decimal, time, and tables of these, of SCRIPT_SAVED_BYTES_MAX at most; anything
- * else is an error that names its place. */
+ * gives nil. Plain values: boolean, number, string, decimal, time, and tables of these, of SCRIPT_SAVED_BYTES_MAX at most;
+ * anything else is an error that names its place. */
 enum { SCRIPT_SAVED_BYTES_MAX = 16 << 20 };
 bool script_module_save(struct script_module *module, struct buffer *saved, struct error *error) MUST_USE;
 /* stage.state == "partition": batches of one Kafka partition must come to one worker, in order. */
