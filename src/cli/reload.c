@@ -32,8 +32,8 @@ static const char usage[] =
     "  --force  also when more of the newest rows would become dirty than with the code that runs now\n"
     "The processes that run the job on this machine, as the same user, look at its files at once. New code is checked, and run\n"
     "beside the old on copies of the newest records; then it takes over between two batches, or is refused with the reason.\n"
-    "Taken are the stages, their Lua files, time_zone, dirty.max, log.level and reload; when another key has changed,\n"
-    "nothing is.\n"
+    "Taken are the stages, their Lua files, time_zone, the limits of dirty, log.level and reload; when another key has\n"
+    "changed, nothing is.\n"
     "Exit status: 0 the new code runs (or there is none), 1 it was refused, or no process runs the job, 2 a mistake.\n";
 
 int cli_reload(int argc, char **argv)

@@ -55,6 +55,8 @@ bool dirty_store_open(struct dirty_store **store_out, const struct dirty_options
 void dirty_store_close(struct dirty_store *store);
 /* For trying a job out: the lines are appended to `lines`, which outlives the store, and are durable at once. */
 struct dirty_store *dirty_memory_open(struct buffer *lines) MUST_USE;
+/* Other limits of files from now on; as in the options. */
+void dirty_set_limits(struct dirty_store *store, int64_t file_bytes_max, int64_t bytes_max);
 /* Whole lines, each with its newline. */
 bool dirty_append(struct dirty_store *store, struct str lines, int64_t wall_ms, struct error *error) MUST_USE;
 /* Begins to make durable what was appended; done when dirty_durable says so. Files: fsync, done at once. */

@@ -17,8 +17,6 @@
 struct files {
     struct dirty_store store; /* bytes: of all files of the folder */
     char *directory;
-    int64_t file_bytes_max;
-    int64_t bytes_max; /* 0: none */
     int folder;
     int file; /* -1: none yet */
     char *path;
@@ -98,8 +96,7 @@ bool dirty_files_open(struct dirty_store **store_out, const struct dirty_options
     files->store.ops = &files_ops;
     files->store.place = dirty_options_place(options);
     files->directory = xstrdup(options->directory);
-    files->file_bytes_max = options->file_bytes_max;
-    files->bytes_max = options->bytes_max;
+    dirty_set_limits(&files->store, options->file_bytes_max, options->bytes_max);
     files->file = files->folder = -1;
     if (!make_folder(files->directory, error))
         goto out;
@@ -218,11 +215,11 @@ static bool files_append(struct dirty_store *store, struct str lines, int64_t wa
 
     if (files->broken)
         return fail_broken(files, error);
-    if (__builtin_add_overflow(store->bytes, lines.size, &total) || (files->bytes_max > 0 && total > files->bytes_max))
+    if (__builtin_add_overflow(store->bytes, lines.size, &total) || (store->bytes_max > 0 && total > store->bytes_max))
         return error_set(error, ERROR_FATAL, "the dirty rows in %s would exceed dirty.bytes_max (%lld bytes): look at them, move "
-                         "the files away, or raise it", files->directory, (long long)files->bytes_max);
-    if (files->file >= 0 && files->file_bytes > 0 && files->file_bytes_max > 0 &&
-        (int64_t)lines.size > files->file_bytes_max - files->file_bytes) {
+                         "the files away, or raise it", files->directory, (long long)store->bytes_max);
+    if (files->file >= 0 && files->file_bytes > 0 && store->file_bytes_max > 0 &&
+        (int64_t)lines.size > store->file_bytes_max - files->file_bytes) {
         if (!dirty_sync(store, error))
             return false;
         close(files->file);

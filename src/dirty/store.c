@@ -31,6 +31,12 @@ void dirty_store_close(struct dirty_store *store)
         store->ops->close(store);
 }
 
+void dirty_set_limits(struct dirty_store *store, int64_t file_bytes_max, int64_t bytes_max)
+{
+    store->file_bytes_max = file_bytes_max;
+    store->bytes_max = bytes_max;
+}
+
 bool dirty_append(struct dirty_store *store, struct str lines, int64_t wall_ms, struct error *error)
 {
     return !lines.size || store->ops->append(store, lines, wall_ms, error);

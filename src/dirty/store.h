@@ -22,6 +22,7 @@ struct dirty_ops {
 struct dirty_store {
     const struct dirty_ops *ops;
     int64_t bytes;
+    int64_t file_bytes_max, bytes_max; /* of files; 0: none */
     char *place;
 };
 

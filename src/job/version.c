@@ -8,7 +8,9 @@
 
 enum { FILE_BYTES_MAX = 4 << 20 };
 
-static const char *const live_keys[] = {"stages", "time_zone", "dirty.max", "log.level", "reload"};
+static const char *const live_keys[] = {
+    "stages", "time_zone", "dirty.max", "dirty.file_bytes_max", "dirty.bytes_max", "log.level", "reload",
+};
 
 /* --- the hash --- */
 

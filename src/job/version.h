@@ -1,5 +1,6 @@
 /* version.h: what tells two versions of one job apart: the hash of its processing logic, and the keys that differ.
- * Live keys can be taken while the job runs: stages, time_zone, dirty.max, log.level and reload; all others need a restart.
+ * Live keys can be taken while the job runs: stages, time_zone, the limits of dirty, log.level and reload; all others need a
+ * restart.
  * Ownership: the caller's buffers. Threads: any; jobs are read only. Errors: none. */
 #ifndef LUADUCT_JOB_VERSION_H
 #define LUADUCT_JOB_VERSION_H

@@ -480,8 +480,10 @@ static bool take_result(struct hub *hub, struct work *work, size_t index, int64_
     bool data = work->kind == WORK_BATCH || work->kind == WORK_PACK;
     bool ok = true;
 
-    if (work->kind == WORK_BATCH)
+    if (work->kind == WORK_BATCH) {
         hub->batches_out--;
+        hub->wait_ms_max = int64_max(hub->wait_ms_max, work->started_ms - work->ready_ms);
+    }
     if (work->kind != WORK_PACK)
         ok = hub_reload_took(hub, work, index, error);
     if (data)
@@ -548,6 +550,7 @@ bool hub_give(struct hub *hub, struct work *work, size_t index, int64_t now_ms, 
         hub->batches_out++;
     }
     if (hub->inline_worker) {
+        work->started_ms = now_ms;
         worker_run(worker, work);
         return take_result(hub, work, index, now_ms, error);
     }
@@ -611,6 +614,8 @@ static void watch_lag(struct hub *hub, int64_t now_ms)
     for (size_t i = 0; i < hub->worker_count; i++)
         lua += (int64_t)worker_lua_memory(hub->workers[i]);
     metric_set(stats->lua_memory, lua);
+    metric_set(stats->batch_wait_milli, hub->wait_ms_max);
+    hub->wait_ms_max = 0;
     metric_set(stats->lag_records, records);
     metric_set(stats->lag_seconds_milli, records && last ? int64_max(0, hub->options.wall_ms() - last) : 0);
     for (size_t i = 0; i < QUOTA_KINDS; i++)
@@ -692,6 +697,7 @@ static bool turn(struct hub *hub, struct report *report, struct error *error)
     int64_t now_ms = options->monotonic_ms();
     bool moved = false;
 
+    hub->turn_ms = now_ms;
     options->sink->ops->step(options->sink, now_ms, options->wall_ms());
     if (!take_sink_events(hub, report, &moved, error))
         return false;

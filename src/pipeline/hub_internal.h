@@ -62,6 +62,8 @@ struct hub {
     int64_t fetched;
     uint64_t sequence;
     int64_t lag_ms;
+    int64_t turn_ms;     /* when this turn of the loop began */
+    int64_t wait_ms_max; /* of batches for a worker, since lag_ms */
     int64_t alone_ms; /* when this process last had all partitions, or none */
     bool share_said;
 

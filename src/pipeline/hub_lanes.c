@@ -79,6 +79,7 @@ void hub_lane_close(struct hub *hub, struct lane *lane)
     work->offset_first = batch->offset_first;
     work->offset_next = batch->offset_next;
     work->bytes = batch->bytes;
+    work->ready_ms = hub->turn_ms;
     work->next = NULL;
     *hub->ready_tail = work;
     hub->ready_tail = &work->next;

@@ -90,6 +90,7 @@ static void run_code(struct hub *hub, struct code *code, struct code *proven)
         log_set_level((enum log_level)job->log.level);
     hub->log_level = job->log.level;
     epochs_set_dirty_max(hub->epochs, job->dirty.max);
+    dirty_set_limits(hub->options.dirty, job->dirty.file_bytes_max, job->dirty.bytes_max);
     stats_set_version(hub->options.stats, code->version);
     if (hub->reloader)
         reloader_running(hub->reloader, code);

@@ -63,6 +63,8 @@ void stats_init(struct stats *stats, struct metrics *registry)
          "How long the last epoch took from closing to finished.", true},
         {&stats->requests, METRIC_COUNTER, "luaduct_requests_total", "Requests sent to the service.", false},
         {&stats->retries, METRIC_COUNTER, "luaduct_request_retries_total", "Requests sent again.", false},
+        {&stats->batch_wait_milli, METRIC_GAUGE, "luaduct_batch_wait_seconds",
+         "The longest time that a batch of the last half second waited for its worker.", true},
         {&stats->swap_seconds_milli, METRIC_GAUGE, "luaduct_swap_seconds",
          "How long a worker stood still at most when new code was swapped in last.", true},
         {&stats->throttled, METRIC_COUNTER, "luaduct_throttled_total", "Answers 429 of the service.", false},

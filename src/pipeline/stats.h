@@ -20,7 +20,7 @@ struct stats {
     struct metric *partitions_open, *uploads, *blocks_waiting, *memory, *lua_memory, *paused, *assigned;
     struct metric *lag_records, *lag_seconds_milli, *flush_seconds_milli;
     struct metric *requests, *retries, *throttled;
-    struct metric *reloads_accepted, *reloads_refused, *reloads_reverted, *swap_seconds_milli;
+    struct metric *reloads_accepted, *reloads_refused, *reloads_reverted, *swap_seconds_milli, *batch_wait_milli;
     struct metric *version; /* 1; its label is the hash */
 };
 

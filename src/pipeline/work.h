@@ -84,7 +84,7 @@ struct work {
     enum work_kind kind;
     struct work *next; /* in the hub's lists */
     void *epoch;       /* the epochs': PACK: which one it belongs to; BATCH: its place in the order of its partition */
-    int64_t started_ms;
+    int64_t ready_ms, started_ms; /* BATCH: complete, and in hand */
 
     /* WORK_BATCH */
     struct batch *batch;

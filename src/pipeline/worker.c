@@ -484,6 +484,7 @@ static void *thread_main(void *arg)
     struct work *work;
 
     while ((work = queue_pop(&worker->in))) {
+        work->started_ms = worker->options.monotonic_ms();
         worker_run(worker, work);
         /* The way back has room for all that was let in, so this never fails. */
         if (!queue_try_push(&worker->out, work))

@@ -50,7 +50,7 @@ struct simulation *simulation_new(const struct simulation_options *options)
     simulation->metrics = metrics_new(options->job->name);
     stats_init(&simulation->stats, simulation->metrics);
     simulation->log = log_new(NULL, options->job->name);
-    log_set_level(simulation->log, LOG_ERROR);
+    log_quiet(simulation->log, LOG_ERROR);
     http.log = simulation->log;
     simulation->http = http_new(&http);
     buffer_init(&simulation->dirty_lines, 0);

@@ -191,7 +191,7 @@ struct log *log_new(struct log *parent, const char *name)
     return log;
 }
 
-void log_set_level(struct log *log, enum log_level level)
+void log_quiet(struct log *log, enum log_level level)
 {
     log->level = level;
 }

@@ -41,7 +41,7 @@ void log_set_clock(int64_t (*wall_ms)(void));
 struct log *log_new(struct log *parent, const char *name) MUST_USE;
 void log_free(struct log *log);
 /* Lines of this handle below the level are left out, whatever the process-wide level says; before other threads use it. */
-void log_set_level(struct log *log, enum log_level level);
+void log_quiet(struct log *log, enum log_level level);
 bool log_enabled(const struct log *log, enum log_level level);
 void log_print(struct log *log, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 
