@@ -50,7 +50,7 @@ class Reloaded:
     def load(self):
         while not self.stop.is_set():
             self.job.produce(1000)
-            self.stop.wait(0.02)
+            self.stop.wait(0.02 if RELOADS < 100 else 0.1)
 
     def __enter__(self):
         self.job.produce(1000)
@@ -71,6 +71,11 @@ class Reloaded:
             return -1.0
         found = re.search(r"^luaduct_%s\{%s\} (\S+)$" % (name, label), page, re.M)
         return float(found.group(1)) if found else -1.0
+
+    def waits(self, stop, found):
+        """What the longest waits of batches for a worker were, in ms, until `stop` is set."""
+        while not stop.wait(0.25):
+            found.append(1000 * self.counter("batch_wait_seconds"))
 
     def results(self, result):
         return self.counter("reloads_total", r'[^}]*result="%s"' % result)
@@ -107,20 +112,31 @@ def reloaded(broker, endpoint, tmp_path, name, request):
             yield reloaded
 
 
+def figures(values):
+    values = sorted(values)
+    return "%.0f ms (median), %.0f ms (99 of 100), %.0f ms (most)" % (values[len(values) // 2], values[len(values) * 99 // 100], values[-1])
+
+
 def test_reloads_under_load(reloaded):
-    swaps = []
+    swaps, before, during, stop = [], [], [], threading.Event()
+    threading.Timer(RELOADS / 10, stop.set).start()
+    reloaded.waits(stop, before)
+    stop.clear()
+    watch = threading.Thread(target=reloaded.waits, args=(stop, during))
+    watch.start()
     for i in range(RELOADS):
-        before = reloaded.version()
+        version = reloaded.version()
         reloaded.write(GOOD % i)
         status, text = reloaded.reload()
-        assert status == 0 and before in text and reloaded.version() in text, text
-        swaps.append(reloaded.counter("swap_seconds"))
+        assert status == 0 and version in text and reloaded.version() in text, text
+        swaps.append(1000 * reloaded.counter("swap_seconds"))
+    stop.set()
+    watch.join()
     numbers = reloaded.end()
     assert len(numbers) == len(set(numbers)) and len(set(numbers)) > 0
     assert "taken back" not in reloaded.process.stderr()
-    swaps.sort()
-    print("%d reloads, %d records; a worker stood still for %.0f ms (median), %.0f ms (99 of 100), %.0f ms (most)"
-          % (RELOADS, reloaded.job.numbers, 1000 * swaps[len(swaps) // 2], 1000 * swaps[len(swaps) * 99 // 100], 1000 * swaps[-1]))
+    print("\n%d reloads, %d records\na worker stood still for a swap: %s\nthe longest waits of batches for a worker, before: %s; during: %s"
+          % (RELOADS, reloaded.job.numbers, figures(swaps), figures(before), figures(during)))
 
 
 def test_broken_code_under_load(reloaded):
