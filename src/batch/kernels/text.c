@@ -117,6 +117,10 @@ bool text_run(struct batch *batch, const struct text_call *call, struct column *
         if (UNLIKELY(why)) {
             if (!fail(batch, call, column, at, why))
                 return operand_out_of_memory(batch, error);
+        } else if (UNLIKELY(row.result_null)) {
+            if (!column_try_nullable(&batch->arena, column))
+                return operand_out_of_memory(batch, error);
+            column->null[at] = 1;
         } else if (call->type == TYPE_STRING) {
             column->text[at] = row.result;
         } else if (call->type == TYPE_BIGINT) {

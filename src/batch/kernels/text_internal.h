@@ -20,6 +20,7 @@ struct text_row {
     struct str result;
     int64_t result_number;
     bool result_truth;
+    bool result_null; /* set by operations that can give NULL */
 };
 
 /* NULL, or why the row has no result. text_no_room: the arena is full. */
@@ -77,6 +78,10 @@ static inline uint32_t text_decode(const char *text, size_t *width_out)
 
 /* All matches of the finder in text[0] become `with`. */
 const char *text_replace_all(struct text_row *row, const struct text_finder *finder, struct str with) MUST_USE;
+/* All matches of the pattern in text[0], by the template. */
+struct regex;
+struct regex_template;
+const char *regex_replace_all(struct text_row *row, struct regex *regex, const struct regex_template *plan) MUST_USE;
 
 size_t text_encode(uint32_t character, char bytes[4]);
 /* Code points of it. */
