@@ -515,13 +515,19 @@ void option_read(struct option_reader *reader, const struct option *row, void *b
         memcpy((char *)base + row->at_offset, &node->at, sizeof(node->at));
 }
 
-/* The table's row for a key. Rows of one name may follow each other for different kinds; any will do here. */
-static const struct option *row_find(const struct option *rows, struct str name)
+/* The table's row for a key; where several kinds have one of that name, the one of this kind, else any. */
+static const struct option *row_find(const struct option *rows, struct str name, struct str kind)
 {
-    for (; rows->type != OPTION_NONE; rows++)
-        if (str_is(name, rows->name))
+    const struct option *found = NULL;
+
+    for (; rows->type != OPTION_NONE; rows++) {
+        if (!str_is(name, rows->name))
+            continue;
+        if (!rows->only || choice_index(rows->only, kind) >= 0)
             return rows;
-    return NULL;
+        found = rows;
+    }
+    return found;
 }
 
 const struct option *options_selector(const struct option *rows)
@@ -557,7 +563,7 @@ void options_read(struct option_reader *reader, const struct option *rows, void 
     /* Keys are not judged where it is not known which there should be. */
     for (size_t i = 0; map && kind_known && i < map->count; i++) {
         const struct tree_entry *entry = &map->entries[i];
-        const struct option *row = row_find(rows, entry->key);
+        const struct option *row = row_find(rows, entry->key, kind);
         unsigned key_width = (unsigned)size_max(entry->key.size, 1);
 
         if (!row)

@@ -9,6 +9,13 @@
 
 enum { FILE_BYTES_MAX = 64 << 10 };
 
+/* What looks like a reference and stays as it is written. */
+enum keep {
+    KEEP_NOTHING,
+    KEEP_VARIABLES, /* of expressions: in stages */
+    KEEP_TEMPLATE,  /* all but env and file: in what replaces a pattern's matches */
+};
+
 char *path_join(const char *directory, struct str path)
 {
     if (strcmp(directory, ".") == 0 || (path.size && path.data[0] == '/'))
@@ -65,14 +72,20 @@ static bool reference_append(struct buffer *text, struct str reference, const ch
     return ok;
 }
 
-/* Cuts what comes next: *reference gets the inside of ${...}, or is absent, and *plain gets what stands for itself. */
-static bool piece_cut(struct str *rest, struct str *plain, struct str *reference, struct error *error)
+/* Cuts what comes next: *reference gets the inside of ${...}, or is absent, and *plain gets what stands for itself.
+ * template: ${name} is a group of the rule's pattern and $$ a dollar sign, which the stage reads. */
+static bool piece_cut(struct str *rest, bool template, struct str *plain, struct str *reference, struct error *error)
 {
     size_t taken = 1;
 
     *reference = STR_NONE;
     *plain = str_make(rest->data, 1);
-    if (str_starts_with(*rest, STR("$${"))) {
+    if (template && str_starts_with(*rest, STR("$$"))) {
+        *plain = str_make(rest->data, 2);
+        taken = 2;
+    } else if (template && !str_starts_with(*rest, STR("${env:")) && !str_starts_with(*rest, STR("${file:"))) {
+        /* as it is */
+    } else if (str_starts_with(*rest, STR("$${"))) {
         *plain = STR("${");
         taken = 3;
     } else if (str_starts_with(*rest, STR("${"))) {
@@ -88,17 +101,16 @@ static bool piece_cut(struct str *rest, struct str *plain, struct str *reference
     return true;
 }
 
-/* variables: those of expressions stay as they are written. */
-static bool text_resolve(struct str written, const char *directory, bool variables, struct buffer *text, struct error *error)
+static bool text_resolve(struct str written, enum keep keep, const char *directory, struct buffer *text, struct error *error)
 {
     struct str plain, reference;
 
     while (written.size) {
-        if (!piece_cut(&written, &plain, &reference, error))
+        if (!piece_cut(&written, keep == KEEP_TEMPLATE, &plain, &reference, error))
             return false;
         if (!reference.data)
             buffer_append_str(text, plain);
-        else if (variables && expression_is_variable(reference))
+        else if (keep == KEEP_VARIABLES && expression_is_variable(reference))
             buffer_print(text, "${%.*s}", STR_ARG(reference));
         else if (!reference_append(text, reference, directory, error))
             return false;
@@ -108,7 +120,7 @@ static bool text_resolve(struct str written, const char *directory, bool variabl
 
 bool resolve_text(struct str written, const char *directory, struct buffer *text, struct error *error)
 {
-    return text_resolve(written, directory, false, text, error);
+    return text_resolve(written, KEEP_NOTHING, directory, text, error);
 }
 
 void resolve_files(struct str written, const char *directory, void (*found)(void *arg, const char *path), void *arg)
@@ -116,7 +128,7 @@ void resolve_files(struct str written, const char *directory, void (*found)(void
     struct str plain, reference;
     struct error error;
 
-    while (written.size && piece_cut(&written, &plain, &reference, &error)) {
+    while (written.size && piece_cut(&written, false, &plain, &reference, &error)) {
         char *path;
 
         if (!str_starts_with(reference, STR("file:")))
@@ -127,7 +139,7 @@ void resolve_files(struct str written, const char *directory, void (*found)(void
     }
 }
 
-static void scalar_resolve(struct tree_node *node, const char *directory, bool variables, struct report *report)
+static void scalar_resolve(struct tree_node *node, enum keep keep, const char *directory, struct report *report)
 {
     struct str rest = node->text;
     struct error error = {0};
@@ -136,8 +148,8 @@ static void scalar_resolve(struct tree_node *node, const char *directory, bool v
     if (!rest.size || !memmem(rest.data, rest.size, "${", 2))
         return;
     buffer_init(&text, 0);
-    if (text_resolve(rest, directory, variables, &text, &error)) {
-        if (str_equal(buffer_str(&text), node->text)) { /* variables alone */
+    if (text_resolve(rest, keep, directory, &text, &error)) {
+        if (str_equal(buffer_str(&text), node->text)) { /* nothing but what is kept */
             buffer_release(&text);
             return;
         }
@@ -150,20 +162,33 @@ static void scalar_resolve(struct tree_node *node, const char *directory, bool v
     }
 }
 
-static void node_resolve(struct tree_node *node, const char *directory, bool variables, struct report *report)
+/* What a rule of kind replace puts in the place of a pattern's matches. */
+static bool is_template(const struct tree_node *rule, struct str key)
+{
+    const struct tree_node *regex = str_is(key, "with") && tree_get(rule, "find") ? tree_get(rule, "regex") : NULL;
+
+    return regex && regex->kind == TREE_SCALAR && str_is(regex->text, "true");
+}
+
+static void node_resolve(struct tree_node *node, enum keep keep, const char *directory, struct report *report)
 {
     if (node->kind == TREE_SCALAR)
-        scalar_resolve(node, directory, variables, report);
-    for (size_t i = 0; i < node->count; i++)
-        node_resolve(node->kind == TREE_LIST ? node->items[i] : node->entries[i].value, directory, variables, report);
+        scalar_resolve(node, keep, directory, report);
+    for (size_t i = 0; i < node->count; i++) {
+        struct tree_node *child = node->kind == TREE_LIST ? node->items[i] : node->entries[i].value;
+        bool template = keep == KEEP_VARIABLES && node->kind == TREE_MAP && is_template(node, node->entries[i].key);
+
+        node_resolve(child, template ? KEEP_TEMPLATE : keep, directory, report);
+    }
 }
 
 void resolve_tree(struct tree_node *node, const char *directory, struct report *report)
 {
     if (node->kind != TREE_MAP) {
-        node_resolve(node, directory, false, report);
+        node_resolve(node, KEEP_NOTHING, directory, report);
         return;
     }
     for (size_t i = 0; i < node->count; i++)
-        node_resolve(node->entries[i].value, directory, str_is(node->entries[i].key, "stages"), report);
+        node_resolve(node->entries[i].value, str_is(node->entries[i].key, "stages") ? KEEP_VARIABLES : KEEP_NOTHING, directory,
+                     report);
 }

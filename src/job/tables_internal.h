@@ -16,6 +16,7 @@
 #define LUA_ONLY .only = "lua"
 #define MASK_ONLY .only = "mask"
 #define ASSIGN_ONLY .only = "assign"
+#define REPLACE_ONLY .only = "replace"
 
 extern const struct option source_rows[], target_rows[]; /* base: struct job */
 extern const struct option dirty_rows[], runtime_rows[], failover_rows[], metrics_rows[], log_rows[], reload_rows[];

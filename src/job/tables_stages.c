@@ -22,12 +22,35 @@ static const struct option json_column_rows[] = {
     END,
 };
 
+/* A text that may be empty, in quotes. The stage is to see a text whatever it looks like: 007, and not the number 7. */
+static void text_or_empty_read(struct option_reader *reader, const struct option *row UNUSED, void *base UNUSED,
+                               struct tree_node *node)
+{
+    if (node && option_scalar(reader, node, "a text"))
+        node->quoted = true;
+}
+
+static const struct option replace_rule_rows[] = {
+    {.name = "field", .type = OPTION_TEXT, .flags = OPTION_REQUIRED, .check = column_check,
+     .sentence = "The text field that is changed; the same one may come again."},
+    {.name = "find", .type = OPTION_CUSTOM, .flags = OPTION_REQUIRED, .read = text_or_empty_read, .form = "text",
+     .sentence = "What to find: a text with \\t, \\n, \\r, \\\\ and \\uXXXX, or with regex: true a pattern of PCRE2 (\\d and "
+                 "\\w are ASCII unless it begins with (*UCP))."},
+    {.name = "with", .type = OPTION_CUSTOM, .flags = OPTION_REQUIRED, .read = text_or_empty_read, .form = "text",
+     .sentence = "What is put in place of all that is found, with the same escapes; '' takes it out. With regex: true, $1 or "
+                 "${1} is a group, ${name} one with a name, $0 all that matched, and $$ a dollar sign."},
+    {.name = "regex", .type = OPTION_BOOLEAN, .fallback = "false", .sentence = "Whether find is a pattern."},
+    {.name = "case_sensitive", .type = OPTION_BOOLEAN, .fallback = "false",
+     .sentence = "Whether the case of letters matters. If not, characters are equal that Unicode's simple case folding makes "
+                 "equal."},
+    END,
+};
+
 const struct option stage_rows[] = {
     {.name = "name", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_UNIQUE, OPTION_FIELD(struct job_stage, name),
      .check = name_check, .sentence = "The stage's name, by which logs, counters and preview call it."},
-    {.name = "kind", .type = OPTION_WORD, .flags = OPTION_REQUIRED, .choices = "json|mask|filter|assign|lua", .later = "replace",
-     .later_answer = "until then write it as a stage of kind lua", OPTION_FIELD(struct job_stage, kind),
-     .sentence = "What the stage is: json, mask, filter, assign or lua."},
+    {.name = "kind", .type = OPTION_WORD, .flags = OPTION_REQUIRED, .choices = "json|mask|replace|filter|assign|lua",
+     OPTION_FIELD(struct job_stage, kind), .sentence = "What the stage is: json, mask, replace, filter, assign or lua."},
     {.name = "when_error", .type = OPTION_CHOICE, .choices = "dirty|null|drop|stop", .fallback = "dirty",
      OPTION_FIELD(struct job_stage, when_error),
      .sentence = "What becomes of a row that the stage cannot handle: kept aside with its reason, the value set to NULL (not for "
@@ -56,6 +79,8 @@ const struct option stage_rows[] = {
      .sentence = "Fields that go."},
     {.name = "select", .type = OPTION_CUSTOM, ASSIGN_ONLY, .read = selection_read, .form = "list of fields",
      .sentence = "The fields that stay, in this order; all others go. Not together with drop."},
+    {.name = "rules", .type = OPTION_LIST, .flags = OPTION_REQUIRED, REPLACE_ONLY, .rows = replace_rule_rows,
+     .sentence = "What to find and what to put there, rule by rule: each works on what the one before has left."},
     {.name = "file", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_PATH | OPTION_READABLE, LUA_ONLY,
      OPTION_FIELD(struct job_stage, file), .form = "path",
      .sentence = "The Lua file, relative to the job file. It returns a table with process(batch)."},

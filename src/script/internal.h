@@ -262,4 +262,7 @@ int expression_new_throws(lua_State *L);
 void json_kernel_install_throws(lua_State *L);
 int json_columns_throws(lua_State *L);
 
+/* replace_kernel.c */
+int replacer_new_throws(lua_State *L);
+
 #endif

@@ -452,6 +452,7 @@ void sandbox_push_throws(lua_State *L, struct script_module *module)
     set_function(L, "at", kernel_at_throws);
     set_function(L, "check_constant", kernel_check_constant_throws);
     set_function(L, "expression", expression_new_throws);
+    set_function(L, "replacer", replacer_new_throws);
     lua_pushlightuserdata(L, (void *)&script_null);
     lua_setfield(L, -2, "null");
     api_push_throws(L);

@@ -87,6 +87,79 @@ def test_lua_mistakes_are_found_by_check(tmp_path, body, said):
     assert status == 2 and said in stderr and "stage.lua" in stderr, stderr
 
 
+REPLACE = """\
+name: {name}
+time_zone: Asia/Shanghai
+source: {{kafka: k, topic: {name}, start: {{at: committed, otherwise: earliest}}}}
+stages:
+  - name: parse
+    kind: json
+    columns:
+      - {{name: n, path: $.n, type: bigint}}
+      - {{name: text, path: $.text, type: string}}
+      - {{name: mark, path: $.mark, type: string}}
+  - name: tidy
+    kind: replace
+{more}    rules:
+{rules}
+target:
+  maxcompute: m
+  table: {name}
+  create: if_missing
+  partition: [{{name: ds, kind: time, format: yyyyMMdd}}]
+"""
+
+
+def replace_job(name, *rules, more=""):
+    return REPLACE.format(name=name, rules="\n".join("      - " + rule for rule in rules), more=more)
+
+
+def test_mistakes_in_replace_are_found_by_check(tmp_path):
+    rules = ["{field: text, find: 区, with: District}",
+             r"{field: text, find: '(\d+', with: 'x', regex: true}",
+             r"{field: text, find: '(\d+)', with: 'ab$2', regex: true}",
+             r"{field: text, find: '(\d+)', with: '${day}', regex: true}",
+             "{field: text, find: '', with: x}",
+             r"{field: text, find: '\d', with: '\ud800'}"]
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", replace_job("j", *rules))
+    status, _, stderr = command(tmp_path / "1", "check", path)
+    assert status == 2
+    for said in [r"job.yaml:15:29: stage tidy: rules[2].find: character 4 of the pattern: missing closing parenthesis",
+                 r"job.yaml:16:44: stage tidy: rules[3].with: character 3: there is no group 2; the pattern has 1",
+                 r'job.yaml:17:44: stage tidy: rules[4].with: character 1: the pattern has no group, or more than one, with the name "day"',
+                 r"job.yaml:18:29: stage tidy: rules[5].find: there is nothing to find",
+                 r"job.yaml:19:29: stage tidy: rules[6].find: character 1: \d is no escape",
+                 r"job.yaml:19:41: stage tidy: rules[6].with: character 1: \ud800 is half of a pair"]:
+        assert said in stderr, stderr
+
+
+@pytest.mark.parametrize("rule, said", [
+    ("{field: text, fnd: a, with: b}", 'did you mean "find"?'),
+    ("{field: txt, find: a, with: b}", 'there is no field "txt"; did you mean "text"?'),
+    ("{field: n, find: a, with: b}", 'field "n": replace: a text is wanted, this one is bigint'),
+    ("{field: text, find: a}", '"with" is missing'),
+    ("{field: text, find: a, with: b, regex: maybe}", "rules[1].regex"),
+])
+def test_a_wrong_rule_of_replace_is_found_by_check(tmp_path, rule, said):
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", replace_job("j", rule))
+    status, _, stderr = command(tmp_path, "check", path)
+    assert status == 2 and said in stderr and "job.yaml:" in stderr, stderr
+
+
+def test_replace_writes_what_the_rules_make(broker, endpoint, tmp_path, name):
+    broker.create_topic(name, 1)
+    texts = ["浦东新区 abc", None, "", "007", "a" * 40 + "!"]
+    broker.produce(name, [json.dumps({"n": n, "text": text, "mark": text}).encode() for n, text in enumerate(texts)], partitions=1)
+    job = replace_job(name, "{field: text, find: 区, with: ' District'}", "{field: text, find: ABC, with: x}", "{field: text, find: 007, with: ''}",
+                      r"{field: mark, find: '^(a+)+$', with: '[$1]', regex: true}")
+    status, stderr = run_job(write_job(tmp_path, broker.address, endpoint.url, job), "--records", len(texts))
+    assert status == 0, stderr
+    assert sorted((r["n"], r["text"]) for r in endpoint.rows(name)) == [(0, "浦东新 District x"), (1, None), (2, ""), (3, "")]
+    dirty = [json.loads(line) for f in (tmp_path / "dirty").glob("*.ndjson") for line in f.read_text().splitlines()]
+    assert [(d["stage"], d["column"], d["reason"]) for d in dirty] == [
+        ("tidy", "mark", "the pattern takes too many steps on this value (match limit)")]
+
+
 def test_lua_run_time_error_makes_rows_dirty(broker, endpoint, tmp_path, name):
     broker.create_topic(name, 1)
     broker.produce(name, [json.dumps({"n": n}).encode() for n in range(100)], partitions=1)

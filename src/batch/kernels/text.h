@@ -5,9 +5,9 @@
  * SCRIPT: a cast is missing). A column of nothing but NULL goes everywhere.
  * NULL: a row with NULL in any operand gives NULL, except where said.
  * Errors of a row go to batch_fail, or make NULL where batch->when_error says so: bytes that are not UTF-8 where the operation
- * looks at characters, and results beyond TEXT_RESULT_MAX. The others (marked "bytes") take any bytes as they are.
- * The result is known to be UTF-8 (column->utf8) where its operands are, or where the operation has looked. Arena full: kind
- * DATA. Ownership: operands are borrowed; new columns live in the batch's arena, and their texts there or where an operand's do.
+ * looks at characters, and results beyond TEXT_RESULT_MAX. The others (marked "bytes") take any bytes as they are. An arena that
+ * is full is kind DATA. The result is known to be UTF-8 (column->utf8) where its operands are, or where the operation has looked.
+ * Ownership: operands are borrowed; new columns live in the batch's arena, and their texts there or where an operand's do.
  * Threads: the batch's owner.
  * Sources of facts: Unicode 15's simple case mappings and foldings, through utf8proc. */
 #ifndef LUADUCT_BATCH_KERNELS_TEXT_H
