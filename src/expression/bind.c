@@ -466,6 +466,7 @@ static bool bind_in(struct binder *binder, struct node *node)
         if (!check_comparison(binder, node, 0, i, item->from, item->to - item->from))
             return false;
     }
+    node->set = set_new(&binder->expression->bound, node->children[0]->type.kind, node->children + 1, node->count - 1);
     return true;
 }
 
@@ -603,6 +604,7 @@ void unbind(struct expression *expression)
         node->regex = NULL;
         text_pattern_free(node->like);
         node->like = NULL;
+        node->set = NULL;
         if (node->prepared && node->function->release)
             node->function->release(node->call.state);
         node->prepared = false;

@@ -9,6 +9,8 @@
 #include "expression/expression_regex.h"
 #include "expression/function.h"
 
+struct set;
+
 enum node_kind {
     NODE_CONSTANT,
     NODE_FIELD,    /* operation: index into the expression's fields */
@@ -57,6 +59,7 @@ struct node {
     bool prepared;                 /* call.state is to be released */
     struct expression_regex *regex;
     struct text_pattern *like;
+    struct set *set; /* NODE_IN: its list, where that can be looked up; in the binding's arena */
 
     /* The run's. */
     struct operand value; /* NODE_SUBJECT */
@@ -124,6 +127,11 @@ bool bind(struct expression *expression, struct batch *batch, struct expression_
 void unbind(struct expression *expression);
 /* The type that holds values of both; a constant text with a date or time gives that. False: there is none. */
 bool types_unify(struct type a, struct type b, struct type *type_out) MUST_USE;
+
+/* set.c: NULL when the list is better compared one by one, or when the arena is full. */
+struct set *set_new(struct arena *arena, enum type_kind kind, struct node *const *items, size_t count) MUST_USE;
+bool set_run(const struct set *set, struct batch *batch, struct operand value, struct column **column_out,
+             struct error *error) MUST_USE;
 
 /* run.c: the node's value for the selected rows. */
 bool node_run(struct run *run, struct node *node, struct operand *out) MUST_USE;

@@ -318,6 +318,8 @@ static bool run_in(struct run *run, const struct node *node, struct column **col
 
     if (!node_run(run, node->children[0], &value))
         return false;
+    if (node->set)
+        return set_run(node->set, batch, value, column_out, run->error) && negate(run, node, column_out);
     for (size_t i = 1; i < node->count; i++) {
         if (!node_run(run, node->children[i], &item) || !kernel_compare(batch, COMPARE_EQ, value, item, &equal, run->error))
             return false;

@@ -475,6 +475,7 @@ static struct tree *grow_condition(struct choices *choices, unsigned depth)
     struct tree *tree;
     enum type_kind kind = compared[choose(choices, 6)];
     unsigned form = choose(choices, 12);
+    bool constants;
 
     switch (form) {
     case 0:
@@ -497,8 +498,11 @@ static struct tree *grow_condition(struct choices *choices, unsigned depth)
     case 5:
         tree = add(tree_new(K_IN, TYPE_OF(TYPE_BOOLEAN)), grow(choices, kind, depth));
         tree->negated = choose(choices, 2);
-        for (unsigned i = 1 + choose(choices, 4); i; i--)
-            add(tree, choose(choices, 8) ? grow_like(choices, kind, depth) : null_literal(TYPE_OF(kind)));
+        constants = choose(choices, 2); /* which are looked up, when there are enough of them */
+        for (unsigned i = 1 + choose(choices, 6); i; i--)
+            add(tree, !choose(choices, 8) ? null_literal(TYPE_OF(kind))
+                      : constants         ? literal(choices, TYPE_OF(kind))
+                                          : grow_like(choices, kind, depth));
         return tree;
     case 6:
         tree = add(tree_new(K_BETWEEN, TYPE_OF(TYPE_BOOLEAN)), grow(choices, kind, depth));
