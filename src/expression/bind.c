@@ -176,19 +176,13 @@ static bool probe(struct binder *binder, struct node *node)
 
 static bool bind_node(struct binder *binder, struct node *node);
 
-/* Puts a cast on top of the child, when it has another type. */
-static bool cast_child(struct binder *binder, struct node *node, size_t child, struct type type)
+/* NULL: the arena is full. */
+static struct node *implicit_cast(struct binder *binder, struct node *from, struct type type)
 {
-    struct node *from = node->children[child], *cast;
-    struct error error;
+    struct node *cast = arena_try_alloc(&binder->expression->bound, sizeof(*cast) + sizeof(struct node *));
 
-    if (type_equal(from->type, type) || type.kind == TYPE_NULL)
-        return true;
-    if (!convert_possible(from->type, type, &error))
-        return FAIL_WHOLE(binder, from, "%s", error.text);
-    cast = arena_try_alloc(&binder->expression->bound, sizeof(*cast) + sizeof(struct node *));
     if (!cast)
-        return FAIL_WHOLE(binder, from, "the expression is too large");
+        return NULL;
     *cast = (struct node){.kind = NODE_CAST,
                           .implicit = true,
                           .at = from->from,
@@ -199,6 +193,22 @@ static bool cast_child(struct binder *binder, struct node *node, size_t child, s
                           .children = (struct node **)(cast + 1),
                           .count = 1};
     cast->children[0] = from;
+    return cast;
+}
+
+/* Puts a cast on top of the child, when it has another type. */
+static bool cast_child(struct binder *binder, struct node *node, size_t child, struct type type)
+{
+    struct node *from = node->children[child], *cast;
+    struct error error;
+
+    if (type_equal(from->type, type) || type.kind == TYPE_NULL)
+        return true;
+    if (!convert_possible(from->type, type, &error))
+        return FAIL_WHOLE(binder, from, "%s", error.text);
+    cast = implicit_cast(binder, from, type);
+    if (!cast)
+        return FAIL_WHOLE(binder, from, "the expression is too large");
     if (!bind_node(binder, cast))
         return false;
     node->children[child] = cast;
@@ -279,13 +289,42 @@ static bool settle_time(struct binder *binder, struct node *node, size_t constan
     return cast_child(binder, node, constant, TYPE_OF(kind == TYPE_DATETIME ? TYPE_TIMESTAMP : kind));
 }
 
+/* A constant number against a double becomes a double where that is the same number, for then one loop compares them. */
+static bool settle_double(struct binder *binder, struct node *node, size_t constant, size_t other)
+{
+    const struct column *from = node->children[constant]->constant;
+    struct column *equal, *to;
+    struct node *cast;
+
+    if (!from || node->children[other]->type.kind != TYPE_DOUBLE || column_is_null(from, 0) ||
+        (from->type.kind != TYPE_BIGINT && from->type.kind != TYPE_DECIMAL))
+        return true;
+    to = constant_new(&binder->expression->bound, TYPE_OF(TYPE_DOUBLE));
+    cast = implicit_cast(binder, node->children[constant], TYPE_OF(TYPE_DOUBLE));
+    if (!to || !cast)
+        return FAIL_NODE(binder, node, "the expression is too large");
+    to->real[0] =
+        from->type.kind == TYPE_BIGINT ? (double)from->bigint[0] : decimal_to_double(from->decimal[0], from->type.scale);
+    scratch_begin(binder, 1);
+    if (!kernel_compare(binder->scratch, COMPARE_EQ, (struct operand){from, true}, (struct operand){to, true}, &equal,
+                        binder->error))
+        return false;
+    if (!equal->boolean[0])
+        return true;
+    cast->constant = to;
+    cast->type = to->type;
+    node->children[constant] = cast;
+    return true;
+}
+
 static bool check_comparison(struct binder *binder, struct node *node, size_t a, size_t b, size_t at, size_t width)
 {
     struct type x, y;
     char x_name[48], y_name[48], number[TYPE_NAME_MAX];
     const char *hint = "cast one of them first";
 
-    if (!settle_time(binder, node, a, b) || !settle_time(binder, node, b, a))
+    if (!settle_time(binder, node, a, b) || !settle_time(binder, node, b, a) || !settle_double(binder, node, a, b) ||
+        !settle_double(binder, node, b, a))
         return false;
     x = node->children[a]->type;
     y = node->children[b]->type;

@@ -179,6 +179,7 @@ static void numbers_are_computed_exactly(void **state)
         {"1e308r", "*", "10", "!a op b: the result is beyond the range of a double"},
         {"-7.5r", "//", "2.0r", "-4r"},
         {"-7.5r", "%", "2.0r", "0.5r"},
+        {"-1e-200r", "%", "1e-199r", "9.0000000000000004e-200r"},
         {"1.0r", "/", "0.0r", "!a op b: division by zero"},
         {"12.50d", "*", "3", "37.50d"},
         {"0.10d", "+", "0.2d", "0.30d"},

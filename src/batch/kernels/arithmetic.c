@@ -76,7 +76,7 @@ static inline const char *double_operate(enum arithmetic operation, double a, do
         if (b == 0)
             return division_by_zero;
         *result = fmod(a, b);
-        if (*result * b < 0)
+        if (*result != 0 && (*result < 0) != (b < 0)) /* a product of both could underflow */
             *result += b;
         break;
     }
