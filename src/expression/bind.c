@@ -5,7 +5,6 @@
  * that is a constant. Cost: some microseconds a node, once per job. */
 #include "expression/internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <utf8proc.h>
@@ -27,13 +26,11 @@ static bool fail_at(struct binder *binder, size_t at, size_t width, const char *
 static bool fail_at(struct binder *binder, size_t at, size_t width, const char *format, ...)
 {
     va_list arguments;
-    char text[600];
 
     va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    mistake_set(binder->place, binder->error, at, width, format, arguments);
     va_end(arguments);
-    *binder->place = (struct expression_place){at, width ? width : 1};
-    return error_set(binder->error, ERROR_CONFIG, "%s", text);
+    return false;
 }
 
 #define FAIL_NODE(binder, node, ...) fail_at(binder, (node)->at, (node)->width, __VA_ARGS__)

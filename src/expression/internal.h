@@ -4,6 +4,8 @@
 #ifndef LUADUCT_EXPRESSION_INTERNAL_H
 #define LUADUCT_EXPRESSION_INTERNAL_H
 
+#include <stdarg.h>
+
 #include "batch/convert.h"
 #include "batch/kernels/text.h"
 #include "expression/expression_regex.h"
@@ -96,6 +98,9 @@ struct run {
 };
 
 /* parser.c */
+/* The error, as one line of text, and its place. */
+void mistake_set(struct expression_place *place, struct error *error, size_t at, size_t width, const char *format,
+                 va_list arguments) __attribute__((format(printf, 5, 0)));
 bool parse(struct expression *expression, struct expression_place *place, struct error *error) MUST_USE;
 /* A one-row column; NULL: the arena is full. */
 struct column *constant_new(struct arena *arena, struct type type) MUST_USE;

@@ -5,7 +5,6 @@
 #include "expression/internal.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,22 +29,33 @@ static struct node *parse_or(struct parser *parser);
 
 /* ---- mistakes ---- */
 
+void mistake_set(struct expression_place *place, struct error *error, size_t at, size_t width, const char *format,
+                 va_list arguments)
+{
+    char text[600];
+    struct str whole;
+
+    vsnprintf(text, sizeof(text), format, arguments);
+    for (char *c = text; *c; c++) /* parts of the expression may be quoted in it */
+        *c = (unsigned char)*c < 0x20 || *c == 0x7F ? '?' : *c;
+    whole = str_head(str_of(text), sizeof(text) - 2); /* no half character at the end of what was cut */
+    *place = (struct expression_place){at, width ? width : 1};
+    error_set(error, ERROR_CONFIG, "%.*s", STR_ARG(whole));
+}
+
 /* Only the first one counts. Returns NULL for its callers' sake. */
 static struct node *fail_at(struct parser *parser, size_t at, size_t width, const char *format, ...) PRINTF_LIKE(4, 5);
 
 static struct node *fail_at(struct parser *parser, size_t at, size_t width, const char *format, ...)
 {
     va_list arguments;
-    char text[400];
 
     if (parser->failed)
         return NULL;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
     parser->failed = true;
-    *parser->place = (struct expression_place){at, width ? width : 1};
-    error_set(parser->error, ERROR_CONFIG, "%s", text);
+    va_start(arguments, format);
+    mistake_set(parser->place, parser->error, at, width, format, arguments);
+    va_end(arguments);
     return NULL;
 }
 

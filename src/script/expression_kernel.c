@@ -1,5 +1,6 @@
 /* expression_kernel.c: luaduct.expression(text, path [, type]): an expression as a kernel of the whole batch.
- * path is the option that it comes from, for complaints; type is what its result must be. Parsed when it is made; names and types
+ * path is the option that it comes from, for complaints; type is what its result must be. Parsed when it is made: what is wrong
+ * then is told, but the module opens all the same, for whoever listens goes on to the mistakes of the others. Names and types
  * are checked when the first batch comes, which for `check` is one without rows: what is wrong is told then, with its place, and
  * a column of NULLs stands in for it, so that all mistakes of all stages are found at once. */
 #include "script/kernel.h"
@@ -11,7 +12,7 @@
 #include "util/clock.h"
 
 struct expression_kernel {
-    struct expression *expression;
+    struct expression *expression; /* NULL: it does not parse, which was told */
     struct script_module *module;
     char *path;
     struct type type; /* TYPE_NULL: any */
@@ -54,6 +55,11 @@ static bool kernel_run(void *kernel, struct batch *batch, const struct column *c
     char type[TYPE_NAME_MAX], wanted[TYPE_NAME_MAX];
     struct column *result;
 
+    if (!self->expression) {
+        if (self->module->complain && !batch->message_count)
+            return stand_in(self, batch, column_out, error);
+        return error_set(error, ERROR_CONFIG, "%s: the expression does not parse", self->path);
+    }
     if (!run->now_ms)
         run->now_ms = clock_wall_ms();
     if (!expression_run(self->expression, batch, run->now_ms, &result, &place, error)) {
@@ -104,11 +110,11 @@ int expression_new_throws(lua_State *L)
     box = kernel_push_throws(L, &expression_ops);
     self = xcalloc(1, sizeof(*self));
     if (!expression_parse(&self->expression, text, &environment, &place, &error)) {
-        free(self);
-        if (!state->opening)
+        if (!state->opening || !module->complain) {
+            free(self);
             return luaL_error(L, "%s, character %d: %s", path, (int)place.at + 1, error.text);
-        run_complain_at(module, path, (struct script_place){(ptrdiff_t)place.at, place.width}, error.text);
-        return luaL_error(L, "%s: %s", path, error.text);
+        }
+        module->complain(module->complain_arg, path, (struct script_place){(ptrdiff_t)place.at, place.width}, error.text);
     }
     self->module = module;
     self->path = xstrdup(path);

@@ -49,7 +49,9 @@ struct script_source {
     int64_t execute_time_ms;        /* when this run of the job began */
     struct file_set *files;         /* where texts of files are kept, also of those that the module requires; may be NULL */
     struct str saved;               /* what script_module_save gave of an earlier version: ctx.saved; absent: nil */
-    script_complain *complain;      /* may be NULL: then the first one is the error */
+    /* May be NULL: then the first one is the error. An expression that does not parse is told and does not keep the module from
+     * opening: who gave complain must not go on to real batches. */
+    script_complain *complain;
     void *complain_arg;
 };
 

@@ -23,6 +23,8 @@ struct chain {
     struct chain_counts decoder_counts;
     struct chain_stage *stages;
     size_t count;
+    bool mistaken; /* an expression does not parse: the report knows, and the probe fails */
+    struct error mistake;
     _Atomic(const char *) now; /* for whoever wonders why it takes so long */
 };
 
@@ -165,6 +167,10 @@ static bool open_stage(struct chain *chain, const struct job *job, const struct 
             report_mistake(report, spec->at, spec->width, "stage %s: %s", spec->name, error->text);
         return error_wrap(error, "stage %s", spec->name);
     }
+    if (complainer.complaints && !chain->mistaken) {
+        chain->mistaken = true;
+        chain->mistake = complainer.first;
+    }
     chain->stages[chain->count++] = (struct chain_stage){.spec = spec, .module = module};
     return true;
 }
@@ -195,6 +201,10 @@ bool chain_open_saved(struct chain **chain_out, const struct job *job, struct st
             continue;
         if (ok)
             *error = mistake; /* the first one; the report gets all */
+        ok = false;
+    }
+    if (ok && chain->mistaken && !report) {
+        *error = chain->mistake;
         ok = false;
     }
     if (!ok)
@@ -328,8 +338,7 @@ bool chain_probe(struct chain *chain, const struct job *job, struct batch *batch
 bool chain_probe_some(struct chain *chain, const struct job *job, struct batch *batch, size_t stages, struct report *report,
                       struct error *error)
 {
-    bool ok = true, mistaken = false; /* a stage with a wrong option goes on with what stands in for it */
-    struct error mistake;
+    bool ok = true; /* a stage with a wrong expression goes on with what stands in for its column */
 
     batch_clear(batch);
     if (!batch_begin(batch, job->source.fields))
@@ -343,16 +352,16 @@ bool chain_probe_some(struct chain *chain, const struct job *job, struct batch *
         script_module_listen(chain->stages[i].module, complain, &complainer);
         ok = run_stage(chain, i, batch, error);
         script_module_listen(chain->stages[i].module, NULL, NULL);
-        if (complainer.complaints && !mistaken) {
-            mistaken = true;
-            mistake = complainer.first;
+        if (complainer.complaints && !chain->mistaken) {
+            chain->mistaken = true;
+            chain->mistake = complainer.first;
         }
         if (!ok && report) /* later stages may need what this one would have made */
             report_mistake(report, spec->at, spec->width, "%s", error->text);
     }
     batch->stage = NULL;
     batch->when_error = WHEN_ERROR_DIRTY;
-    if (mistaken)
-        *error = mistake;
-    return ok && !mistaken;
+    if (chain->mistaken)
+        *error = chain->mistake;
+    return ok && !chain->mistaken;
 }

@@ -282,12 +282,22 @@ static void test_wrong_expressions_have_their_places(void **test_state)
     chain_free(bed.chain);
     bed.chain = NULL;
 
-    /* Syntax is told when the stages are opened. */
+    /* Syntax is told when the stages are opened, and the others' types all the same. */
     tree_free(stages[1].options);
     stages[1].options = filter_options("flag nad flag", 4, "");
-    assert_false(chain_open(&bed.chain, &bed.job, bed.report, bed.log, &bed.error));
+    report_free(bed.report);
+    bed.report = report_new();
+    open_or_fail(&bed);
+    assert_false(chain_probe(bed.chain, &bed.job, batch, bed.report, &bed.error));
     assert_non_null(strstr(bed.error.text, "condition: an operator or the end is wanted here, not \"nad\"; did you mean \"and\"?"));
-    assert_non_null(strstr(report_text(&bed, &text), "job.yaml:4:10: stage a: condition: an operator"));
+    assert_int_equal(report_mistakes(bed.report), 4);
+    report_text(&bed, &text);
+    assert_non_null(strstr(buffer_text(&text), "job.yaml:4:10: stage a: condition: an operator"));
+    assert_non_null(strstr(buffer_text(&text), wanted[1]));
+    chain_free(bed.chain);
+    bed.chain = NULL;
+    assert_false(chain_open(&bed.chain, &bed.job, NULL, bed.log, &bed.error));
+    assert_non_null(strstr(bed.error.text, "stage a: condition: an operator"));
     buffer_release(&text);
     batch_free(batch);
     for (size_t i = 0; i < bed.job.stage_count; i++)

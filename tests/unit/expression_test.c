@@ -380,6 +380,7 @@ static void test_mistakes(void **state)
         {"123456789012345678901234567890123456789", "0+39: a number has at most 38 digits; 1e40 is a double"},
         {"${jb}", "0+5: there is no variable ${jb}; did you mean ${job}?"},
         {"${job", "0+2: \"${\" has no closing \"}\""},
+        {"${jo\x04" "b}", "0+7: there is no variable ${jo?b}; did you mean ${job}?"},
         {"id # 1", "3+1: \"#\" is not part of the expression language"},
         {"id.x",
          "2+1: \".\" is not part of the expression language; a field whose name has a point stands between double quotes"},
