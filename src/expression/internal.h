@@ -98,15 +98,21 @@ struct run {
 };
 
 /* parser.c */
-/* The error, as one line of text, and its place. */
-void mistake_set(struct expression_place *place, struct error *error, size_t at, size_t width, const char *format,
-                 va_list arguments) __attribute__((format(printf, 5, 0)));
 bool parse(struct expression *expression, struct expression_place *place, struct error *error) MUST_USE;
+
+/* constant.c */
 /* A one-row column; NULL: the arena is full. */
 struct column *constant_new(struct arena *arena, struct type type) MUST_USE;
 struct column *constant_text(struct arena *arena, struct str text) MUST_USE;
+/* A number as it is written: bigint, decimal, or with an exponent double. Why it is none, or NULL; without a column the arena is
+ * full. */
+const char *constant_number(struct arena *arena, struct str digits, bool negative, struct column **column_out) MUST_USE;
 
 /* lexer.c */
+/* The error, as one line of text, and its place. */
+void mistake_set(struct expression_place *place, struct error *error, size_t at, size_t width, const char *format,
+                 va_list arguments) __attribute__((format(printf, 5, 0)));
+
 enum token_kind {
     TOKEN_END,
     TOKEN_NUMBER,

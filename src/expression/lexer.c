@@ -1,6 +1,22 @@
 /* lexer.c: one token at a time. Bytes of 0x80 and above are letters, so names may be Chinese. */
 #include "expression/internal.h"
 
+#include <stdio.h>
+
+void mistake_set(struct expression_place *place, struct error *error, size_t at, size_t width, const char *format,
+                 va_list arguments)
+{
+    char text[600];
+    struct str whole;
+
+    vsnprintf(text, sizeof(text), format, arguments);
+    for (char *c = text; *c; c++) /* parts of the expression may be quoted in it */
+        *c = (unsigned char)*c < 0x20 || *c == 0x7F ? '?' : *c;
+    whole = str_head(str_of(text), sizeof(text) - 2); /* no half character at the end of what was cut */
+    *place = (struct expression_place){at, width ? width : 1};
+    error_set(error, ERROR_CONFIG, "%.*s", STR_ARG(whole));
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';

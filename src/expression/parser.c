@@ -4,11 +4,8 @@
  * coalesce(), if() and typed literals (date '2024-01-31') become nodes of their own here. */
 #include "expression/internal.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "batch/decimal.h"
 
 enum { LIST_MAX = 10000 };
 
@@ -28,20 +25,6 @@ static const char *const keywords[] = {"and",     "or",   "not",  "in",   "like"
 static struct node *parse_or(struct parser *parser);
 
 /* ---- mistakes ---- */
-
-void mistake_set(struct expression_place *place, struct error *error, size_t at, size_t width, const char *format,
-                 va_list arguments)
-{
-    char text[600];
-    struct str whole;
-
-    vsnprintf(text, sizeof(text), format, arguments);
-    for (char *c = text; *c; c++) /* parts of the expression may be quoted in it */
-        *c = (unsigned char)*c < 0x20 || *c == 0x7F ? '?' : *c;
-    whole = str_head(str_of(text), sizeof(text) - 2); /* no half character at the end of what was cut */
-    *place = (struct expression_place){at, width ? width : 1};
-    error_set(error, ERROR_CONFIG, "%.*s", STR_ARG(whole));
-}
 
 /* Only the first one counts. Returns NULL for its callers' sake. */
 static struct node *fail_at(struct parser *parser, size_t at, size_t width, const char *format, ...) PRINTF_LIKE(4, 5);
@@ -253,27 +236,6 @@ static struct node *node_of_list(struct parser *parser, enum node_kind kind, str
     return node;
 }
 
-struct column *constant_new(struct arena *arena, struct type type)
-{
-    struct column *column = column_try_new(arena, type, 1, type.kind == TYPE_NULL);
-
-    if (column && column->data && type_size(type.kind))
-        memset(column->data, 0, type_size(type.kind));
-    return column;
-}
-
-struct column *constant_text(struct arena *arena, struct str text)
-{
-    struct column *column = constant_new(arena, TYPE_OF(TYPE_STRING));
-    struct str copy = arena_try_copy(arena, text);
-
-    if (!column || (text.data && !copy.data))
-        return NULL;
-    column->text[0] = copy;
-    column->utf8 = str_is_utf8(copy);
-    return column;
-}
-
 static struct node *node_constant(struct parser *parser, struct token token, struct column *constant)
 {
     struct node *node = node_new(parser, NODE_CONSTANT, token);
@@ -305,42 +267,12 @@ static struct str token_unquoted(struct parser *parser, const struct token *toke
 
 static struct node *parse_number(struct parser *parser, bool negative)
 {
-    struct arena *arena = &parser->expression->arena;
     struct token token = parser->token;
-    struct str text = token.text;
-    struct type type = TYPE_OF(TYPE_BIGINT);
     struct column *constant;
-    size_t zeros = 0, digits, scale;
-    const char *point = memchr(text.data, '.', text.size);
-    char *signed_text = take_memory(parser, text.size + 3);
-    int128 value;
+    const char *why = constant_number(&parser->expression->arena, token.text, negative, &constant);
 
     advance(parser);
-    snprintf(signed_text, text.size + 3, "%s%s%.*s", negative ? "-" : "", point == text.data ? "0" : "", STR_ARG(text));
-    if (memchr(text.data, 'e', text.size) || memchr(text.data, 'E', text.size)) {
-        constant = constant_new(arena, TYPE_OF(TYPE_DOUBLE));
-        if (constant && !isfinite(constant->real[0] = strtod(signed_text, NULL)))
-            return fail_at(parser, token.at, token.width, "the number is beyond the range of a double");
-        return node_constant(parser, token, constant);
-    }
-    scale = point ? text.size - (size_t)(point - text.data) - 1 : 0;
-    while (zeros < text.size && text.data[zeros] == '0')
-        zeros++;
-    digits = text.size - zeros - (point != NULL);
-    digits = size_max(size_max(digits, scale), 1);
-    if (digits > DECIMAL_DIGITS_MAX)
-        return fail_at(parser, token.at, token.width, "a number has at most %d digits; 1e40 is a double", DECIMAL_DIGITS_MAX);
-    type = type_decimal((uint8_t)digits, (uint8_t)scale);
-    if (decimal_parse(str_of(signed_text), type, &value) != DECIMAL_OK)
-        return fail_at(parser, token.at, token.width, "this is no number");
-    if (!point && value >= INT64_MIN && value <= INT64_MAX)
-        type = TYPE_OF(TYPE_BIGINT);
-    constant = constant_new(arena, type);
-    if (constant && type.kind == TYPE_BIGINT)
-        constant->bigint[0] = (int64_t)value;
-    else if (constant)
-        constant->decimal[0] = value;
-    return node_constant(parser, token, constant);
+    return why ? fail_at(parser, token.at, token.width, "%s", why) : node_constant(parser, token, constant);
 }
 
 static struct node *parse_field(struct parser *parser)
