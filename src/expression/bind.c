@@ -400,18 +400,14 @@ static bool bind_match(struct binder *binder, struct node *node)
     const struct node *text = node->children[1];
     struct str pattern;
     struct error error;
-    size_t offset = 0;
 
     if (!check_text(binder, node->children[0], "~") || !check_text(binder, text, "~") ||
         !constant_string(binder, text, "the regular expression", &pattern))
         return false;
     node->fails = true;
-    if (!pattern.data || expression_regex_new(&node->regex, pattern, &offset, &error))
+    if (!pattern.data) /* NULL, and so is the result */
         return true;
-    /* Into the pattern, when it stands there letter by letter. */
-    if (text->kind == NODE_CONSTANT && text->width == pattern.size + 2 && offset <= pattern.size)
-        return fail_at(binder, text->at + 1 + offset, 1, "%s", error.text);
-    return FAIL_WHOLE(binder, text, "%s", error.text);
+    return regex_new(&node->regex, pattern, true, &error) || FAIL_WHOLE(binder, text, "%s", error.text);
 }
 
 /* The values of a case (each second child, and what stands behind else) or of coalesce (all). */
@@ -636,7 +632,7 @@ void unbind(struct expression *expression)
     for (size_t i = 0; i < expression->node_count; i++) {
         struct node *node = expression->nodes[i];
 
-        expression_regex_free(node->regex);
+        regex_free(node->regex);
         node->regex = NULL;
         text_pattern_free(node->like);
         node->like = NULL;

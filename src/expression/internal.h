@@ -7,8 +7,8 @@
 #include <stdarg.h>
 
 #include "batch/convert.h"
+#include "batch/kernels/regex.h"
 #include "batch/kernels/text.h"
-#include "expression/expression_regex.h"
 #include "expression/function.h"
 
 struct set;
@@ -59,7 +59,7 @@ struct node {
     bool fails;                    /* rows may fail in it or below it */
     struct function_call call;     /* NODE_CALL */
     bool prepared;                 /* call.state is to be released */
-    struct expression_regex *regex;
+    struct regex *regex;
     struct text_pattern *like;
     struct set *set; /* NODE_IN: its list, where that can be looked up; in the binding's arena */
 

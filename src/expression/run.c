@@ -446,7 +446,7 @@ static bool run_strict(struct run *run, struct node *node, struct column **colum
                                 negate(run, node, column_out)
                           : run_null(run, TYPE_OF(TYPE_BOOLEAN), column_out);
     case NODE_MATCH:
-        return node->regex ? expression_regex_run(node->regex, batch, parts[0], node_text(run, node), column_out, run->error) &&
+        return node->regex ? regex_test(batch, node->regex, parts[0], node_text(run, node), column_out, run->error) &&
                                  negate(run, node, column_out)
                            : run_null(run, TYPE_OF(TYPE_BOOLEAN), column_out);
     case NODE_CAST:
