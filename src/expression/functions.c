@@ -39,14 +39,38 @@ const char *function_nearest(struct str name)
     return str_nearest(name, names, function_names(names));
 }
 
+/* The language in a page; no line wider than a terminal. */
+static const char language[] =
+    "  literals    12   1.50 (a decimal, exact)   1e3 (a double)   'it''s'   true   false   null\n"
+    "              date '2024-01-31'   timestamp '2024-01-31 23:59:59+08:00'   also datetime, timestamp_ntz\n"
+    "  fields      amount   \"odd name\" or `odd name`; case counts\n"
+    "  variables   ${job}   ${topic}   ${execute_time} (when this run began)   ${now} (of the batch)\n"
+    "  operators   from the weakest:  or   and   not\n"
+    "              = == != <> < <= > >=   is [not] null   is [not] true   is [not] false   [not] in (a, b)\n"
+    "              [not] like 'a%_' [escape '!']   ~ 'regex'   !~ 'regex'   [not] between a and b\n"
+    "              || (joins texts)   + -   * / // %   the sign\n"
+    "  choices     case when a then b else c end   case a when 1 then b end   if(a, b, c)   coalesce(a, b)\n"
+    "  conversion  cast(a as bigint): the types and rules are those of `luaduct help types`\n"
+    "\n"
+    "  Keywords and functions in any case. Numbers compare as numbers, exactly; texts byte by byte; a number and a\n"
+    "  text do not compare, one is cast first. A constant text beside a date or a point in time is parsed as one. What\n"
+    "  meets in a case, coalesce, greatest or least becomes one type, which must hold each value exactly.\n"
+    "  bigint / bigint is a double; // and % floor.\n"
+    "  NULL gives NULL, except: false and NULL is false, true or NULL is true, is ... is never NULL. A filter keeps true.\n"
+    "  A row whose value cannot be computed (division by zero, a cast that fails, beyond 64 bits) follows when_error;\n"
+    "  with null the part that failed is NULL. What a row does not need does not fail it: zero != 0 and 1 / zero > 0.\n";
+
 void functions_print(struct buffer *text, bool markdown)
 {
     if (markdown)
         buffer_print(text,
-                     "# Functions of expressions\n\n"
-                     "Made by `luaduct help functions markdown`; the examples are run as tests. The language itself is the\n"
-                     "header of src/expression/expression.h. Where an argument is NULL, so is the result, unless the sentence\n"
-                     "says otherwise.\n");
+                     "# Expressions\n\n"
+                     "Made by `luaduct help functions markdown`; the examples are run as tests.\n\n"
+                     "## The language\n\n```text\n%s```\n\n"
+                     "Where an argument of a function is NULL, so is the result, unless the sentence says otherwise.\n",
+                     language);
+    else
+        buffer_print(text, "The language:\n%s\nFunctions; NULL gives NULL, unless the sentence says otherwise:\n\n", language);
     for (size_t i = 0; expression_function_tables[i]; i++) {
         buffer_print(text, markdown ? "\n## %s\n\n| function | what it gives | example |\n|---|---|---|\n" : "%s:\n",
                      expression_function_topics[i]);
