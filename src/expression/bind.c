@@ -627,7 +627,7 @@ static bool find_fields(struct binder *binder, struct batch *batch)
     return true;
 }
 
-void unbind(struct expression *expression)
+void expression_unbind(struct expression *expression)
 {
     for (size_t i = 0; i < expression->node_count; i++) {
         struct node *node = expression->nodes[i];
@@ -649,12 +649,12 @@ void unbind(struct expression *expression)
     expression->is_bound = false;
 }
 
-bool bind(struct expression *expression, struct batch *batch, struct expression_place *place, struct error *error)
+bool bind_expression(struct expression *expression, struct batch *batch, struct expression_place *place, struct error *error)
 {
     struct binder binder = {.expression = expression, .place = place, .error = error};
     bool ok;
 
-    unbind(expression);
+    expression_unbind(expression);
     *place = (struct expression_place){0, expression->text.size};
     ok = find_fields(&binder, batch);
     if (ok)
@@ -665,7 +665,7 @@ bool bind(struct expression *expression, struct batch *batch, struct expression_
         binder.scratch->selection = NULL;
     batch_free(binder.scratch);
     if (!ok)
-        unbind(expression);
+        expression_unbind(expression);
     expression->is_bound = ok;
     return ok;
 }

@@ -98,7 +98,7 @@ struct run {
 };
 
 /* parser.c */
-bool parse(struct expression *expression, struct expression_place *place, struct error *error) MUST_USE;
+bool parse_text(struct expression *expression, struct expression_place *place, struct error *error) MUST_USE;
 
 /* constant.c */
 /* A one-row column; NULL: the arena is full. */
@@ -134,8 +134,9 @@ struct token {
 bool token_read(struct str text, size_t at, struct token *token, struct expression_place *place, struct error *error) MUST_USE;
 
 /* bind.c */
-bool bind(struct expression *expression, struct batch *batch, struct expression_place *place, struct error *error) MUST_USE;
-void unbind(struct expression *expression);
+bool bind_expression(struct expression *expression, struct batch *batch, struct expression_place *place,
+                     struct error *error) MUST_USE;
+void expression_unbind(struct expression *expression);
 /* The type that holds values of both; a constant text with a date or time gives that. False: there is none. */
 bool types_unify(struct type a, struct type b, struct type *type_out) MUST_USE;
 

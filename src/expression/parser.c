@@ -814,7 +814,7 @@ static struct node *parse_or(struct parser *parser)
     return parse_joined(parser, "or", NODE_OR, parse_and);
 }
 
-bool parse(struct expression *expression, struct expression_place *place, struct error *error)
+bool parse_text(struct expression *expression, struct expression_place *place, struct error *error)
 {
     static const char *const between[] = {"and", "or", "in", "like", "is", "between", "not"};
     struct parser parser = {.expression = expression, .place = place, .error = error};

@@ -563,7 +563,7 @@ bool expression_parse(struct expression **expression_out, struct str text, const
     expression->convert.zone = environment->zone;
     if (!expression->text.data)
         stop_out_of_memory("an expression");
-    if (!parse(expression, place, error)) {
+    if (!parse_text(expression, place, error)) {
         expression_free(expression);
         return false;
     }
@@ -575,7 +575,7 @@ void expression_free(struct expression *expression)
 {
     if (!expression)
         return;
-    unbind(expression);
+    expression_unbind(expression);
     arena_release(&expression->arena);
     arena_release(&expression->bound);
     free(expression->nodes);
@@ -585,7 +585,7 @@ void expression_free(struct expression *expression)
 
 bool expression_bind(struct expression *expression, struct batch *batch, struct expression_place *place, struct error *error)
 {
-    return bind(expression, batch, place, error);
+    return bind_expression(expression, batch, place, error);
 }
 
 struct type expression_type(const struct expression *expression)
@@ -604,7 +604,7 @@ bool expression_run(struct expression *expression, struct batch *batch, int64_t 
     *place = (struct expression_place){0, expression->text.size};
     if (expression->is_bound && !take_fields(expression, batch, &changed, error))
         return false;
-    if (changed && !(bind(expression, batch, place, error) && take_fields(expression, batch, &changed, error)))
+    if (changed && !(bind_expression(expression, batch, place, error) && take_fields(expression, batch, &changed, error)))
         return false;
     if (!node_run(&run, expression->root, &value) || (value.constant && !spread(&run, &value)))
         return false;
