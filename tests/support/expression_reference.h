@@ -167,6 +167,41 @@ static bool long_divide(wide a, wide b, int digits, wide *out)
     return quotient < (unsigned __int128)power(38);
 }
 
+/* a * b without its last digits, rounded half away from zero. */
+static bool multiply(wide a, wide b, unsigned digits, wide *out)
+{
+    struct big x = big_of((unsigned __int128)magnitude(a)), y = big_of((unsigned __int128)magnitude(b)), product = {0};
+    unsigned __int128 whole_part = 0;
+    uint32_t rest = 0;
+
+    for (int i = 0; i < 4; i++) {
+        uint64_t carry = 0;
+
+        for (int j = 0; j < 5; j++) {
+            carry += product.words[i + j] + (uint64_t)x.words[i] * y.words[j];
+            product.words[i + j] = (uint32_t)carry;
+            carry >>= 32;
+        }
+    }
+    for (; digits; digits--) {
+        rest = 0;
+        for (int i = 9; i >= 0; i--) {
+            uint64_t part = (uint64_t)rest << 32 | product.words[i];
+
+            product.words[i] = (uint32_t)(part / 10);
+            rest = (uint32_t)(part % 10);
+        }
+    }
+    for (int i = 9; i >= 0; i--) {
+        if (i > 3 && product.words[i])
+            return false;
+        whole_part = whole_part << 32 | product.words[i];
+    }
+    whole_part += rest >= 5;
+    *out = (a < 0) != (b < 0) ? -(wide)whole_part : (wide)whole_part;
+    return whole_part < (unsigned __int128)power(38);
+}
+
 static bool floor_divide(wide a, wide b, wide *quotient, wide *rest)
 {
     *quotient = a / b;
@@ -185,14 +220,7 @@ static bool operate_exact(const struct tree *tree, const struct value *a, const 
     wide p, q, quotient, rest, limit = power(38);
 
     if (tree->operation == 2) {
-        if (__builtin_mul_overflow(a->number, b->number, out)) {
-            /* Beyond 128 bits; with more than 18 digits behind the point some of them go. */
-            struct big big = big_of((unsigned __int128)magnitude(a->number));
-
-            (void)big;
-            return false;
-        }
-        if (x + y > 18 && !long_divide(*out, power(x + y - 18), 0, out))
+        if (!multiply(a->number, b->number, x + y > 18 ? x + y - 18 : 0, out))
             return false;
         return whole_numbers ? fits_bigint(*out) : magnitude(*out) < limit;
     }
