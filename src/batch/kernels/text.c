@@ -59,6 +59,7 @@ bool text_run(struct batch *batch, const struct text_call *call, struct column *
     struct text_row row = {.arena = &batch->arena, .with = call->with};
     struct column *column;
     bool nullable = false, utf8 = true, nothing = false, check = false;
+    size_t text_operands = 0, number_operands = 0; /* up to the last one that is there */
 
     for (size_t k = 0; k < TEXT_TEXTS_MAX; k++) {
         struct operand operand = call->texts[k];
@@ -66,6 +67,7 @@ bool text_run(struct batch *batch, const struct text_call *call, struct column *
         source_init(&texts[k], operand, &absent);
         if (!operand.column)
             continue;
+        text_operands = k + 1;
         if (!type_is_text(operand_kind(operand)) && operand_kind(operand) != TYPE_NULL)
             return text_refuse(call->what, operand, "a text", error);
         nullable |= operand_may_be_null(operand);
@@ -78,8 +80,10 @@ bool text_run(struct batch *batch, const struct text_call *call, struct column *
         struct operand operand = call->numbers[k];
 
         source_init(&numbers[k], operand, &call->number_defaults[k]);
+        row.number[k] = call->number_defaults[k];
         if (!operand.column)
             continue;
+        number_operands = k + 1;
         if (operand_kind(operand) != TYPE_BIGINT && operand_kind(operand) != TYPE_NULL)
             return text_refuse(call->what, operand, "a bigint", error);
         nullable |= operand_may_be_null(operand);
@@ -97,19 +101,19 @@ bool text_run(struct batch *batch, const struct text_call *call, struct column *
         uint8_t null = 0;
 
         if (nullable) {
-            for (size_t k = 0; k < TEXT_TEXTS_MAX; k++)
+            for (size_t k = 0; k < text_operands; k++)
                 null |= texts[k].nulls[at & texts[k].null_mask];
-            for (size_t k = 0; k < TEXT_NUMBERS_MAX; k++)
+            for (size_t k = 0; k < number_operands; k++)
                 null |= numbers[k].nulls[at & numbers[k].null_mask];
             column->null[at] = null;
             if (null)
                 continue;
         }
-        for (size_t k = 0; k < TEXT_TEXTS_MAX; k++)
+        for (size_t k = 0; k < text_operands; k++)
             row.text[k] = ((const struct str *)texts[k].values)[at & texts[k].value_mask];
-        for (size_t k = 0; k < TEXT_NUMBERS_MAX; k++)
+        for (size_t k = 0; k < number_operands; k++)
             row.number[k] = ((const int64_t *)numbers[k].values)[at & numbers[k].value_mask];
-        for (size_t k = 0; check && k < TEXT_TEXTS_MAX; k++)
+        for (size_t k = 0; check && k < text_operands; k++)
             if (texts[k].check && !str_is_utf8(row.text[k]))
                 why = text_not_utf8;
         if (!why)

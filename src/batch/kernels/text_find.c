@@ -13,6 +13,22 @@
 
 enum { NEEDLE_MAX = 64 };
 
+#ifdef __SSE2__
+/* The needle at one of the places (a bit each) from `at` on, or NULL. */
+static inline const char *check_places(const char *at, __m128i heads, __m128i tails, struct str needle)
+{
+    unsigned places = (unsigned)_mm_movemask_epi8(_mm_and_si128(heads, tails));
+
+    for (; UNLIKELY(places); places &= places - 1) {
+        const char *place = at + __builtin_ctz(places);
+
+        if (memcmp(place + 1, needle.data + 1, needle.size - 1) == 0)
+            return place;
+    }
+    return NULL;
+}
+#endif
+
 static const char *find_bytes(const char *from, const char *end, struct str needle)
 {
     const char *last;
@@ -25,21 +41,30 @@ static const char *find_bytes(const char *from, const char *end, struct str need
         return memmem(from, (size_t)(end - from), needle.data, needle.size);
     last = end - needle.size;
 #ifdef __SSE2__
-    {
-        __m128i head = _mm_set1_epi8(needle.data[0]), tail = _mm_set1_epi8(needle.data[needle.size - 1]);
+    if (last - from >= 7) {
+        const __m128i head = _mm_set1_epi8(needle.data[0]), tail = _mm_set1_epi8(needle.data[needle.size - 1]);
+        const size_t behind = needle.size - 1;
+        const char *found;
 
         for (; last - from >= 15; from += 16) {
-            __m128i heads = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)from), head);
-            __m128i tails = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(from + needle.size - 1)), tail);
-            unsigned places = (unsigned)_mm_movemask_epi8(_mm_and_si128(heads, tails));
-
-            for (; places; places &= places - 1) {
-                const char *at = from + __builtin_ctz(places);
-
-                if (memcmp(at + 1, needle.data + 1, needle.size - 1) == 0)
-                    return at;
-            }
+            found = check_places(from, _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)from), head),
+                                 _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(from + behind)), tail), needle);
+            if (found)
+                return found;
         }
+        /* Eight by eight; some of the last may have been looked at already. Only the low eight count: the others are no places.
+         */
+        while (from <= last) {
+            const char *at = last - from >= 7 ? from : last - 7;
+            __m128i heads = _mm_cmpeq_epi8(_mm_loadl_epi64((const __m128i *)at), head);
+            __m128i tails = _mm_cmpeq_epi8(_mm_loadl_epi64((const __m128i *)(at + behind)), tail);
+
+            found = check_places(at, _mm_move_epi64(heads), tails, needle);
+            if (found)
+                return found;
+            from = at + 8;
+        }
+        return NULL;
     }
 #endif
     for (; from <= last; from++)
