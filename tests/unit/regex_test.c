@@ -336,6 +336,16 @@ static void test_large(void **state)
     regex_template_free(plan);
     regex_free(regex);
 
+    /* Empty matches of a large value, each at its place. */
+    regex = make("x*", true);
+    assert_true(regex_template_new(&plan, regex, STR("-"), false, &error));
+    assert_true(
+        regex_replace(batch, regex, plan, column_of(batch, letters(batch, 5000, 'a', 'x')), STR("replace"), &out, &error));
+    assert_int_equal(batch->dirty_count, 0);
+    assert_int_equal(out->text[2].size, 4999 * 2 + 2);
+    regex_template_free(plan);
+    regex_free(regex);
+
     /* A pattern that goes through a large value step by step is not taken for a catastrophe. */
     regex = make("(?:.|\n)*?END", true);
     text = letters(batch, 16 << 10, 'a', 'D');

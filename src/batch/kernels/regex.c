@@ -254,7 +254,7 @@ static int64_t look_at_clock(struct regex *regex, const char **why_out)
     return 0;
 }
 
-static enum regex_answer find_in_large(struct regex *regex, size_t from, const char **why_out)
+static enum regex_answer find_in_large(struct regex *regex, size_t from, uint32_t options, const char **why_out)
 {
     struct str text = regex->text;
     size_t places = PLACES_AT_FIRST;
@@ -270,7 +270,7 @@ static enum regex_answer find_in_large(struct regex *regex, size_t from, const c
         while (last != PCRE2_UNSET && text_is_inner(text.data[last]))
             last--;
         pcre2_set_offset_limit(regex->context, last);
-        code = match(regex, from, 0);
+        code = match(regex, from, options);
         if (code != PCRE2_ERROR_NOMATCH || last == PCRE2_UNSET)
             return answer(code, why_out);
         now = look_at_clock(regex, why_out);
@@ -280,6 +280,7 @@ static enum regex_answer find_in_large(struct regex *regex, size_t from, const c
             places *= PLACES_GROWTH;
         before = now;
         from = last + text_width((unsigned char)text.data[last]);
+        options = 0; /* of where the search began */
     }
 }
 
@@ -288,8 +289,8 @@ static enum regex_answer find(struct regex *regex, size_t from, uint32_t options
 {
     enum regex_answer found;
 
-    if (UNLIKELY(regex->text.size > LARGE_TEXT) && !options && !regex->in_one_go)
-        found = find_in_large(regex, from, why_out);
+    if (UNLIKELY(regex->text.size > LARGE_TEXT) && !regex->in_one_go)
+        found = find_in_large(regex, from, options, why_out);
     else
         found = answer(match(regex, from, options), why_out);
     if (found == REGEX_YES && UNLIKELY(regex->offsets[0] > regex->offsets[1] || regex->offsets[0] < from)) {
@@ -486,7 +487,7 @@ static void append_piece(struct regex *regex, const struct regex_template *plan)
 const char *regex_replace_all(struct text_row *row, struct regex *regex, const struct regex_template *plan)
 {
     struct str text = row->text[0];
-    size_t at = 0, kept = 0;
+    size_t kept = 0;
     uint32_t options = 0;
     const char *why = NULL;
     char *room;
@@ -495,23 +496,18 @@ const char *regex_replace_all(struct text_row *row, struct regex *regex, const s
     buffer_clear(&regex->result);
     begin(regex, text);
     for (;;) {
-        enum regex_answer found = find(regex, at, options, &why);
+        enum regex_answer found = find(regex, kept, options, &why);
 
         if (found == REGEX_FAILED)
             return why;
-        if (found == REGEX_NO) {
-            if (!options || at >= text.size)
-                break;
-            at += text_width((unsigned char)text.data[at]);
-            options = 0;
-            continue;
-        }
+        if (found == REGEX_NO)
+            break;
         buffer_append(&regex->result, text.data + kept, regex->offsets[0] - kept);
         append_piece(regex, plan);
         if (regex->result.failed)
             return text_too_long;
-        options = regex->offsets[0] == regex->offsets[1] ? PCRE2_NOTEMPTY_ATSTART | PCRE2_ANCHORED : 0;
-        at = kept = regex->offsets[1];
+        options = regex->offsets[0] == regex->offsets[1] ? PCRE2_NOTEMPTY_ATSTART : 0;
+        kept = regex->offsets[1];
         row->result = STR_NONE; /* something has been found */
     }
     if (row->result.data)
