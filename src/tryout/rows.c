@@ -40,6 +40,16 @@ static void wrong(struct hand *hand, unsigned line, unsigned column, const char 
     report_mistake(hand->report, (struct location){hand->path, line, column}, 1, "%s", text);
 }
 
+/* Columns count characters. */
+static unsigned column_at(struct str line, size_t byte)
+{
+    unsigned column = 1;
+
+    for (size_t i = 0; i < size_min(byte, line.size); i++)
+        column += ((unsigned char)line.data[i] & 0xC0) != 0x80;
+    return column;
+}
+
 static void line_read(struct hand *hand, struct str line, unsigned number)
 {
     yyjson_read_err fault;
@@ -49,7 +59,7 @@ static void line_read(struct hand *hand, struct str line, unsigned number)
         return;
     document = yyjson_read_opts((char *)(uintptr_t)line.data, line.size, YYJSON_READ_NUMBER_AS_RAW, NULL, &fault);
     if (!document) {
-        wrong(hand, number, (unsigned)size_min(fault.pos, line.size) + 1, "this is no JSON: %s", fault.msg);
+        wrong(hand, number, column_at(line, fault.pos), "this is no JSON: %s", fault.msg);
         return;
     }
     if (!yyjson_is_obj(yyjson_doc_get_root(document))) {
@@ -90,7 +100,7 @@ static unsigned column_of(const struct hand_row *row, struct str name)
     const char *at = memmem(row->text.data, row->text.size, quoted, strlen(quoted));
 
     free(quoted);
-    return at ? (unsigned)(at - row->text.data) + 1 : 1;
+    return at ? column_at(row->text, (size_t)(at - row->text.data)) : 1;
 }
 
 static void names_check(struct hand *hand)

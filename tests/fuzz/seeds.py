@@ -170,6 +170,12 @@ EXPRESSIONS = [b"\x03" + text.encode() for text in [
     "if(\"big one\" > 0, floor(f), ceil(f)) <> 1.50 or nad",
 ]] + [bytes((i * 37 + j * j * 11 + i * j) % 256 for j in range(200)) for i in range(12)]
 
+ROWS = [
+    '{"boolean":true,"bigint":-1,"double":1e300,"decimal":"9.50","string":"\u4e0a","binary":{"base64":"AA=="},"json":{"a":[1]}}\n'
+    '{"date":"2024-02-29","datetime":"2024-01-31 23:59:59.123","timestamp":"2024-01-31T00:00:00Z","timestamp_ntz":"2024-01-31 00:00:00.000000001"}\n',
+    '\n{"string":null,"bigint":"12","decimal":1.5,"__value__":{"id":1},"__offset__":7}\r\n{"string":{"a":1.0},"strng":1}\n[1]\n{"bigint":}\n{"bigint":1,"bigint":2}\n',
+]
+
 TYPES = "tinyint;smallint;int;bigint;float;double;decimal(38,18);string;varchar(10);char(2);binary;boolean;date;datetime;timestamp;timestamp_ntz;json"
 
 
@@ -195,6 +201,7 @@ def main():
         "decode": [S.join(case).encode() for case in DECODE],
         "expression": EXPRESSIONS,
         "sample_file": [text.encode() for text in SAMPLES],
+        "rows_file": [text.encode() for text in ROWS],
         "record_decoder": list(records()),
     }
     for name, cases in seeds.items():

@@ -262,9 +262,9 @@ static void rows_by_hand_have_the_types_of_the_stage(void **state UNUSED)
 
 static void mistakes_in_rows_come_all_at_once(void **state UNUSED)
 {
-    static const char rows[] = "{\"n\": \"x\", \"grop\": 1}\n[1]\n{\"n\": 1.5\n{\"n\": 9223372036854775808}\n{\"n\": true}\n";
+    static const char rows[] = "{\"n\": \"\u4e2d\", \"grop\": 1}\n[1]\n{\"n\": 1.5\n{\"n\": 9223372036854775808}\n{\"n\": true}\n";
     static const char *const said[] = {
-        "rows:1:2: field n (bigint): \"x\" is not a bigint",
+        "rows:1:2: field n (bigint): \"\u4e2d\" is not a bigint",
         "rows:1:12: no field \"grop\" comes into the stage; did you mean \"group\"?",
         "rows:2:1: a row is an object of fields",
         "rows:3:10: this is no JSON",
