@@ -62,6 +62,7 @@ extern const struct manual_section lookups_manual;
 
 /* column_text.c: into the table of methods at the top. */
 void column_text_methods_throws(lua_State *L);
+void column_text_free(struct script_state *state);
 extern const struct manual_section column_text_manual;
 
 #endif

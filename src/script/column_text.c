@@ -3,8 +3,62 @@
 
 #include "batch/kernels/hash.h"
 #include "batch/kernels/text.h"
+#include "expression/expression_regex.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+enum { REGEXES_MAX = 16, REGEX_INSTRUCTIONS = 10000 };
+
+/* Compiling takes far longer than matching a batch. */
+struct regex_cache {
+    struct regex_slot {
+        char *pattern;
+        size_t size;
+        struct expression_regex *regex;
+    } slots[REGEXES_MAX];
+    unsigned next;
+};
+
+void column_text_free(struct script_state *state)
+{
+    for (size_t i = 0; state->regexes && i < REGEXES_MAX; i++) {
+        free(state->regexes->slots[i].pattern);
+        expression_regex_free(state->regexes->slots[i].regex);
+    }
+    free(state->regexes);
+}
+
+static struct expression_regex *regex_throws(lua_State *L, int index)
+{
+    struct script_state *state = script_of(L);
+    struct expression_regex *regex;
+    struct regex_slot *slot;
+    struct str pattern;
+    struct error error;
+    size_t offset = 0;
+
+    pattern.data = luaL_checklstring(L, index, &pattern.size);
+    if (!state->regexes)
+        state->regexes = xcalloc(1, sizeof(*state->regexes));
+    for (size_t i = 0; i < REGEXES_MAX; i++) {
+        slot = &state->regexes->slots[i];
+        if (slot->regex && str_equal(pattern, str_make(slot->pattern, slot->size)))
+            return slot->regex;
+    }
+    script_budget_charge(state, REGEX_INSTRUCTIONS);
+    script_budget_check_throws(L);
+    if (!expression_regex_new(&regex, pattern, &offset, &error)) {
+        luaL_argerror(L, index, lua_pushfstring(L, "%s, at byte %d of the pattern", error.text, (int)offset + 1));
+        return NULL;
+    }
+    slot = &state->regexes->slots[state->regexes->next++ % REGEXES_MAX];
+    free(slot->pattern);
+    expression_regex_free(slot->regex);
+    *slot = (struct regex_slot){xmalloc(pattern.size + 1), pattern.size, regex};
+    memcpy(slot->pattern, pattern.data, pattern.size);
+    return regex;
+}
 
 /* "upper(city)" in the batch's arena, for reasons. */
 static struct str what_throws(lua_State *L, struct batch *batch, const char *method, struct str name)
@@ -169,6 +223,24 @@ static int column_like(lua_State *L)
     return end_throws(L, &call, ok, column, &error);
 }
 
+/* column:matches(regex) */
+static int column_matches(lua_State *L)
+{
+    struct call call = begin_throws(L, "matches");
+    struct expression_regex *regex = regex_throws(L, 2);
+    struct column *column = NULL;
+    char type[TYPE_NAME_MAX];
+    struct error error;
+    bool ok;
+
+    if (!type_is_text(call.box->column->type.kind) && call.box->column->type.kind != TYPE_NULL)
+        return luaL_error(L, "matches takes a column of texts, this one is %s; cast it to string",
+                          type_print(call.box->column->type, type));
+    ok = expression_regex_run(regex, call.batch, call.a, call.what, &column, &error);
+
+    return end_throws(L, &call, ok, column, &error);
+}
+
 /* column:find(text): the character at which it is found first, 0 where it is not. */
 static int column_find(lua_State *L)
 {
@@ -239,6 +311,7 @@ void column_text_methods_throws(lua_State *L)
         {"find", column_find},
         {"replace", column_replace},
         {"split_part", column_split_part},
+        {"matches", column_matches},
         {"hash", column_hash},
         {NULL, NULL},
     };
@@ -262,6 +335,9 @@ static const struct manual_row rows[] = {
      "city: Shanghai|Wuhan"},
     {"column:like(pattern)", "A mask by SQL's LIKE: % is any number of characters, _ one, \\ takes their meaning away.",
      "batch:keep(batch.city:like('%h_n%'))", "city: Shanghai|Wuhan"},
+    {"column:matches(regex)",
+     "A mask: whether a regular expression (PCRE2) occurs in it. A text that takes too long to match is that row's error.",
+     "batch:keep(batch.city:matches('^[A-Z]\\\\w+an'))", "city: Shanghai|Wuhan"},
     {"column:find(text)", "The character at which it is found first, or 0.", "batch:set('x', batch.city:find('an'))",
      "x: 3|0|0|NULL|4"},
     {"column:replace(find, with)", "All that is found replaced; case counts.", "batch:set('x', batch.city:replace('an', 'AN'))",

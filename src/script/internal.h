@@ -51,6 +51,7 @@ struct script_state {
     struct buffer json_text;
     struct time_cache *times; /* see time_value.c */
     struct hash_cache *hashes; /* see text_value.c */
+    struct regex_cache *regexes; /* see column_text.c */
     struct slab *slabs;
     void *free_pieces[SIZE_CLASSES];
 

@@ -45,6 +45,10 @@ static const struct manual_row batch_rows[] = {
      "x: NULL|NULL|NULL|NULL|NULL"},
     {"batch:remove(name)", "Takes a field away.", "batch:remove('ratio') batch:set('x', batch:has('ratio'))",
      "x: false|false|false|false|false"},
+    {"batch:rename{old = \"new\", …}", "New names, all at once; the fields keep their places.", "batch:rename{city = 'x'}",
+     "x: Shanghai|Beijing||NULL|Wuhan"},
+    {"batch:select{names}", "These fields only, in this order.", "batch:select{'city', 'id'} batch:set('x', #batch:fields())",
+     "x: 2|2|2|2|2"},
     {"batch:keep(mask), batch:drop(mask)",
      "Leaves only the rows where the mask is true, or leaves those out. They are counted as filtered.",
      "batch:keep(batch.amount:gt(100) & batch.flag)", "id: 3|4"},
@@ -114,9 +118,31 @@ static const struct manual_section value_section = {"Values",
                                                     "digits than its column holds is that row's error: round it.",
                                                     value_rows};
 
+static const struct manual_row kind_rows[] = {
+    {"luaduct.expression(text [, option] [, type])",
+     "An expression of the language of filter and assign, as a function of the batch that gives a column. Make it in open(ctx). "
+     "option is the path of the option that it comes from, for messages that point into the job file; type is what it must give.",
+     "local big = luaduct.expression('amount > 100 and city is not null') batch:keep(big(batch))", "id: 2|3"},
+    {"luaduct.mask.cover{options}, .segments, .replace_chars, .hash, .pseudonym, .interval, .round, .empty, .phone, .email, "
+     ".id_card, .bank_card, .name, .ip, .mac, .car_plate, .address, .gps",
+     "A rule of the kind mask with its options, as a function of a column that gives the masked one. Make it in open(ctx).",
+     "local hide = luaduct.mask.cover{before = 1, after = 1} batch:set('x', hide(batch.city))",
+     "x: S******i|B*****g||NULL|W***n"},
+    {"luaduct.json_columns{options}", "The kind json with its options, as an object with :run(batch). Make it in open(ctx).",
+     NULL, NULL},
+    {"luaduct.at(option, function, ...)",
+     "Calls the function. While a job is checked an error of it is told at that option, and nothing comes back.", NULL, NULL},
+    {"luaduct.check_constant(value, type, option)", "In open(ctx): complains when the value is none of that type.", NULL, NULL},
+    {0},
+};
+
+static const struct manual_section kind_section = {"What the built-in kinds are made of",
+                                                   "Their Lua files are in lua/ of the source tree, to be copied and changed.",
+                                                   kind_rows};
+
 const struct manual_section *const manual_sections[] = {
     &module_section,    &batch_section,    &column_section, &column_text_manual, &value_section, &time_value_manual,
-    &text_value_manual, &json_text_manual, &lookups_manual, &counters_manual,    NULL,
+    &text_value_manual, &json_text_manual, &lookups_manual, &counters_manual,    &kind_section,  NULL,
 };
 
 /* --- printing --- */

@@ -202,6 +202,7 @@ void script_state_free(struct script_state *state)
     json_text_free(state);
     time_value_free(state);
     text_value_free(state);
+    column_text_free(state);
     lookups_free(state);
     while (state->modules) {
         struct script_module *module = state->modules;

@@ -330,6 +330,9 @@ static void test_wrong_text(void **state)
         {"batch.city:like('a\\\\')", "bad argument #1 to 'like'"},
         {"batch.city:hash('md6')", "did you mean \"md5\"?"},
         {"batch.id:hash('md5')", "bigint"},
+        {"batch.city:matches('(')", "bad argument #1 to 'matches' ("},
+        {"batch.city:matches('(')", ", at byte 2 of the pattern"},
+        {"batch.id:matches('x')", "bigint"},
         {"batch.city.upper('x')", "column expected, got string"},
     };
 
