@@ -9,6 +9,12 @@ static const struct manual_row module_rows[] = {
      "Once, when the job starts or the file is read again. ctx.options are the options of the stage in the job file, ctx.stage "
      "its name; ctx.complain(option, text) reports a wrong option at its line of the job file.",
      NULL, NULL},
+    {"stage.save()",
+     "Before another version of the stage takes over: what it returns is ctx.saved in the new one's open. Booleans, numbers, "
+     "texts, "
+     "decimals, times and tables of them, 16 MiB at most.",
+     NULL, NULL},
+    {"stage.close()", "When the stage ends.", NULL, NULL},
     {"stage.process(batch)",
      "Once per batch. What fails in a row is that row's, and goes by the stage's when_error; what fails outside of a "
      "row fails all rows of the batch.",
