@@ -2,8 +2,8 @@
 #include "script/api.h"
 
 #include "batch/kernels/hash.h"
+#include "batch/kernels/regex.h"
 #include "batch/kernels/text.h"
-#include "expression/expression_regex.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ struct regex_cache {
     struct regex_slot {
         char *pattern;
         size_t size;
-        struct expression_regex *regex;
+        struct regex *regex;
     } slots[REGEXES_MAX];
     unsigned next;
 };
@@ -24,19 +24,18 @@ void column_text_free(struct script_state *state)
 {
     for (size_t i = 0; state->regexes && i < REGEXES_MAX; i++) {
         free(state->regexes->slots[i].pattern);
-        expression_regex_free(state->regexes->slots[i].regex);
+        regex_free(state->regexes->slots[i].regex);
     }
     free(state->regexes);
 }
 
-static struct expression_regex *regex_throws(lua_State *L, int index)
+static struct regex *regex_throws(lua_State *L, int index)
 {
     struct script_state *state = script_of(L);
-    struct expression_regex *regex;
+    struct regex *regex;
     struct regex_slot *slot;
     struct str pattern;
     struct error error;
-    size_t offset = 0;
 
     pattern.data = luaL_checklstring(L, index, &pattern.size);
     if (!state->regexes)
@@ -48,13 +47,13 @@ static struct expression_regex *regex_throws(lua_State *L, int index)
     }
     script_budget_charge(state, REGEX_INSTRUCTIONS);
     script_budget_check_throws(L);
-    if (!expression_regex_new(&regex, pattern, &offset, &error)) {
-        luaL_argerror(L, index, lua_pushfstring(L, "%s, at byte %d of the pattern", error.text, (int)offset + 1));
+    if (!regex_new(&regex, pattern, true, &error)) {
+        luaL_argerror(L, index, lua_pushstring(L, error.text));
         return NULL;
     }
     slot = &state->regexes->slots[state->regexes->next++ % REGEXES_MAX];
     free(slot->pattern);
-    expression_regex_free(slot->regex);
+    regex_free(slot->regex);
     *slot = (struct regex_slot){xmalloc(pattern.size + 1), pattern.size, regex};
     memcpy(slot->pattern, pattern.data, pattern.size);
     return regex;
@@ -227,17 +226,38 @@ static int column_like(lua_State *L)
 static int column_matches(lua_State *L)
 {
     struct call call = begin_throws(L, "matches");
-    struct expression_regex *regex = regex_throws(L, 2);
+    struct regex *regex = regex_throws(L, 2);
     struct column *column = NULL;
-    char type[TYPE_NAME_MAX];
     struct error error;
+    bool ok = regex_test(call.batch, regex, call.a, call.what, &column, &error);
+
+    return end_throws(L, &call, ok, column, &error);
+}
+
+/* column:extract(regex [, group]): the group, by number or name; without one the first, or all of the match when there is none.
+ */
+static int column_extract(lua_State *L)
+{
+    struct call call = begin_throws(L, "extract");
+    struct regex *regex = regex_throws(L, 2);
+    unsigned count = regex_group_count(regex), group = count ? 1 : 0;
+    struct column *column = NULL;
+    struct error error;
+    struct str name;
     bool ok;
 
-    if (!type_is_text(call.box->column->type.kind) && call.box->column->type.kind != TYPE_NULL)
-        return luaL_error(L, "matches takes a column of texts, this one is %s; cast it to string",
-                          type_print(call.box->column->type, type));
-    ok = expression_regex_run(regex, call.batch, call.a, call.what, &column, &error);
+    if (lua_type(L, 3) == LUA_TSTRING) {
+        name.data = lua_tolstring(L, 3, &name.size);
+        group = regex_group_number(regex, name);
+        luaL_argcheck(L, group > 0, 3, "the pattern has no group of that name");
+    } else if (!lua_isnoneornil(L, 3)) {
+        lua_Integer number = luaL_checkinteger(L, 3);
 
+        if (number < 0 || number > (lua_Integer)count)
+            return luaL_argerror(L, 3, lua_pushfstring(L, "the pattern has %d groups", (int)count));
+        group = (unsigned)number;
+    }
+    ok = regex_extract(call.batch, regex, group, call.a, call.what, &column, &error);
     return end_throws(L, &call, ok, column, &error);
 }
 
@@ -312,6 +332,7 @@ void column_text_methods_throws(lua_State *L)
         {"replace", column_replace},
         {"split_part", column_split_part},
         {"matches", column_matches},
+        {"extract", column_extract},
         {"hash", column_hash},
         {NULL, NULL},
     };
@@ -338,6 +359,11 @@ static const struct manual_row rows[] = {
     {"column:matches(regex)",
      "A mask: whether a regular expression (PCRE2) occurs in it. A text that takes too long to match is that row's error.",
      "batch:keep(batch.city:matches('^[A-Z]\\\\w+an'))", "city: Shanghai|Wuhan"},
+    {"column:extract(regex [, group])",
+     "What a group of the regular expression matched first, the group by number or name; the first group when none is named. "
+     "NULL "
+     "without a match.",
+     "batch:set('x', batch.city:extract('([a-z])n'))", "x: a|i|NULL|NULL|a"},
     {"column:find(text)", "The character at which it is found first, or 0.", "batch:set('x', batch.city:find('an'))",
      "x: 3|0|0|NULL|4"},
     {"column:replace(find, with)", "All that is found replaced; case counts.", "batch:set('x', batch.city:replace('an', 'AN'))",

@@ -331,7 +331,9 @@ static void test_wrong_text(void **state)
         {"batch.city:hash('md6')", "did you mean \"md5\"?"},
         {"batch.id:hash('md5')", "bigint"},
         {"batch.city:matches('(')", "bad argument #1 to 'matches' ("},
-        {"batch.city:matches('(')", ", at byte 2 of the pattern"},
+        {"batch.city:extract('(')", "bad argument #1 to 'extract' ("},
+        {"batch.city:extract('(a)', 2)", "bad argument #2 to 'extract' (the pattern has 1 groups)"},
+        {"batch.city:extract('(?<x>a)', 'y')", "the pattern has no group of that name"},
         {"batch.id:matches('x')", "bigint"},
         {"batch.city.upper('x')", "column expected, got string"},
     };
