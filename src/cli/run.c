@@ -111,6 +111,13 @@ static void report_dirty(struct engine *engine)
     buffer_release(&columns);
 }
 
+/* A thread that cannot be joined: nothing may be freed under it. */
+_Noreturn static void end_stuck(int status)
+{
+    log_stop();
+    _exit(status);
+}
+
 int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
 {
     enum { LEAVE_MS = 5000 };
@@ -131,11 +138,8 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
             (void)engine_report(engine);
         log_error(engine->log, "the job failed: %s", error.text);
     }
-    if (hub_stuck(engine->hub)) {
-        /* A thread that cannot be joined: nothing may be freed under it. */
-        log_stop();
-        _exit(ok || status ? status : EXIT_FAILED);
-    }
+    if (!ok && hub_stuck(engine->hub))
+        end_stuck(status);
     finished = ok && hub_finished(engine->hub);
     log_info(engine->log, "%s read=%" PRId64 " written=%" PRId64 " filtered=%" PRId64 " dirty=%" PRId64 " expanded=%" PRId64,
              !ok                       ? "stopped"
@@ -149,6 +153,10 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
     engine->source->ops->stop(engine->source, clock_monotonic_ms() + LEAVE_MS);
     if (finished && engine->bounded)
         bounded_report(engine, counts_out);
+    if (hub_stuck(engine->hub)) {
+        fflush(NULL);
+        end_stuck(status);
+    }
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include "batch/batch.h"
 #include "job/report.h"
 #include "job/start.h"
+#include "util/file.h"
 #include "util/file_set.h"
 #include "util/tree.h"
 
@@ -130,6 +131,7 @@ struct job_partition {
 
 struct job {
     char *path;
+    struct file_stamp stamp; /* of the job file when it was read */
     char *directory;       /* the job file's folder, "." at least */
     char *name;
     struct tree_node *tree; /* the job file, for late checks */

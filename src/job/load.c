@@ -390,6 +390,7 @@ bool job_load(struct job **job_out, const char *path, const char *datasources_pa
     job->files = file_set_new();
     job->path = owned_keep(&memory->owned, xstrdup(path));
     job->directory = owned_keep(&memory->owned, directory_of(path));
+    file_stamp_get(job->path, &job->stamp);
     if (!yaml_read(&job->tree, job->path, report) && !job->tree) {
         job_free(job);
         return false;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "admin/job_socket.h"
+#include "pipeline/steps.h"
 #include "util/file.h"
 
 enum {
@@ -43,6 +44,7 @@ struct reloader {
     int64_t looked_ms;
 
     _Atomic int64_t busy_ms; /* since when code is tried; 0: it is not */
+    atomic_bool given_up;    /* the trial in hand */
     pthread_mutex_t lock;
     pthread_cond_t answered;
     /* guarded by lock */
@@ -72,6 +74,21 @@ static void watch_all(struct reloader *reloader, struct file_set *files)
 
     for (size_t i = 0; file_set_get(files, i, &path, &text); i++)
         watch(reloader, path);
+}
+
+/* What has changed since it was read is tried soon; what has not waits for its change. */
+static void watch_from_start(struct reloader *reloader)
+{
+    const struct job *job = reloader->options.shadow.job;
+    bool changed = job_files_changed(job);
+
+    watch(reloader, job->path);
+    watch_all(reloader, job->files);
+    for (size_t i = 0; !changed && i < reloader->file_count; i++) {
+        file_stamp_get(reloader->files[i].path, &reloader->files[i].tried);
+        reloader->files[i].seen = reloader->files[i].tried;
+    }
+    reloader->files[0].tried = job->stamp;
 }
 
 static void watch_forget(struct reloader *reloader)
@@ -288,6 +305,7 @@ struct reloader *reloader_start(const struct reloader_options *options)
     struct error error;
 
     reloader->options = *options;
+    reloader->options.shadow.given_up = &reloader->given_up;
     reloader->trial = reloader->options.shadow.log = log_new(options->log, "trial");
     reloader->running = code_keep(options->running);
     reloader->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -299,8 +317,7 @@ struct reloader *reloader_start(const struct reloader_options *options)
     pthread_mutex_init(&reloader->lock, NULL);
     pthread_cond_init(&reloader->answered, NULL);
     buffer_init(&reloader->said, 0);
-    /* Their stamps are empty: the files may have changed since they were read, so all of them are looked at once. */
-    watch(reloader, options->shadow.job->path);
+    watch_from_start(reloader);
     xthread_create(&reloader->thread, thread_main, reloader, "the reloader");
     (void)pthread_setname_np(reloader->thread, "reloader");
     return reloader;
@@ -314,6 +331,7 @@ bool reloader_stop(struct reloader *reloader)
         return true;
     pthread_mutex_lock(&reloader->lock);
     reloader->stopping = true;
+    atomic_store(&reloader->given_up, true);
     pthread_cond_signal(&reloader->answered);
     pthread_mutex_unlock(&reloader->lock);
     ring(reloader);
@@ -399,5 +417,5 @@ bool reloader_is_stuck(struct reloader *reloader, int64_t now_ms)
 {
     int64_t busy_ms = atomic_load(&reloader->busy_ms);
 
-    return busy_ms && now_ms - busy_ms > STUCK_MS;
+    return busy_ms && now_ms - busy_ms > steps_stuck_ms(STUCK_MS);
 }

@@ -50,7 +50,8 @@ static bool run_before(struct shadow *shadow, struct code *running, struct buffe
     struct error ignored;
     bool ok = runner_open(&runner, running, options->schema, STR_NONE, options->log, error);
 
-    while (ok && done < shadow->count && options->monotonic_ms() < shadow->until_ms - SHADOW_MS_MAX / 2) {
+    while (ok && done < shadow->count && !atomic_load(options->given_up) &&
+           options->monotonic_ms() < shadow->until_ms - SHADOW_MS_MAX / 2) {
         shadow->before[done] = run_sample(shadow, runner, done, &ignored);
         done++;
     }
@@ -66,6 +67,8 @@ static bool compare(struct shadow *shadow, struct runner *runner, bool force, ui
     uint32_t rows = 0, dirty = 0, before = 0;
 
     for (size_t i = 0; i < shadow->count && shadow->options->monotonic_ms() < shadow->until_ms; i++) {
+        if (atomic_load(shadow->options->given_up))
+            return error_set(error, ERROR_RETRY, "the job is stopping");
         const struct outcome *old = &shadow->before[i];
         struct outcome now = run_sample(shadow, runner, i, error);
 

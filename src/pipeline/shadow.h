@@ -25,6 +25,7 @@ struct shadow_options {
     /* The job's own tests (`luaduct test`), run on the loaded job; NULL: there are none. */
     bool (*test)(const struct job *job, struct log *log, struct error *error);
     int64_t (*monotonic_ms)(void);
+    const atomic_bool *given_up;  /* once true, what is left is not run */
     struct log *log;
 };
 

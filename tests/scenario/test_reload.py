@@ -41,8 +41,8 @@ end}
 class Reloaded:
     """A job of two workers under load, and its counters."""
 
-    def __init__(self, job, port):
-        self.job, self.port = job, port
+    def __init__(self, job, port, env=None):
+        self.job, self.port, self.env = job, port, env or {}
         self.stop = threading.Event()
         self.loader = threading.Thread(target=self.load)
         self.folder = job.folder / "one"
@@ -54,7 +54,10 @@ class Reloaded:
 
     def __enter__(self):
         self.job.produce(1000)
-        self.process = self.job.start()
+        with pytest.MonkeyPatch.context() as patch:
+            for key, value in self.env.items():
+                patch.setenv(key, value)
+            self.process = self.job.start()
         self.process.wait_for(lambda: self.counter("processed_records_total") > 0, what="the first records")
         self.loader.start()
         return self
@@ -207,6 +210,18 @@ def test_files_are_watched(reloaded):
     reloaded.write("return function(batch) %s end -- 3\n" % KEEP, "helper.lua")
     reloaded.process.wait_for(lambda: reloaded.results("accepted") == 3, what="its return")
     reloaded.end()
+
+
+def test_a_trial_that_does_not_come_back(broker, endpoint, tmp_path, name):
+    """A pattern that backtracks for ever: the job goes on, says so, and ends in order when it is asked to."""
+    port = free_port()
+    with Job(tmp_path, broker, endpoint, name, session_ms=6000, more=f"metrics: {{listen: '127.0.0.1:{port}'}}") as job:
+        with Reloaded(job, port, {"LUADUCT_STUCK_MS": "1500"}) as reloaded:
+            reloaded.write("return {process = function(batch) if batch:count() > 0 then string.find(('a'):rep(1000), ('a-'):rep(30) .. 'b') end end}")
+            reloaded.process.wait_for(lambda: "does not come back from being tried" in reloaded.process.stderr(), what="the watch's line")
+            written = reloaded.counter("written_rows_total")
+            reloaded.process.wait_for(lambda: reloaded.counter("written_rows_total") > written, what="more rows")
+            reloaded.end()
 
 
 def test_no_process(tmp_path):
