@@ -27,6 +27,7 @@ struct drive {
     int reloads;          /* so many one after another, each with its number in a comment */
     int phase, done;
     int64_t results;
+    int64_t until_ms; /* an answer that does not come fails the test */
 };
 
 static int64_t results(const struct drive *drive)
@@ -77,6 +78,7 @@ static void drive(void *arg)
         } else {
             change_job(drive->run, drive->old, drive->new);
         }
+        drive->until_ms = clock_monotonic_ms() + 60 * 1000;
         if (!drive->unasked)
             hub_reload(drive->run->hub);
         drive->phase = 1;
@@ -85,6 +87,8 @@ static void drive(void *arg)
         drive->phase = ++drive->done < drive->reloads ? 0 : 2;
         source->hold_at = drive->phase ? -1 : source->hold_at + (RECORDS - HOLD) / drive->reloads;
     }
+    if (drive->phase == 1 && clock_monotonic_ms() > drive->until_ms)
+        fail_msg("no answer to the new code");
 }
 
 static struct run *open_driven(const struct setup *setup, struct drive *drive_with)
