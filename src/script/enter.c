@@ -28,6 +28,11 @@ enum { BUDGET_STEP = 10000, FREE_NS = 10 * 1000 * 1000, TIMER_SIGNAL = SIGVTALRM
 
 static void budget_hook(lua_State *L, lua_Debug *ar);
 
+static void hook_set(const struct script_state *state, lua_State *L, int count)
+{
+    lua_sethook(L, budget_hook, LUA_MASKCOUNT | (state->coverage ? LUA_MASKLINE : 0), count);
+}
+
 void script_place_note(struct script_state *state, lua_State *L)
 {
     lua_Debug ar;
@@ -49,7 +54,7 @@ static int throw_budget(lua_State *L)
     if (!state->budget_hit)
         script_place_note(state, L);
     state->budget_hit = true;
-    lua_sethook(L, budget_hook, LUA_MASKCOUNT, 1);
+    hook_set(state, L, 1);
     lua_pushfstring(L, "%smore than %I instructions for one batch; is there an endless loop?", state->place,
                     (LUAI_UACINT)state->limits.instructions_max);
     return lua_error(L);
@@ -59,7 +64,10 @@ static void budget_hook(lua_State *L, lua_Debug *ar)
 {
     struct script_state *state = script_of(L);
 
-    (void)ar;
+    if (ar->event == LUA_HOOKLINE) {
+        coverage_line(state, L, ar);
+        return;
+    }
     state->instructions_left -= lua_gethookcount(L);
     if (LIKELY(state->instructions_left > 0))
         return;
@@ -68,7 +76,7 @@ static void budget_hook(lua_State *L, lua_Debug *ar)
 
 void script_budget_arm(struct script_state *state, lua_State *L, int count)
 {
-    lua_sethook(L, budget_hook, LUA_MASKCOUNT, state->budget_hit ? 1 : count);
+    hook_set(state, L, state->budget_hit ? 1 : count);
 }
 
 void script_budget_charge(struct script_state *state, int64_t instructions)
@@ -79,10 +87,10 @@ void script_budget_charge(struct script_state *state, int64_t instructions)
     if (LIKELY(state->instructions_left > 0))
         return;
     if (state->loose) {
-        lua_sethook(state->loose, budget_hook, LUA_MASKCOUNT, 1);
+        hook_set(state, state->loose, 1);
         state->loose = NULL;
     } else if (state->lua && lua_gethookcount(state->lua) > 1) {
-        lua_sethook(state->lua, budget_hook, LUA_MASKCOUNT, 1);
+        hook_set(state, state->lua, 1);
     }
 }
 
@@ -121,8 +129,8 @@ void script_budget_loose(struct script_state *state, lua_State *L)
     const struct itimerspec time = {.it_value = {.tv_nsec = FREE_NS}};
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TIMER_SIGNAL, .sigev_value.sival_ptr = state};
 
-    /* A coroutine counts by itself, and may be gone when the signal comes. */
-    if (L != state->lua)
+    /* A coroutine counts by itself, and may be gone when the signal comes. Lines are counted by the hook that would be off. */
+    if (L != state->lua || state->coverage)
         return;
     if (!LOOSE_ALLOWED || !state->loose_allowed || state->timer_made || state->budget_hit || state->instructions_left <= 0)
         return;

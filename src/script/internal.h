@@ -81,6 +81,7 @@ struct script_state {
     struct script_lookup *lookups; /* lookup.c */
     int64_t lookups_due_ms;
     struct metrics *registry; /* NULL: nothing is counted */
+    struct coverage *coverage; /* NULL but in tests of scripts */
 
     int decimal_ref, time_ref, column_ref; /* metatables in the registry */
 };
@@ -121,6 +122,10 @@ void script_budget_charge(struct script_state *state, int64_t instructions);
 /* Notes the line that L is at as the state's place; leaves the place as it is when no Lua function is running. Neither allocates
  * nor throws. */
 void script_place_note(struct script_state *state, lua_State *L);
+
+/* coverage.c: the compiled chunk is on top; source as Lua calls it, "@file". Both take a state without a coverage. */
+void coverage_chunk(lua_State *L, const struct script_module *module, const char *source);
+void coverage_line(struct script_state *state, lua_State *L, lua_Debug *ar);
 
 /* state.c */
 void *script_alloc(void *arg, void *pointer, size_t old_size, size_t new_size);

@@ -149,6 +149,7 @@ static int call_open(lua_State *L)
 
     if (luaL_loadbufferx(L, call->text, call->size, call->chunk, "t") != LUA_OK)
         return lua_error(L);
+    coverage_chunk(L, module, call->chunk);
     sandbox_push_throws(L, module);
     lua_setupvalue(L, -2, 1);
     lua_call(L, 0, 1);

@@ -373,6 +373,7 @@ static int safe_require(lua_State *L)
         chunk = lua_pushfstring(L, "@%s", path);
         if (luaL_loadbufferx(L, lua_tostring(L, -2), lua_rawlen(L, -2), chunk, "t") != LUA_OK)
             return lua_error(L);
+        coverage_chunk(L, module, chunk);
         lua_pushvalue(L, lua_upvalueindex(2));
         lua_setupvalue(L, -2, 1);
         lua_pushvalue(L, 1);

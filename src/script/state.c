@@ -195,9 +195,11 @@ void script_state_free(struct script_state *state)
 
     if (!state)
         return;
-    for (struct script_module *module = state->modules; module; module = module->next)
+    for (struct script_module *module = state->modules; module; module = module->next) {
+        state->run.module = module;
         if (script_module_has(module, "close") && !script_enter(state, call_close, module, &error))
             log_warn(state->log, "stage %s: close failed: %s", module->stage, error.text);
+    }
     lua_close(state->lua);
     json_text_free(state);
     time_value_free(state);
