@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+static _Thread_local int64_t fixed_ms = CLOCK_RUNS;
+
 static int64_t read_ms(clockid_t id)
 {
     struct timespec now;
@@ -18,7 +20,12 @@ int64_t clock_monotonic_ms(void)
 
 int64_t clock_wall_ms(void)
 {
-    return read_ms(CLOCK_REALTIME);
+    return fixed_ms == CLOCK_RUNS ? read_ms(CLOCK_REALTIME) : fixed_ms;
+}
+
+void clock_wall_fix(int64_t ms)
+{
+    fixed_ms = ms;
 }
 
 uint64_t clock_nanoseconds(void)
