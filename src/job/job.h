@@ -231,6 +231,13 @@ struct job {
  * `datasources:` key, else datasources.yaml beside the job file. Secrets found are told to log_secret. job_out is set even then
  * when enough was readable. */
 bool job_load(struct job **job_out, const char *path, const char *datasources_path, struct report *report) MUST_USE;
+/* The same for trying a job out without its ends: what is wrong with the file of data sources, or with secrets in it, is not
+ * told, and the file need not be there. Of it only the time zone matters then. */
+bool job_load_offline(struct job **job_out, const char *path, const char *datasources_path, struct report *report) MUST_USE;
+/* A job of stages and partition rules alone, for trying them out; stages (a list of maps) and partition (the same) are as a job
+ * file has them, either may be NULL; they are moved into the job. path is of the file that they are from; zone may be NULL. */
+bool job_of_parts(struct job **job_out, const char *path, struct tree_node *stages, struct tree_node *partition, const char *zone,
+                  struct report *report) MUST_USE;
 void job_free(struct job *job);
 /* The option tables as text: for the terminal, and as Markdown (config/reference.md). */
 void job_print_reference(struct buffer *text, bool markdown);

@@ -3,7 +3,7 @@
  * inherited, what a kind forbids) is checked here. Only the data sources that the job names are read: one file serves many jobs,
  * and the secrets of the others need not be at hand. The job is the first part of a larger struct that remembers what was
  * allocated. */
-#include "job/tables.h"
+#include "job/tables_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -376,7 +376,24 @@ static void runtime_check(const struct job *job, struct report *report)
     }
 }
 
-bool job_load(struct job **job_out, const char *path, const char *datasources_path, struct report *report)
+/* Without the ends, what stages need must be there all the same. */
+static void unresolved_tell(const struct tree_node *node, const char *directory, struct report *report)
+{
+    struct error error = {0};
+    struct buffer text;
+
+    if (node && node->kind == TREE_SCALAR && resolve_failed(node)) {
+        buffer_init(&text, 0);
+        if (!resolve_text(node->written, directory, &text, &error))
+            report_mistake(report, node->at, node->width, "%s", error.text);
+        buffer_release(&text);
+    }
+    for (size_t i = 0; node && i < node->count; i++)
+        unresolved_tell(node->kind == TREE_LIST ? node->items[i] : node->entries[i].value, directory, report);
+}
+
+/* ends: where mistakes go that have to do with what the job is connected to. */
+static bool load(struct job **job_out, const char *path, const char *datasources_path, struct report *ends, struct report *report)
 {
     struct job_memory *memory = xcalloc(1, sizeof(*memory));
     struct option_reader reader = {.report = report, .owned = &memory->owned};
@@ -396,7 +413,9 @@ bool job_load(struct job **job_out, const char *path, const char *datasources_pa
         return false;
     }
     job->execute_time_ms = clock_wall_ms();
-    resolve_tree(job->tree, job->directory, report);
+    resolve_tree(job->tree, job->directory, ends);
+    if (ends != report)
+        unresolved_tell(tree_get(job->tree, "stages"), job->directory, report);
     reader.directory = job->directory;
     options_read(&reader, job_options, job, job->tree, job->tree->at, job->tree->width);
 
@@ -409,11 +428,12 @@ bool job_load(struct job **job_out, const char *path, const char *datasources_pa
     owned_keep(&memory->owned, memory->datasources_path);
     datasources_directory = owned_keep(&memory->owned, directory_of(memory->datasources_path));
     if (named && !datasources_path && named->kind == TREE_SCALAR && access(memory->datasources_path, R_OK) != 0)
-        report_mistake(report, named->at, named->width, "datasources: the file %s cannot be read: %s", memory->datasources_path,
+        report_mistake(ends, named->at, named->width, "datasources: the file %s cannot be read: %s", memory->datasources_path,
                        strerror(errno));
-    else if (!yaml_read(&job->datasources_tree, memory->datasources_path, report))
-        assert(report_mistakes(report) > mistakes);
+    else if (!yaml_read(&job->datasources_tree, memory->datasources_path, ends))
+        assert(report_mistakes(ends) > 0);
     reader.directory = datasources_directory;
+    reader.report = ends;
     datasources_read(job, &reader);
     dirty_cluster_read(job, &reader, &memory->owned);
 
@@ -424,13 +444,93 @@ bool job_load(struct job **job_out, const char *path, const char *datasources_pa
     starts_check(job, report);
     stages_check(job, report);
     partitions_check(job, &memory->owned, report);
-    properties_join(job, &memory->owned, report);
-    login_check(&job->source.kafka, job->source.properties, job->source.property_count, report);
+    properties_join(job, &memory->owned, ends);
+    login_check(&job->source.kafka, job->source.properties, job->source.property_count, ends);
     dirty_check(job, report);
     if (job->dirty.topic && job->dirty.kafka.properties != job->source.properties)
-        login_check(&job->dirty.kafka, job->dirty.kafka.properties, job->dirty.kafka.property_count, report);
+        login_check(&job->dirty.kafka, job->dirty.kafka.properties, job->dirty.kafka.property_count, ends);
     runtime_check(job, report);
 
+    buffer_release(&reader.path);
+    *job_out = job;
+    return report_mistakes(report) == mistakes;
+}
+
+bool job_load(struct job **job_out, const char *path, const char *datasources_path, struct report *report)
+{
+    return load(job_out, path, datasources_path, report, report);
+}
+
+bool job_load_offline(struct job **job_out, const char *path, const char *datasources_path, struct report *report)
+{
+    struct report *ends = report_new();
+    bool ok = load(job_out, path, datasources_path, ends, report);
+
+    report_free(ends);
+    return ok;
+}
+
+/* --- a part of a job alone --- */
+
+static const struct option *row_named(const struct option *rows, const char *name)
+{
+    while (strcmp(rows->name, name) != 0)
+        rows++;
+    return rows;
+}
+
+static struct tree_node *map_of(const char *key, struct tree_node *value)
+{
+    struct tree_node *map = xcalloc(1, sizeof(*map));
+
+    map->kind = TREE_MAP;
+    map->at = value->at;
+    map->width = 1;
+    map->count = 1;
+    map->entries = xcalloc(1, sizeof(*map->entries));
+    map->entries[0] = (struct tree_entry){str_make(xstrdup(key), strlen(key)), value->at, value};
+    return map;
+}
+
+static void entry_add(struct tree_node *map, const char *key, struct tree_node *value)
+{
+    map->entries = xrealloc(map->entries, (map->count + 1) * sizeof(*map->entries));
+    map->entries[map->count++] = (struct tree_entry){str_make(xstrdup(key), strlen(key)), value->at, value};
+}
+
+bool job_of_parts(struct job **job_out, const char *path, struct tree_node *stages, struct tree_node *partition, const char *zone,
+                  struct report *report)
+{
+    static const char *const groups[] = {"source", "target", "dirty", "runtime", "failover", "metrics", "log"};
+    struct job_memory *memory = xcalloc(1, sizeof(*memory));
+    struct option_reader reader = {.report = report, .owned = &memory->owned, .quiet = true};
+    unsigned mistakes = report_mistakes(report);
+    struct job *job = &memory->job;
+
+    buffer_init(&reader.path, 0);
+    job->path = owned_keep(&memory->owned, xstrdup(path));
+    job->directory = owned_keep(&memory->owned, directory_of(path));
+    job->name = owned_keep(&memory->owned, xstrdup("test"));
+    job->time_zone = zone ? owned_keep(&memory->owned, xstrdup(zone)) : NULL;
+    if (stages)
+        job->tree = map_of("stages", stages);
+    if (partition && job->tree)
+        entry_add(job->tree, "target", map_of("partition", partition));
+    else if (partition)
+        job->tree = map_of("target", map_of("partition", partition));
+    if (job->tree)
+        resolve_tree(job->tree, job->directory, report);
+    reader.directory = job->directory;
+    for (size_t i = 0; i < COUNT_OF(groups); i++)
+        option_read(&reader, row_named(job_options, groups[i]), job, NULL);
+    reader.quiet = false;
+    if (stages)
+        option_read(&reader, row_named(job_options, "stages"), job, stages);
+    if (partition) {
+        option_read(&reader, row_named(target_rows, "partition"), job, partition);
+        partitions_check(job, &memory->owned, report);
+    }
+    stages_check(job, report);
     buffer_release(&reader.path);
     *job_out = job;
     return report_mistakes(report) == mistakes;
