@@ -175,13 +175,8 @@ static bool open_stage(struct chain *chain, const struct job *job, const struct 
     return true;
 }
 
-bool chain_open(struct chain **chain_out, const struct job *job, struct report *report, struct log *log, struct error *error)
-{
-    return chain_open_saved(chain_out, job, STR_NONE, report, log, error);
-}
-
-bool chain_open_saved(struct chain **chain_out, const struct job *job, struct str saved, struct report *report, struct log *log,
-                      struct error *error)
+static bool open_chain(struct chain **chain_out, const struct job *job, struct str saved, struct coverage *coverage,
+                       struct report *report, struct log *log, struct error *error)
 {
     bool ok = true;
     struct chain *chain = xcalloc(1, sizeof(*chain));
@@ -195,6 +190,7 @@ bool chain_open_saved(struct chain **chain_out, const struct job *job, struct st
         goto out;
     }
     chain->state = script_state_new(&limits, log);
+    script_state_cover(chain->state, coverage);
     ok = decoder_open(&chain->decoder, job, chain->zone, report, error);
     for (size_t i = 0; (ok || report) && i < job->stage_count; i++) {
         if (open_stage(chain, job, &job->stages[i], saved, report, &mistake))
@@ -214,6 +210,23 @@ bool chain_open_saved(struct chain **chain_out, const struct job *job, struct st
 out:
     chain_free(chain);
     return ok;
+}
+
+bool chain_open(struct chain **chain_out, const struct job *job, struct report *report, struct log *log, struct error *error)
+{
+    return chain_open_saved(chain_out, job, STR_NONE, report, log, error);
+}
+
+bool chain_open_saved(struct chain **chain_out, const struct job *job, struct str saved, struct report *report, struct log *log,
+                      struct error *error)
+{
+    return open_chain(chain_out, job, saved, NULL, report, log, error);
+}
+
+bool chain_open_covered(struct chain **chain_out, const struct job *job, struct coverage *coverage, struct report *report,
+                        struct log *log, struct error *error)
+{
+    return open_chain(chain_out, job, STR_NONE, coverage, report, log, error);
 }
 
 void chain_free(struct chain *chain)

@@ -7,6 +7,7 @@
 #define LUADUCT_STAGES_CHAIN_H
 
 #include "job/job.h"
+#include "script/coverage.h"
 #include "script/script.h"
 
 struct chain;
@@ -21,6 +22,9 @@ bool chain_open_saved(struct chain **chain_out, const struct job *job, struct st
                       struct error *error) MUST_USE;
 /* What all stages' save() give, appended, for the chain of another version. */
 bool chain_save(struct chain *chain, struct buffer *saved, struct error *error) MUST_USE;
+/* The same for tests of scripts: the lines that run are noted (script/coverage.h). coverage may be NULL. */
+bool chain_open_covered(struct chain **chain_out, const struct job *job, struct coverage *coverage, struct report *report,
+                        struct log *log, struct error *error) MUST_USE;
 void chain_free(struct chain *chain);
 /* Decoder and all stages over one batch that has just begun. False: the batch cannot go on (a stage stopped it); error names
  * stage and row. */
