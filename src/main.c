@@ -10,10 +10,11 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"run", cli_run},           {"reload", cli_reload},     {"check", cli_check}, {"sample", cli_sample}, {"test", cli_test},
-    {"preview", cli_preview},   {"simulate", cli_simulate}, {"plan", cli_plan},   {"columns", cli_columns},
-    {"epoch", cli_epoch},       {"reset", cli_reset},       {"dirty", cli_dirty}, {"local", cli_local},
-    {"demo", cli_demo},         {"help", cli_help},         {"version", cli_version},
+    {"run", cli_run},         {"reload", cli_reload},   {"check", cli_check}, {"plan", cli_plan},
+    {"sample", cli_sample},   {"infer", cli_infer},     {"test", cli_test},   {"preview", cli_preview},
+    {"simulate", cli_simulate}, {"columns", cli_columns}, {"epoch", cli_epoch}, {"reset", cli_reset},
+    {"dirty", cli_dirty},     {"local", cli_local},     {"demo", cli_demo},   {"help", cli_help},
+    {"version", cli_version},
 };
 
 int main(int argc, char **argv)

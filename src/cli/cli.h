@@ -19,6 +19,7 @@ int cli_demo(int argc, char **argv);
 int cli_epoch(int argc, char **argv);
 int cli_reset(int argc, char **argv);
 int cli_sample(int argc, char **argv);
+int cli_infer(int argc, char **argv);
 int cli_test(int argc, char **argv);
 int cli_help(int argc, char **argv);
 int cli_version(int argc, char **argv);
