@@ -1,4 +1,4 @@
-/* help.c: `luaduct help [config [markdown] | functions [markdown] | lua [markdown] | sample | types]`. */
+/* help.c: `luaduct help [config [markdown] | functions [markdown] | lua [markdown] | sample | test | types]`. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +16,9 @@ static const char usage[] =
     "                                       --first: it never ran; --until end | TIME | PARTITION:OFFSET,...: ends there\n"
     "  luaduct reload JOB.yaml              the running job takes changed stages and Lua files, when they stand the trial\n"
     "  luaduct sample JOB.yaml              takes some records out of the topic into a file; --from WHERE --records N\n"
+    "  luaduct infer SAMPLE                 the columns of a json stage, as the records of a sample have them\n"
+    "  luaduct test [JOB.yaml | FOLDER]     runs the cases that stand beside jobs and Lua files; --coverage: and which\n"
+    "                                       lines they ran\n"
     "  luaduct preview JOB.yaml --stage NAME --sample FILE   what one stage does with them, row by row; --rows FILE:\n"
     "                                       with rows typed by hand\n"
     "  luaduct simulate JOB.yaml --sample FILE   the whole job on them: the rows as they would be written, and why others\n"
@@ -33,6 +36,7 @@ static const char usage[] =
     "  luaduct help lua                     what a Lua stage can say\n"
     "  luaduct help types                   what becomes of a value of each type in a column of each type\n"
     "  luaduct help sample                  what a sample file looks like, and how to write one by hand\n"
+    "  luaduct help test                    what goes into a file of test cases\n"
     "  luaduct version                      this release and the libraries in it\n"
     "\n"
     "Commands that take a job take --datasources FILE too; the default is datasources.yaml beside the job file.\n"
@@ -70,6 +74,52 @@ static const char sample_page[] =
     "1 GiB at most. Files that `luaduct sample` writes can be read by their owner alone, for they may hold personal data:\n"
     "keep them out of version control, and delete them when they are no longer needed.\n";
 
+static const char test_page[] =
+    "A file of cases, NAME.test.yaml, stands beside what it tests: a job NAME.yaml, or a Lua file NAME.lua for a stage\n"
+    "alone. `luaduct test` runs the cases through the same stages, mapping and conversion as a real run; it neither reads\n"
+    "nor writes anything else, and needs no secret of the data sources. Beside orders.yaml, orders.test.yaml:\n"
+    "\n"
+    "  cases:\n"
+    "    - name: gold above 800\n"
+    "      input:                           # records of the topic\n"
+    "        - {value: {id: 1, user: ann, phone: \"1\", email: \"\", ts: 1700000000000, amount: \"900.00\", city: X,\n"
+    "                   flag: true}}\n"
+    "        - {value: {id: 2, user: bob, phone: \"2\", email: \"\", ts: 1700000000000, amount: 9x, city: X,\n"
+    "                   flag: true}}\n"
+    "      expect:                          # rows, in order; only the columns named are compared\n"
+    "        - {id: 1, level: gold, amount: 900, partition: {year: 2023, month: 11, day: 15}}\n"
+    "      expect_filtered: 0               # rows left out by stages\n"
+    "      expect_dirty:                    # in any order; none may be dirty without it\n"
+    "        - {input: 2, stage: parse, column: amount, reason: not a number}\n"
+    "\n"
+    "A case\n"
+    "  input    records as in a sample file (`luaduct help sample`): value, key, partition, offset, timestamp, headers. A\n"
+    "           map or a list is sent as JSON, a text as it is; null is a tombstone, {base64: \"...\"} bytes. timestamp also\n"
+    "           takes a time, such as \"2024-01-31 08:00:00 Asia/Shanghai\"\n"
+    "  rows     instead of input: typed fields for the stage that `from` names; what a row leaves out is NULL\n"
+    "  until    the last stage that runs: its fields are compared, not the table's columns\n"
+    "  now      what time it is, for ${now}, os.time and the like; also once for the whole file\n"
+    "  expect   [] is for no rows; without it rows are not compared. null differs from \"\". Numbers are equal when the\n"
+    "           numbers are (900 is 900.00), times when the points in time are, JSON when the documents are.\n"
+    "           partition: year=2023,month=11,day=15, or a map of the levels that matter\n"
+    "  expect_dirty   stage (or decode, mapping, partition), column, reason (a part of it), input (which record, from 1);\n"
+    "                 what is left out may be anything\n"
+    "  expect_stop    a part of the reason for which the job stops\n"
+    "\n"
+    "A file\n"
+    "  job          the job's file, where it has another name; datasources: the file of data sources, for its time zone\n"
+    "  stage        a stage alone, of any kind, as in a job. Beside a Lua file the options are enough:\n"
+    "                 stage: {options: {minimum: 100}}\n"
+    "  fields       the types of the fields that go into it: {amount: \"decimal(10,2)\", flag: boolean}. Without it plain\n"
+    "               numbers are bigint or decimal, true and false boolean, maps and lists json, all else string\n"
+    "  partition    partition rules alone, as under target in a job\n"
+    "  time_zone    of times that name none, for a stage alone\n"
+    "  table        {column: type}: the table's columns, for a job that neither creates it nor lists their types. Without\n"
+    "               them the fields of the last stage are compared\n"
+    "\n"
+    "`luaduct test JOB.yaml` also runs the files beside the job's Lua files; a folder is searched for *.test.yaml. Exit\n"
+    "status: 0 all passed, 1 a case failed (or --coverage-min is not reached), 2 a mistake in a file.\n";
+
 int cli_help(int argc, char **argv)
 {
     bool functions = argc >= 2 && strcmp(argv[1], "functions") == 0;
@@ -91,9 +141,13 @@ int cli_help(int argc, char **argv)
         fputs(sample_page, stdout);
         return EXIT_OK;
     }
+    if (argc >= 2 && strcmp(argv[1], "test") == 0) {
+        fputs(test_page, stdout);
+        return EXIT_OK;
+    }
     if (argc < 2 || (!functions && strcmp(argv[1], "config") != 0)) {
         if (argc >= 2) {
-            fprintf(stderr, "luaduct help: there is no page \"%s\"; the pages are: config, functions, lua, sample, types; "
+            fprintf(stderr, "luaduct help: there is no page \"%s\"; the pages are: config, functions, lua, sample, test, types; "
                     "`luaduct COMMAND --help` tells the options of a command\n", argv[1]);
             return EXIT_CONFIG;
         }

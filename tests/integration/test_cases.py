@@ -1,0 +1,320 @@
+"""luaduct test: what it says of cases that pass and that fail, of mistakes in their files, and of lines that ran."""
+import json
+import pathlib
+import re
+import shutil
+import textwrap
+import xml.etree.ElementTree
+
+import pytest
+
+from support.agent import ROOT, Process
+
+EXAMPLES = ROOT / "scripts" / "examples"
+
+
+class Case:
+    def __init__(self, folder):
+        self.folder, self.runs = folder, 0
+
+    def write(self, name, text):
+        (self.folder / name).write_text(textwrap.dedent(text))
+        return self.folder / name
+
+    def run(self, *arguments, env=None):
+        self.runs += 1
+        process = Process(self.folder / f".run{self.runs}", "test", *arguments, env=env)
+        status = process.wait(60)
+        return status, process.out.read_text(), process.stderr()
+
+
+@pytest.fixture
+def case(tmp_path):
+    return Case(tmp_path)
+
+
+@pytest.fixture
+def orders(case):
+    """The demo's job, without a file of data sources: a test needs none."""
+    text = (ROOT / "config" / "orders.yaml").read_text().replace("../scripts/examples/", "")
+    case.write("orders.yaml", text)
+    shutil.copy(EXAMPLES / "level_by_amount.lua", case.folder)
+    return case
+
+
+def test_the_examples_pass_and_are_covered(case):
+    status, out, err = case.run(EXAMPLES, "--coverage-min", 85)
+    assert status == 0 and re.search(r"^\d+ cases: (\d+) passed, 0 failed$", out, re.M), out + err
+    assert {p.stem for p in EXAMPLES.glob("*.lua")} == {re.sub(r"\.test$", "", p.stem) for p in EXAMPLES.glob("*.test.yaml")}, "each example has cases"
+    for path in EXAMPLES.glob("*.lua"):
+        assert f"{path.name} " in out, out
+
+
+def test_the_example_of_the_help_page(orders):
+    process = Process(orders.folder / ".help", "help", "test")
+    assert process.wait(30) == 0
+    page = process.out.read_text()
+    begin = page.index("  cases:\n")
+    orders.write("orders.test.yaml", page[begin:page.index("\n\n", begin)])
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    assert status == 0 and "1 case: 1 passed, 0 failed" in out, out + err
+
+
+def test_differences(orders):
+    orders.write("orders.test.yaml", """\
+        cases:
+          - name: all wrong
+            input:
+              - {value: {id: 1, user: u, phone: "1", email: "", ts: 1700000000000, amount: "900.00", city: c, flag: true}}
+              - {value: {id: 2, user: u, phone: "1", email: "", ts: 1700000000000, amount: "50.00", city: c, flag: true}}
+              - {value: {id: x, user: u, phone: "1", email: "", ts: 1700000000000, amount: "50.00", city: c, flag: true}}
+            expect:
+              - {ID: 1, email: null, level: silver, amount: "900.01", partition: {day: "16", year: "2023"}}
+              - {id: 7}
+            expect_filtered: 0
+            expect_dirty:
+              - {stage: level}
+          - name: more rows than expected
+            input: [{value: {id: 1, user: u, phone: "1", email: "", ts: 1700000000000, amount: "900.00", city: c, flag: true}}]
+            expect: []
+          - name: fields after a stage
+            until: parse
+            input: [{value: {id: 1, user: u, phone: "1", email: "", ts: 1700000000000, amount: "5.00", city: c, flag: false}, key: k}]
+            expect: [{id: 1, amount: 5, flag: false, __key__: k, __offset__: 0}]
+        """)
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    assert status == 1 and "3 cases: 1 passed, 2 failed" in out, out + err
+    file = str(orders.folder / "orders.test.yaml")
+    for column, place, expected, got in [("email", "8:24", "NULL", '""'), ("level", "8:37", '"silver"', '"gold"'), ("amount", "8:53", "900.01", "900.00"),
+                                         ("partition", "8:74", "day=16,year=2023", "year=2023,month=11,day=15")]:
+        assert re.search(rf"row 1, {column}  \({re.escape(file)}:{place}\)\n +expected  {re.escape(expected)}\n +got       {re.escape(got)}\n", out), out
+    assert re.search(r'row 2  \(.*:9:9\)\n +expected  \{"id":7\}\n +got       no row', out), out
+    assert re.search(r"expected  0 filtered\n +got       1 filtered", out), out
+    assert re.search(r"expected  a dirty row, stage level\n +got       no such dirty row", out), out
+    assert "got       dirty row of input 3, stage parse, column id:" in out, out
+    assert re.search(r"row 1  \(.*\)\n +expected  no row\n +got       \{id: 1, user: \"u\", .*level: \"gold\"", out), out
+    assert "ok    fields after a stage" in out and err == "", err
+
+    status, out, err = orders.run(orders.folder / "orders.yaml", "--json", "--junit", orders.folder / "junit.xml")
+    found = json.loads(out)
+    assert status == 1 and found["passed"] == 1 and found["failed"] == 2
+    first = found["cases"][0]
+    assert first["name"] == "all wrong" and first["line"] == 2 and not first["passed"]
+    assert {"row": 1, "column": "level", "expected": '"silver"', "got": '"gold"', "line": 8, "at": 37} in first["differences"]
+    suites = xml.etree.ElementTree.parse(orders.folder / "junit.xml").getroot()
+    assert suites.attrib == {"tests": "3", "failures": "2"}
+    assert [(c.get("name"), len(c.findall("failure"))) for c in suites.iter("testcase")] == [("all wrong", 1), ("more rows than expected", 1), ("fields after a stage", 0)]
+    assert 'expected  "silver"' in suites.find(".//failure").text
+
+    status, out, err = orders.run(orders.folder / "orders.yaml", "--case", "fields after a stage")
+    assert status == 0 and "1 case: 1 passed" in out, out + err
+    status, out, err = orders.run(orders.folder / "orders.yaml", "--case", "fields")
+    assert status == 2 and 'no case is called "fields"' in err
+
+
+def test_mistakes_in_files(orders):
+    """Every key and name that is misspelt, with its place, in one go."""
+    orders.write("orders.test.yaml", """\
+        nwo: x
+        cases:
+          - name: a
+            inptu: []
+            input:
+              - {vlaue: 1}
+            from: parse
+            expect:
+              - {lvel: gold}
+              - 5
+            expect_dirty:
+              - {stag: parse, input: x}
+          - name: A
+            rows: []
+          - name: c
+            input: [{value: x, partition: -1}]
+            expect: {id: 1}
+        """)
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    for place, said in [("1:1", 'unknown key "nwo"; did you mean "now"?'), ("4:5", 'did you mean "input"?'), ("6:10", 'did you mean "value"?'),
+                        ("7:11", 'from: goes with "rows"'), ("10:9", "row 2 must be a map"), ("12:10", 'did you mean "stage"?'),
+                        ("12:30", '"x" is not a whole number'), ("13:5", "nothing is expected"), ("13:5", "into which stage do the rows go?"),
+                        ("13:11", '"A" is taken already, on line 3'), ("16:35", "-1 is below the minimum 0"), ("17:13", "must be a list of rows")]:
+        assert re.search(rf"orders\.test\.yaml:{place}: .*{re.escape(said)}", err), (place, said, err)
+    assert status == 2 and out == ""
+
+    orders.write("orders.test.yaml", """\
+        now: soon
+        cases: [{name: a, input: [], expect: []}]
+        """)
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    assert status == 2 and 'orders.test.yaml:1:6: now: "soon" is no time' in err, err
+
+    orders.write("orders.test.yaml", """\
+        cases:
+          - name: names of the job
+            input:
+              - {value: {a: 1}, timestamp: yesterday, headers: 5}
+            until: prase
+            expect: []
+          - name: names of the table
+            input: [{value: {a: 1}}]
+            expect:
+              - {lvel: gold, partition: {yaer: 1}}
+            expect_dirty: [{stage: prse}]
+          - name: fields of a stage
+            from: level
+            rows: [{amont: 1}, {amount: 0.001, flag: maybe}]
+            expect: []
+          - name: values of a stage
+            from: level
+            rows: [{amount: 0.001, flag: maybe}]
+            expect: []
+        """)
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    for place, said in [("4:36", "timestamp: "), ("4:56", "list of [name, value]"), ("5:12", 'no stage "prase"; did you mean "parse"?'),
+                        ("10:10", 'the table has no column "lvel"; did you mean "level"?'), ("10:34", 'no partition column "yaer"'),
+                        ("11:20", 'did you mean "parse"?'), ("14:13", 'did you mean "amount"?'), ("18:21", "more digits after the point"),
+                        ("18:34", "not a boolean")]:
+        assert re.search(rf"orders\.test\.yaml:{place}: .*{re.escape(said)}", err), (place, said, err)
+    assert status == 2 and out == ""
+
+
+def test_a_broken_script(case):
+    case.write("s.lua", "local stage = {}\nfunction stage.process(batch)\n  x = = 1\nend\nreturn stage\n")
+    case.write("s.test.yaml", "cases: [{name: a, rows: [{id: 1}], expect: [{id: 1}]}, {name: b, rows: [{id: 1}], expect: [{id: 1}]}]\n")
+    status, out, err = case.run(case.folder / "s.lua")
+    assert status == 2 and err.count("s.lua:3:") == 1, err
+    case.write("s.lua", "local stage = {}\nfunction stage.process(batch)\n  for row in batch:rows() do error('no ' .. row.id) end\nend\nreturn stage\n")
+    status, out, err = case.run(case.folder / "s.lua")
+    assert status == 1 and "got       dirty row of input 1, stage stage: s.lua:3: no 1" in out and "2 cases: 0 passed, 2 failed" in out, out + err
+
+
+def test_stages_of_every_kind(case):
+    """Nothing depends on which kinds there are."""
+    case.write("parse.test.yaml", """\
+        stage: {kind: json, expand: $.l, rest: others, columns: [{name: id, path: $.id, type: bigint}, {name: x, path: "@.x", type: "decimal(10,2)"}]}
+        cases:
+          - name: elements
+            input: [{value: {id: 1, l: [{x: 1.5}, {x: null}], k: [1, {b: "2.50", a: null}]}}, {value: "{"}]
+            expect:
+              - {id: 1, x: 1.50, others: {k: [1.0, {a: null, b: "2.50"}]}}
+              - {id: 1, x: null, others: '{"k":[1,{"a":null,"b":"2.50"}]}'}
+            expect_dirty: [{input: 2}]
+          - name: none
+            input: [{value: {l: []}}]
+            expect: []
+            expect_filtered: 1
+        """)
+    case.write("kind.test.yaml", "stage: {kind: jsn}\ncases: [{name: a, input: [], expect: []}]\n")
+    status, out, err = case.run(case.folder / "parse.test.yaml")
+    assert status == 0, out + err
+    status, out, err = case.run(case.folder / "kind.test.yaml")
+    assert status == 2 and 'kind.test.yaml:1:15' in err and 'did you mean "json"?' in err, err
+
+
+def test_time_state_and_stop(case):
+    case.write("s.lua", """\
+        local stage = {state = "partition"}
+        local seen = 0
+        function stage.process(batch)
+          batch:map({"id"}, {"n bigint", "at bigint", "day string"}, function(id)
+            seen = seen + 1
+            if id == 13 then error("thirteen") end
+            return seen, os.time(), os.date("!%Y-%m-%d")
+          end)
+        end
+        return stage
+        """)
+    case.write("s.test.yaml", """\
+        now: "2024-01-31T00:00:00Z"
+        stage: {when_error: stop}
+        fields: {id: bigint}
+        cases:
+          - {name: counts, rows: [{id: 1}, {id: null}], expect: [{n: 1, at: 1706659200, day: 2024-01-31}, {n: 2}]}
+          - {name: from the start again, now: "2025-01-31 08:00:00 +08:00", rows: [{}], expect: [{n: 1, id: null, day: "2025-01-31"}]}
+          - {name: stops, rows: [{id: 13}], expect_stop: thirteen}
+          - {name: does not stop, rows: [{id: 1}], expect_stop: thirteen}
+          - {name: stops though not expected, rows: [{id: 13}], expect: []}
+        """)
+    status, out, err = case.run(case.folder)
+    assert status == 1 and "5 cases: 3 passed, 2 failed" in out, out + err
+    assert re.search(r"expected  stops: ... thirteen ...\n +got       goes on", out) and re.search(r"expected  goes on\n +got       stops: .*thirteen", out), out
+
+
+def test_coverage(case):
+    case.write("helper.lua", "local h = {}\nfunction h.used() return 1 end\nfunction h.unused()\n  return 2\nend\nreturn h\n")
+    case.write("s.lua", """\
+        local helper = require "helper"
+        local stage = {}
+        function stage.process(batch)
+          if batch:count() > 100 then
+            helper.unused()
+            batch:remove("id")
+          end
+          helper.used()
+        end
+        return stage
+        """)
+    case.write("s.test.yaml", "cases: [{name: a, rows: [{id: 1}], expect: [{id: 1}]}]\n")
+    status, out, err = case.run(case.folder, "--coverage")
+    assert status == 0 and re.search(r"/s\.lua +9 +7 +77\.8%  5-6\n", out) and re.search(r"/helper\.lua +6 +5 +83\.3%  4\n", out), out + err
+    assert re.search(r"^all +15 +12 +80\.0%$", out, re.M), out
+    status, out, err = case.run(case.folder, "--coverage-min", "80")
+    assert status == 0, err
+    status, out, err = case.run(case.folder, "--coverage-min", "80.1%")
+    assert status == 1 and "80.0% of the lines were hit, fewer than 80.1%" in err, err
+    found = json.loads(case.run(case.folder, "--coverage", "--json")[1])["coverage"]
+    assert found["lines"] == 15 and [pathlib.Path(f["file"]).name for f in found["files"]] == ["s.lua", "helper.lua"] and found["files"][0]["not_hit"] == [5, 6]
+
+
+def test_a_table_that_is_there(orders):
+    """create: never: columns come from table:, else the fields of the last stage are compared."""
+    job = (orders.folder / "orders.yaml").read_text()
+    job = re.sub(r"  create: if_missing\n  columns:.*?(?=  partition:)", "", job, flags=re.S)
+    orders.write("orders.yaml", job)
+    record = '{value: {id: 300, user: u, phone: "1", email: "", ts: 1700000000000, amount: "900.00", city: c, flag: true}}'
+    orders.write("orders.test.yaml", f"""\
+        cases:
+          - name: fields and partition
+            input: [{record}]
+            expect: [{{id: 300, flag: true, partition: "year=2023,month=11,day=15"}}]
+        """)
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    assert status == 0, out + err
+    orders.write("orders.test.yaml", f"""\
+        table: {{id: tinyint, at: datetime, level: varchar(3)}}
+        cases:
+          - name: too small
+            input: [{record}]
+            expect: []
+            expect_dirty: [{{stage: mapping, column: id, reason: out of the range of TINYINT}}]
+        """)
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    assert status == 0, out + err
+    orders.write("orders.test.yaml", f"table: {{id: tinint}}\ncases: [{{name: a, input: [{record}], expect: []}}]\n")
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    assert status == 2 and "orders.test.yaml:1:13" in err and "TINYINT" in err.upper(), err
+
+
+def test_where_files_are_found(orders):
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    assert status == 2 and out == "" and "there is no" in err and "orders.test.yaml" in err and "luaduct help test" in err, err
+    shutil.copy(EXAMPLES / "level_by_amount.test.yaml", orders.folder)
+    status, out, err = orders.run(orders.folder / "orders.yaml")  # the file beside the job's Lua file
+    assert status == 0 and "2 cases: 2 passed" in out, out + err
+    (orders.folder / "below").mkdir()
+    shutil.copy(EXAMPLES / "split_name.lua", orders.folder / "below")
+    shutil.copy(EXAMPLES / "split_name.test.yaml", orders.folder / "below")
+    (orders.folder / ".hidden").mkdir()
+    orders.write(".hidden/x.test.yaml", "no: yaml: this")
+    status, out, err = orders.run(orders.folder)
+    assert status == 0 and "5 cases: 5 passed" in out and out.index("below/split_name") < out.index("level_by_amount"), out + err
+    empty = orders.folder / "empty"
+    empty.mkdir()
+    status, out, err = orders.run(empty)
+    assert status == 2 and "there is no file *.test.yaml" in err
+    status, out, err = orders.run("/nowhere/x.yaml")
+    assert status == 2 and "/nowhere/x.yaml" in err
+    status, out, err = orders.run("--cover")
+    assert status == 2 and "usage: luaduct test" in err
+    status, out, err = orders.run("--coverage-min", "101")
+    assert status == 2 and "from 0 to 100" in err
