@@ -125,7 +125,10 @@ static bool look(struct command *command, bool *zone_out, struct error *error)
     if (command->job_path) {
         if (!job_load_offline(&job, command->job_path, command->datasources, command->report) ||
             !sample_is_of(sample, command->sample, job->source.topic, error) ||
-            !stages_before(job, command->stage, &stages, error) || !chain_open(&chain, job, command->report, log, error))
+            !stages_before(job, command->stage, &stages, error))
+            goto out;
+        job->stage_count = stages; /* what comes behind may not be written yet */
+        if (!chain_open(&chain, job, command->report, log, error))
             goto out;
         *zone_out = job->time_zone != NULL;
     }
@@ -178,7 +181,8 @@ static int finish(struct command *command, bool zone)
     struct buffer text;
 
     if (!infer_documents(command->infer)) {
-        fprintf(stderr, "luaduct infer: no record of %s has a JSON object or array in %s\n", command->sample, command->field);
+        fprintf(stderr, "luaduct infer: no record of %s has a JSON object or array with something in it in %s\n", command->sample,
+                command->field);
         return EXIT_FAILED;
     }
     buffer_init(&text, 0);

@@ -39,7 +39,7 @@ void infer_free(struct infer *infer)
 
 size_t infer_documents(const struct infer *infer)
 {
-    return infer->objects + infer->arrays;
+    return infer->record.child_count || infer->element.present ? infer->objects + infer->arrays : 0;
 }
 
 /* --- one value --- */

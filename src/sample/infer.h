@@ -29,7 +29,7 @@ struct infer *infer_new(void) MUST_USE;
 void infer_free(struct infer *infer);
 /* One record's document; data NULL: there is none. */
 void infer_add(struct infer *infer, struct str document);
-/* Records that were objects, or arrays; 0: there is nothing to propose. */
+/* Records that were objects, or arrays; 0: there is nothing to propose, for there were none or they are all empty. */
 size_t infer_documents(const struct infer *infer);
 /* The keys of the stage as they are pasted into a job below its kind, each column with a comment. */
 void infer_print(struct infer *infer, const struct infer_options *options, struct buffer *yaml);

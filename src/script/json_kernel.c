@@ -85,7 +85,9 @@ int json_columns_throws(lua_State *L)
         count = (lua_Integer)lua_rawlen(L, -1);
     if (count < 1 || count > BATCH_FIELDS_MAX) {
         kernel_complain(&check, "columns", "%s",
-                        count ? "too many columns" : "a list of columns is wanted, each with name, path and type");
+                        count ? "too many columns"
+                              : "a list of columns is wanted, each with name, path and type; `luaduct infer` proposes them "
+                                "from a sample");
     } else {
         int list = lua_gettop(L);
 

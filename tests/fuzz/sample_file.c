@@ -1,7 +1,10 @@
 /* sample_file.c: any text as a sample file. What is read is written again, and reads as the same records; mistakes have their
- * places inside the file. */
+ * places inside the file. What is proposed for its records is YAML with paths. */
 #include "places.h"
 
+#include "batch/kernels/json.h"
+#include "job/yaml.h"
+#include "sample/infer.h"
 #include "sample/sample.h"
 
 #include <fcntl.h>
@@ -11,12 +14,17 @@
 static char path[64];
 static int file = -1;
 
+static void write_text(struct str text)
+{
+    if (ftruncate(file, 0) != 0 || pwrite(file, text.data, text.size, 0) != (ssize_t)text.size)
+        abort();
+}
+
 static struct sample *read_text(struct str text, struct report *report)
 {
     struct sample *sample = NULL;
 
-    if (ftruncate(file, 0) != 0 || pwrite(file, text.data, text.size, 0) != (ssize_t)text.size)
-        abort();
+    write_text(text);
     FUZZ_CLAIM(sample_read(&sample, path, report) == (report_mistakes(report) == 0), "%u mistakes", report_mistakes(report));
     FUZZ_CLAIM((sample != NULL) == (report_mistakes(report) == 0), "a sample with mistakes");
     return sample;
@@ -60,6 +68,41 @@ static void check_same(const struct sample *a, const struct sample *b)
     }
 }
 
+/* What is proposed for it can be pasted: it is YAML without mistakes, and every path is one. */
+static void check_infer(const struct sample *sample)
+{
+    static const struct infer_options options = {.field = "__value__", .source = "s", .has_zone = true};
+    struct infer *infer = infer_new();
+    struct report *report = report_new();
+    struct tree_node *root = NULL;
+    struct buffer texts[2];
+
+    buffer_init(&texts[0], 0);
+    buffer_init(&texts[1], 0);
+    for (size_t i = 0; i < sample->count; i++)
+        infer_add(infer, sample->messages[i].value);
+    infer_print_json(infer, &options, &texts[1]);
+    infer_print(infer, &options, &texts[0]);
+    write_text(buffer_str(&texts[0]));
+    (void)!yaml_read(&root, path, report);
+    buffer_clear(&texts[1]);
+    report_print(report, &texts[1]);
+    FUZZ_CLAIM(texts[1].size == 0, "%s\n%s", buffer_text(&texts[0]), buffer_text(&texts[1]));
+    for (size_t i = 0; root && tree_get(root, "columns") && i < tree_get(root, "columns")->count; i++) {
+        const struct tree_node *node = tree_get(tree_get(root, "columns")->items[i], "path");
+        struct json_path *parsed = NULL;
+        struct error error = {0};
+
+        FUZZ_CLAIM(node && json_path_parse(&parsed, node->text, &error), "%s", error.text);
+        json_path_free(parsed);
+    }
+    tree_free(root);
+    report_free(report);
+    infer_free(infer);
+    buffer_release(&texts[0]);
+    buffer_release(&texts[1]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct report *report = report_new();
@@ -79,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         again = read_text(buffer_str(&texts[0]), report);
         FUZZ_CLAIM(again, "what was written cannot be read: %s", buffer_text(&texts[0]));
         check_same(sample, again);
+        check_infer(sample);
         print_sample(again, &texts[1]);
         FUZZ_CLAIM(str_equal(buffer_str(&texts[0]), buffer_str(&texts[1])), "%s", buffer_text(&texts[1]));
         sample_free(again);

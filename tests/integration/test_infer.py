@@ -43,6 +43,11 @@ def test_pasted_into_a_job(tmp_path):
     job.write_text(JOB % ("", "    columns: [{name: x, path: $.x, type: json}]"))
     status, out, err = infer(tmp_path, path, "--job", job)
     assert status == 0 and err == "", err
+    job.write_text(JOB % ("", "    from: __value__"))  # as a person would begin: check points here, and infer takes the job as it is
+    (tmp_path / "datasources.yaml").write_text("kafka: {k: {brokers: b:1}}\nmaxcompute: {m: {endpoint: http://e/api, project: p, access_id: i, access_key: k}}\n")
+    check = Process(tmp_path / ".check", "check", job)
+    assert check.wait(60) == 2 and "`luaduct infer` proposes them from a sample" in check.stderr(), check.stderr()
+    assert infer(tmp_path, path, "--job", job) == (0, out, "")
     for line, comment in [("{name: id, path: $.id, type: bigint}", "always there, required: true would hold; e.g. 1"),
                           ('{name: amount, path: $.amount, type: "decimal(18,2)"}', 'decimals as texts; .*e.g. "1.50"'),
                           ("{name: at, path: $.at, type: datetime}", ""), ("{name: user_name, path: $.user.name, type: string}", ""),
