@@ -96,6 +96,7 @@ static const char test_page[] =
     "  input    records as in a sample file (`luaduct help sample`): value, key, partition, offset, timestamp, headers. A\n"
     "           map or a list is sent as JSON, a text as it is; null is a tombstone, {base64: \"...\"} bytes. timestamp also\n"
     "           takes a time, such as \"2024-01-31 08:00:00 Asia/Shanghai\"\n"
+    "  sample   instead of input: a sample file, relative to this one\n"
     "  rows     instead of input: typed fields for the stage that `from` names; what a row leaves out is NULL\n"
     "  until    the last stage that runs: its fields are compared, not the table's columns\n"
     "  now      what time it is, for ${now}, os.time and the like; also once for the whole file\n"

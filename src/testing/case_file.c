@@ -52,103 +52,57 @@ static void types_keep(struct option_reader *reader, const struct option *row, v
             option_mistake(reader, node->entries[i].value, "%.*s: a type is wanted", STR_ARG(node->entries[i].key));
 }
 
-#define END                                                                                                                      \
-    {                                                                                                                            \
-        .type = OPTION_NONE                                                                                                      \
-    }
-#define NODE(name_, type_, field_, read_, sentence_)                                                                             \
-    {                                                                                                                            \
-        .name = (name_), .type = OPTION_CUSTOM, .read = (read_), OPTION_FIELD(type_, field_), .sentence = (sentence_)            \
-    }
+#define END {.type = OPTION_NONE}
+#define NODE(name_, type_, field_, read_, sentence_) \
+    {.name = (name_), .type = OPTION_CUSTOM, .read = (read_), OPTION_FIELD(type_, field_), .sentence = (sentence_)}
 
 static const struct option record_rows[] = {
     NODE("value", struct case_record, value, node_keep, "Text, null for a tombstone, or a map or list that is sent as JSON."),
     NODE("key", struct case_record, key, node_keep, "The same."),
     NODE("timestamp", struct case_record, timestamp, node_keep, "Milliseconds since 1970, or a time."),
     NODE("headers", struct case_record, headers, node_keep, "A list of [name, value]."),
-    {.name = "partition",
-     .type = OPTION_INTEGER,
-     .fallback = "0",
-     .maximum = 199999,
-     OPTION_FIELD(struct case_record, partition),
+    {.name = "partition", .type = OPTION_INTEGER, .fallback = "0", .maximum = 199999, OPTION_FIELD(struct case_record, partition),
      .sentence = "The Kafka partition."},
-    {.name = "offset",
-     .type = OPTION_INTEGER,
-     .fallback = "-1",
-     .minimum = -1,
-     .maximum = INT64_MAX - 1,
-     OPTION_FIELD(struct case_record, offset),
-     .sentence = "One more than that of the record before."},
+    {.name = "offset", .type = OPTION_INTEGER, .fallback = "-1", .minimum = -1, .maximum = INT64_MAX - 1,
+     OPTION_FIELD(struct case_record, offset), .sentence = "One more than that of the record before."},
     END,
 };
 
-static const struct option dirty_rows_[] = {
-    {.name = "stage",
-     .type = OPTION_TEXT,
-     OPTION_FIELD(struct case_dirty, stage),
+static const struct option expect_dirty_rows[] = {
+    {.name = "stage", .type = OPTION_TEXT, OPTION_FIELD(struct case_dirty, stage),
      .sentence = "Where it became dirty: a stage's name, mapping or partition."},
     {.name = "column", .type = OPTION_TEXT, OPTION_FIELD(struct case_dirty, column), .sentence = "The column that is to blame."},
     {.name = "reason", .type = OPTION_TEXT, OPTION_FIELD(struct case_dirty, reason), .sentence = "A part of the reason."},
-    {.name = "input",
-     .type = OPTION_INTEGER,
-     .fallback = "0",
-     .maximum = 1200,
-     OPTION_FIELD(struct case_dirty, input),
+    {.name = "input", .type = OPTION_INTEGER, .fallback = "0", .maximum = 1200, OPTION_FIELD(struct case_dirty, input),
      .sentence = "Which record or row of the input it comes from, from 1."},
     END,
 };
 
 static const struct option case_rows[] = {
-    {.name = "name",
-     .type = OPTION_TEXT,
-     .flags = OPTION_REQUIRED | OPTION_UNIQUE,
-     OPTION_FIELD(struct test_case, name),
+    {.name = "name", .type = OPTION_TEXT, .flags = OPTION_REQUIRED | OPTION_UNIQUE, OPTION_FIELD(struct test_case, name),
      .sentence = "What the case shows."},
-    {.name = "input",
-     .type = OPTION_LIST,
-     .rows = record_rows,
-     OPTION_FIELD(struct test_case, input),
-     .count_offset = offsetof(struct test_case, input_count),
-     .element_size = sizeof(struct case_record),
-     .item_at_offset = offsetof(struct case_record, at),
-     .item_width_offset = offsetof(struct case_record, width),
+    {.name = "input", .type = OPTION_LIST, .rows = record_rows, OPTION_FIELD(struct test_case, input),
+     .count_offset = offsetof(struct test_case, input_count), .element_size = sizeof(struct case_record),
+     .item_at_offset = offsetof(struct case_record, at), .item_width_offset = offsetof(struct case_record, width),
      .sentence = "Records of the topic."},
+    {.name = "sample", .type = OPTION_TEXT, .flags = OPTION_PATH | OPTION_READABLE, OPTION_FIELD(struct test_case, sample),
+     .at_offset = offsetof(struct test_case, sample_at), .sentence = "A sample file with the records."},
     NODE("rows", struct test_case, rows, maps_keep, "Typed rows that go into the stage."),
-    {.name = "from",
-     .type = OPTION_TEXT,
-     OPTION_FIELD(struct test_case, from),
-     .at_offset = offsetof(struct test_case, from_at),
+    {.name = "from", .type = OPTION_TEXT, OPTION_FIELD(struct test_case, from), .at_offset = offsetof(struct test_case, from_at),
      .sentence = "The stage into which rows go."},
-    {.name = "until",
-     .type = OPTION_TEXT,
-     OPTION_FIELD(struct test_case, until),
+    {.name = "until", .type = OPTION_TEXT, OPTION_FIELD(struct test_case, until),
      .at_offset = offsetof(struct test_case, until_at),
      .sentence = "The last stage that runs; its fields are compared, and not columns of the table."},
-    {.name = "now",
-     .type = OPTION_TEXT,
-     OPTION_FIELD(struct test_case, now),
-     .at_offset = offsetof(struct test_case, now_at),
+    {.name = "now", .type = OPTION_TEXT, OPTION_FIELD(struct test_case, now), .at_offset = offsetof(struct test_case, now_at),
      .sentence = "What time it is."},
     NODE("expect", struct test_case, expect, maps_keep, "The rows that come out, in order."),
-    {.name = "expect_filtered",
-     .type = OPTION_INTEGER,
-     .fallback = "-1",
-     .minimum = -1,
-     .maximum = INT64_MAX,
-     OPTION_FIELD(struct test_case, filtered),
-     .sentence = "How many rows are left out."},
-    {.name = "expect_dirty",
-     .type = OPTION_LIST,
-     .rows = dirty_rows_,
-     OPTION_FIELD(struct test_case, dirty),
-     .count_offset = offsetof(struct test_case, dirty_count),
-     .element_size = sizeof(struct case_dirty),
-     .item_at_offset = offsetof(struct case_dirty, at),
-     .item_width_offset = offsetof(struct case_dirty, width),
+    {.name = "expect_filtered", .type = OPTION_INTEGER, .fallback = "-1", .minimum = -1, .maximum = INT64_MAX,
+     OPTION_FIELD(struct test_case, filtered), .sentence = "How many rows are left out."},
+    {.name = "expect_dirty", .type = OPTION_LIST, .rows = expect_dirty_rows, OPTION_FIELD(struct test_case, dirty),
+     .count_offset = offsetof(struct test_case, dirty_count), .element_size = sizeof(struct case_dirty),
+     .item_at_offset = offsetof(struct case_dirty, at), .item_width_offset = offsetof(struct case_dirty, width),
      .sentence = "The dirty rows, in any order."},
-    {.name = "expect_stop",
-     .type = OPTION_TEXT,
-     OPTION_FIELD(struct test_case, stop),
+    {.name = "expect_stop", .type = OPTION_TEXT, OPTION_FIELD(struct test_case, stop),
      .sentence = "A part of the reason for which the job stops."},
     {.name = "records", .type = OPTION_FOREIGN, .sentence = "use \"input\""},
     {.name = "output", .type = OPTION_FOREIGN, .sentence = "use \"expect\""},
@@ -157,40 +111,22 @@ static const struct option case_rows[] = {
 };
 
 static const struct option file_rows[] = {
-    {.name = "job",
-     .type = OPTION_TEXT,
-     .flags = OPTION_PATH | OPTION_READABLE,
-     OPTION_FIELD(struct case_file, job),
+    {.name = "job", .type = OPTION_TEXT, .flags = OPTION_PATH | OPTION_READABLE, OPTION_FIELD(struct case_file, job),
      .at_offset = offsetof(struct case_file, job_at),
      .sentence = "The job's file; by default the one beside, of the same name."},
-    {.name = "datasources",
-     .type = OPTION_TEXT,
-     .flags = OPTION_PATH | OPTION_READABLE,
-     OPTION_FIELD(struct case_file, datasources),
-     .sentence = "The file of data sources, of which the time zone is used."},
+    {.name = "datasources", .type = OPTION_TEXT, .flags = OPTION_PATH | OPTION_READABLE,
+     OPTION_FIELD(struct case_file, datasources), .sentence = "The file of data sources, of which the time zone is used."},
     {.name = "stage", .type = OPTION_FREE, OPTION_FIELD(struct case_file, stage), .sentence = "A stage alone, as in a job."},
     NODE("partition", struct case_file, partition, node_keep, "Partition rules, as under target in a job."),
     NODE("fields", struct case_file, fields, types_keep, "Types of the fields that go into a stage."),
     NODE("table", struct case_file, table, types_keep, "The columns of the table, where the job does not say them."),
-    {.name = "time_zone",
-     .type = OPTION_TEXT,
-     OPTION_FIELD(struct case_file, time_zone),
-     .check = zone_check,
+    {.name = "time_zone", .type = OPTION_TEXT, OPTION_FIELD(struct case_file, time_zone), .check = zone_check,
      .sentence = "The zone of times that name none."},
-    {.name = "now",
-     .type = OPTION_TEXT,
-     OPTION_FIELD(struct case_file, now),
-     .at_offset = offsetof(struct case_file, now_at),
+    {.name = "now", .type = OPTION_TEXT, OPTION_FIELD(struct case_file, now), .at_offset = offsetof(struct case_file, now_at),
      .sentence = "What time it is in all cases that do not say it."},
-    {.name = "cases",
-     .type = OPTION_LIST,
-     .flags = OPTION_REQUIRED,
-     .rows = case_rows,
-     OPTION_FIELD(struct case_file, cases),
-     .count_offset = offsetof(struct case_file, count),
-     .element_size = sizeof(struct test_case),
-     .item_at_offset = offsetof(struct test_case, at),
-     .item_width_offset = offsetof(struct test_case, width),
+    {.name = "cases", .type = OPTION_LIST, .flags = OPTION_REQUIRED, .rows = case_rows, OPTION_FIELD(struct case_file, cases),
+     .count_offset = offsetof(struct case_file, count), .element_size = sizeof(struct test_case),
+     .item_at_offset = offsetof(struct test_case, at), .item_width_offset = offsetof(struct test_case, width),
      .sentence = "The cases."},
     {.name = "stages", .type = OPTION_FOREIGN, .sentence = "use \"stage\" for one alone, or \"job\""},
     {.name = "tests", .type = OPTION_FOREIGN, .sentence = "use \"cases\""},
@@ -280,12 +216,12 @@ static void case_check(const struct file_memory *memory, const struct test_case 
     const struct tree_node *own = tree_get(memory->tree, "cases");
     const struct tree_node *map = own && own->kind == TREE_LIST && number <= own->count ? own->items[number - 1] : NULL;
 
-    if (tree_get(map, "input") && tree_get(map, "rows"))
-        report_mistake(report, test->at, test->width, "cases[%zu]: \"input\" and \"rows\" are both there; leave one of them out",
-                       number);
-    else if (!tree_get(map, "input") && !tree_get(map, "rows"))
-        report_mistake(report, test->at, test->width, "cases[%zu]: what goes in? \"input\" (records) or \"rows\" is missing",
-                       number);
+    if ((tree_get(map, "input") != NULL) + (tree_get(map, "sample") != NULL) + (tree_get(map, "rows") != NULL) > 1)
+        report_mistake(report, test->at, test->width,
+                       "cases[%zu]: one of \"input\", \"sample\" and \"rows\" goes in; leave the others out", number);
+    else if (!tree_get(map, "input") && !tree_get(map, "sample") && !tree_get(map, "rows"))
+        report_mistake(report, test->at, test->width,
+                       "cases[%zu]: what goes in? \"input\" (records), \"sample\" or \"rows\" is missing", number);
     if (!tree_get(map, "expect") && !tree_get(map, "expect_filtered") && !tree_get(map, "expect_dirty") && !test->stop)
         report_mistake(report, test->at, test->width,
                        "cases[%zu]: nothing is expected; say expect:, expect_filtered:, "

@@ -27,6 +27,8 @@ struct test_case {
     char *name;
     struct case_record *input; /* NULL without `input` */
     size_t input_count;
+    char *sample;           /* a sample file instead; NULL without `sample` */
+    struct location sample_at;
     struct tree_node *rows; /* a list of maps; NULL without `rows` */
     char *from, *until;     /* names of stages; NULL: from the first one, to the table */
     struct location from_at, until_at;

@@ -9,6 +9,7 @@
 #include "batch/headers.h"
 #include "job/options.h"
 #include "job/start.h"
+#include "sample/sample.h"
 #include "testing/cell.h"
 
 struct typed_field {
@@ -22,6 +23,7 @@ struct typed_field {
 
 struct case_input {
     const struct test_case *test;
+    struct sample *sample;    /* may be NULL; its texts are in messages */
     struct message *messages; /* of records */
     int32_t *partitions;
     size_t count, next;
@@ -107,6 +109,17 @@ static int64_t timestamp_read(const struct tree_node *node, const char *zone, st
     else if (!start_time_parse(node->text, zone, &ms, &error))
         report_mistake(report, node->at, node->width, "timestamp: %s %s", option_excerpt(node, excerpt), error.text);
     return ms;
+}
+
+static void sample_use(struct case_input *input, struct report *report)
+{
+    if (!sample_read(&input->sample, input->test->sample, report))
+        return;
+    input->count = input->sample->count;
+    input->messages = xcalloc(input->count + 1, sizeof(*input->messages));
+    input->partitions = xcalloc(input->count + 1, sizeof(*input->partitions));
+    memcpy(input->messages, input->sample->messages, input->count * sizeof(*input->messages));
+    memcpy(input->partitions, input->sample->partition_of, input->count * sizeof(*input->partitions));
 }
 
 static void records_read(struct case_input *input, const char *zone, struct report *report)
@@ -365,6 +378,8 @@ bool case_input_new(struct case_input **input_out, const struct case_file *file,
                 report_mistake(report, test->at, test->width, "%s", error.text);
         }
         batch_free(batch);
+    } else if (test->sample) {
+        sample_use(input, report);
     } else {
         records_read(input, zone_name, report);
     }
@@ -383,6 +398,7 @@ void case_input_free(struct case_input *input)
     free(input->partitions);
     free(input->fields);
     zone_free(input->zone);
+    sample_free(input->sample);
     free(input);
 }
 

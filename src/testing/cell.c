@@ -122,7 +122,11 @@ static bool json_equal(yyjson_val *a, yyjson_val *b, bool nested)
         return true;
     }
     if (yyjson_is_arr(a)) {
-        yyjson_arr_foreach(a, index, count, value) if (!json_equal(value, yyjson_arr_get(b, index), nested)) return false;
+        yyjson_arr_foreach(a, index, count, value)
+        {
+            if (!json_equal(value, yyjson_arr_get(b, index), nested))
+                return false;
+        }
         return true;
     }
     return yyjson_equals(a, b);

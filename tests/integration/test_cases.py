@@ -50,6 +50,11 @@ def test_the_examples_pass_and_are_covered(case):
         assert f"{path.name} " in out, out
 
 
+def test_the_demos_job(case):
+    status, out, err = case.run(ROOT / "config" / "orders.yaml", env={"PATH": "/"})
+    assert status == 0 and "config/orders.test.yaml" in out and "config/../scripts/examples/level_by_amount.test.yaml" in out, out + err
+
+
 def test_the_example_of_the_help_page(orders):
     process = Process(orders.folder / ".help", "help", "test")
     assert process.wait(30) == 0
@@ -293,6 +298,25 @@ def test_a_table_that_is_there(orders):
     orders.write("orders.test.yaml", f"table: {{id: tinint}}\ncases: [{{name: a, input: [{record}], expect: []}}]\n")
     status, out, err = orders.run(orders.folder / "orders.yaml")
     assert status == 2 and "orders.test.yaml:1:13" in err and "TINYINT" in err.upper(), err
+
+
+def test_a_sample_file(orders):
+    """What `luaduct sample` took, as it is."""
+    value = json.dumps({"id": 1, "user": "u", "phone": "1", "email": "", "ts": 1700000000000, "amount": "900.00", "city": "c", "flag": True})
+    (orders.folder / "a.sample").write_text("".join(json.dumps({"value": v, "partition": p}) + "\n" for v, p in [(value, 0), (value, 1), ("{", 0), (value, 0)]))
+    orders.write("orders.test.yaml", """\
+        cases:
+          - {name: all but one, sample: a.sample, expect: [{id: 1}, {id: 1}, {id: 1}], expect_dirty: [{input: 3, stage: parse}]}
+        """)
+    status, out, err = orders.run(orders.folder / "orders.yaml", "--case", "all but one")
+    assert status == 0, out + err
+    orders.write("orders.test.yaml", "cases:\n- {name: a, sample: b.sample, input: [], expect: []}\n")
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    assert status == 2 and "orders.test.yaml:2:21" in err and "b.sample cannot be read" in err and "leave the others out" in err, err
+    (orders.folder / "a.sample").write_text('{"vlaue": "a"}\n')
+    orders.write("orders.test.yaml", "cases:\n- {name: a, sample: a.sample, expect: []}\n")
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    assert status == 2 and "a.sample:1:2" in err and 'did you mean "value"?' in err, err
 
 
 def test_where_files_are_found(orders):
