@@ -300,6 +300,26 @@ static void test_many(void **state)
     }
 }
 
+/* A field that goes when rows come. */
+static void test_a_field_that_goes(void **state)
+{
+    struct cases_options options = {0};
+    struct report *report = report_new();
+    struct cases cases = {0};
+    char path[128];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s",
+             file_write("b.lua", "local s = {}\nfunction s.process(b) if b:count() > 0 then b:remove('id') end end\nreturn s\n"));
+    file_write("b.test.yaml", "cases: [{name: a, rows: [{id: 1}], expect: [{id: 1}]}]\n");
+    cases_run(&cases, path, &options, report);
+    assert_int_equal(report_mistakes(report), 0);
+    assert_int_equal(cases.failed, 1);
+    assert_string_equal(cases.results[0].differences[0].got, "no such field");
+    cases_free(&cases);
+    report_free(report);
+}
+
 /* What a reload asks: the job's own file and those beside its Lua files; a mistake in one leaves no case of it. */
 static void test_of_a_job(void **state)
 {
@@ -354,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_yaml_as_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_counts_and_dirty_rows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_field_that_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_of_a_job, set_up, tear_down),
     };
 
