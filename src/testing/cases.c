@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "job/job.h"
 #include "job/start.h"
 #include "route/route.h"
 #include "stages/chain.h"
@@ -828,4 +827,52 @@ void cases_free(struct cases *cases)
         case_file_free(cases->files[i]);
     free(cases->files);
     memset(cases, 0, sizeof(*cases));
+}
+
+static void failure_tell(const struct cases *cases, struct error *error)
+{
+    size_t first = 0;
+    const struct case_difference *difference;
+    struct location at;
+
+    while (!cases->results[first].count)
+        first++;
+    difference = &cases->results[first].differences[0];
+    at = difference->at;
+    error_set(error, ERROR_CONFIG, "%s:%u:%u: case \"%s\": %s%s%sexpected %s, got %s", at.file, at.line, at.column,
+              cases->results[first].name, difference->column ? "column " : "", difference->column ? difference->column : "",
+              difference->column ? ": " : "", difference->expected, difference->got);
+    if (cases->failed > 1)
+        error_wrap(error, "%zu of %zu test cases fail, the first one is", cases->failed, cases->count);
+    else
+        error_wrap(error, "a test case fails");
+}
+
+bool cases_pass(const struct job *job, struct log *log, struct error *error)
+{
+    struct cases_options options = {
+        .datasources_path = job->datasources_tree ? job->datasources_tree->at.file : NULL,
+        .log = log,
+    };
+    struct report *report = report_new();
+    struct cases cases = {0};
+    bool ok = true;
+
+    cases_run(&cases, job->path, &options, report);
+    if (report_mistakes(report)) {
+        struct buffer text;
+        struct str line, rest;
+
+        buffer_init(&text, 0);
+        report_print(report, &text);
+        str_cut(buffer_str(&text), '\n', &line, &rest);
+        ok = error_set(error, ERROR_CONFIG, "the job's tests: %.*s", STR_ARG(line));
+        buffer_release(&text);
+    } else if (cases.failed) {
+        failure_tell(&cases, error);
+        ok = false;
+    }
+    cases_free(&cases);
+    report_free(report);
+    return ok;
 }

@@ -7,7 +7,7 @@
 #ifndef LUADUCT_TESTING_CASES_H
 #define LUADUCT_TESTING_CASES_H
 
-#include "job/report.h"
+#include "job/job.h"
 #include "script/coverage.h"
 #include "testing/case_file.h"
 #include "util/log.h"
@@ -52,5 +52,8 @@ void cases_run_file(struct cases *cases, const char *path, const struct cases_op
  * exist: cases->tried tells. */
 void cases_run(struct cases *cases, const char *path, const struct cases_options *options, struct report *report);
 void cases_free(struct cases *cases);
+/* Before a reload: whether all cases of the job pass, with its files as they are on the disk now; a job without cases passes. The
+ * error names the first one that does not, or the first mistake. */
+bool cases_pass(const struct job *job, struct log *log, struct error *error) MUST_USE;
 
 #endif

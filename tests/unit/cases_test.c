@@ -326,6 +326,8 @@ static void test_of_a_job(void **state)
     struct cases_options options = {0};
     struct report *report = report_new();
     struct cases cases = {0};
+    struct error error = {0};
+    struct job *job;
     char path[128];
 
     (void)state;
@@ -338,6 +340,10 @@ static void test_of_a_job(void **state)
                            "stages:\n- {name: parse, kind: json, columns: [{name: id, path: $.id, type: bigint}]}\n"
                            "- {name: twice, kind: lua, file: a.lua}\n"
                            "target: {maxcompute: m, table: t, create: if_missing, columns: [{name: id, type: BIGINT}]}\n");
+    assert_true(job_load_offline(&job, path, NULL, report));
+    assert_false(cases_pass(job, NULL, &error));
+    assert_non_null(strstr(error.text, "a test case fails: "));
+    assert_non_null(strstr(error.text, "job.test.yaml:2:67: case \"typed\": column id: expected 9, got 8"));
     cases_run(&cases, path, &options, report);
     assert_int_equal(report_mistakes(report), 0);
     assert_int_equal(cases.tried, 2);
@@ -354,6 +360,12 @@ static void test_of_a_job(void **state)
     assert_int_equal(report_mistakes(report), 2); /* the key, and that nothing is expected */
     assert_int_equal(cases.count, 2);
     cases_free(&cases);
+    assert_false(cases_pass(job, NULL, &error));
+    assert_non_null(strstr(error.text, "a.test.yaml:1:9: cases[1]: nothing is expected"));
+    file_write("a.test.yaml", "cases: [{name: x, rows: [{id: 1}], expect: [{id: 2}]}]\n");
+    file_write("job.test.yaml", "cases: [{name: of the job, input: [{value: {id: 4}}], expect: [{id: 8}]}]\n");
+    assert_true(cases_pass(job, NULL, &error));
+    job_free(job);
 
     /* What stages need must be there all the same. */
     report_free(report);
