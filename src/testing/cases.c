@@ -424,17 +424,24 @@ static const struct mc_type *type_of(const struct out_row *row, size_t index)
     return (const struct mc_type *)(const void *)((const char *)row->types + index * row->stride);
 }
 
+/* Source fields that no stage touched are left out, where there are others. */
 static char *row_text(struct bench *bench, const struct out_row *row)
 {
+    const struct field *fields = bench->has_schema ? NULL : bench->batch->fields;
     struct buffer text;
+    bool made = false;
     char *shown;
 
+    for (size_t i = 0; fields && i < column_count(bench); i++)
+        made |= fields[i].builtin < 0;
     buffer_init(&text, 0);
     for (size_t i = 0; i < column_count(bench); i++) {
-        buffer_print(&text, "%s%.*s: ", i ? ", " : "{", STR_ARG(column_name(bench, i)));
+        if (made && fields[i].builtin >= 0)
+            continue;
+        buffer_print(&text, "%s%.*s: ", text.size ? ", " : "{", STR_ARG(column_name(bench, i)));
         cell_print(&bench->cells, type_of(row, i), &row->values[i], &text);
     }
-    buffer_append_str(&text, STR("}"));
+    buffer_append_str(&text, text.size ? STR("}") : STR("{}"));
     shown = cut(&text);
     buffer_release(&text);
     return shown;

@@ -317,6 +317,13 @@ static void test_a_field_that_goes(void **state)
     assert_int_equal(cases.failed, 1);
     assert_string_equal(cases.results[0].differences[0].got, "no such field");
     cases_free(&cases);
+
+    /* A row that nobody expects is shown without the source's fields. */
+    file_write("b.lua", "return {process = function(b) end}\n");
+    file_write("b.test.yaml", "cases: [{name: a, rows: [{id: 1, x: null}], expect: []}]\n");
+    cases_run(&cases, path, &options, report);
+    assert_string_equal(cases.results[0].differences[0].got, "{id: 1, x: NULL}");
+    cases_free(&cases);
     report_free(report);
 }
 
