@@ -99,7 +99,7 @@ static void changes_are_called_by_their_keys(void **state UNUSED)
         const char *fixed;
     } cases[] = {
         {NULL, NULL, false, false, ""},
-        {"name: j\n", "# a comment\nname:   'j'\n", false, false, "name"}, /* quoted is another value to a reader of types */
+        {"name: j\n", "# a comment\nname:   'j'\n", false, false, ""}, /* quoted or not, a name is a text */
         {"name: j\n", "# a comment\nname:   j\n", false, false, ""},
         {"time_zone: UTC\n", "time_zone: Asia/Shanghai\n", false, true, ""},
         {"time_zone: UTC\n", "", false, true, ""},
