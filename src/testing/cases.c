@@ -88,17 +88,19 @@ static bool now_set(const struct bench *bench, struct report *report)
 /* What comes out of the last stage, of no rows. */
 static bool probe(struct bench *bench, struct report *report)
 {
+    unsigned mistakes = report_mistakes(report);
     struct error error = {0};
     bool ok;
 
     if (!bench->test->rows) {
-        ok = chain_probe_some(bench->chain, bench->job, bench->batch, bench->end, NULL, &error);
+        ok = chain_probe_some(bench->chain, bench->job, bench->batch, bench->end, report, &error);
     } else {
+        /* When a field is missing, the rows are as likely to be wrong as the stage. */
         ok = case_input_empty(bench->input, bench->batch, bench->job->source.fields, &error);
         for (size_t i = bench->first; ok && i < bench->end; i++)
             ok = chain_process_one(bench->chain, bench->batch, i, &error);
     }
-    if (!ok)
+    if (!ok && report_mistakes(report) == mistakes)
         report_mistake(report, bench->test->at, bench->test->width, "%s", error.text);
     return ok;
 }

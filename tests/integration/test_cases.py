@@ -188,6 +188,12 @@ def test_a_broken_script(case):
     case.write("s.test.yaml", "cases: [{name: a, rows: [{id: 1}], expect: [{id: 1}]}, {name: b, rows: [{id: 1}], expect: [{id: 1}]}]\n")
     status, out, err = case.run(case.folder / "s.lua")
     assert status == 2 and err.count("s.lua:3:") == 1, err
+    case.write("s.lua", "local stage = {}\nfunction stage.process(batch)\n  batch:keep(batch.idd:gt(0))\nend\nreturn stage\n")
+    status, out, err = case.run(case.folder / "s.lua")
+    assert status == 2 and re.search(r's\.test\.yaml:1:9: stage stage: s\.lua:3: .*did you mean "id"', err), err
+    case.write("r.test.yaml", "stage: {kind: lua, file: s.lua}\ncases: [{name: a, input: [{value: x}], expect: []}]\n")
+    status, out, err = case.run(case.folder / "r.test.yaml")
+    assert status == 2 and re.search(r's\.lua:3: there is no field or method "idd"', err) and "r.test.yaml:1:" in err, err
     case.write("s.lua", "local stage = {}\nfunction stage.process(batch)\n  for row in batch:rows() do error('no ' .. row.id) end\nend\nreturn stage\n")
     status, out, err = case.run(case.folder / "s.lua")
     assert status == 1 and "got       dirty row of input 1, stage stage: s.lua:3: no 1" in out and "2 cases: 0 passed, 2 failed" in out, out + err
