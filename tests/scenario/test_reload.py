@@ -177,6 +177,21 @@ def test_dirty_rows_tell_the_code(reloaded):
     assert reloaded.process.terminate() == 0
 
 
+def test_its_cases_run_first(reloaded):
+    """Code that a case beside it does not agree with is refused, with the case and its place."""
+    (reloaded.folder / "keep.test.yaml").write_text("fields: {n: bigint, skip: boolean}\ncases:\n  - name: rows to skip\n"
+                                                    "    rows: [{n: 1}, {n: 2, skip: true}]\n    expect: [{n: 1}]\n")
+    version = reloaded.version()
+    reloaded.write("return {process = function(batch) batch:keep(batch.n:gt(0)) end}\n")
+    status, text = reloaded.reload()
+    assert status == 1 and "refused" in text and 'a test case fails: ' in text and 'keep.test.yaml:5:13: case "rows to skip": expected no row, got {n: 2' in text, text
+    assert reloaded.version() == version
+    reloaded.write(GOOD % 1)
+    status, text = reloaded.reload()
+    assert status == 0 and reloaded.version() != version, text
+    reloaded.end()
+
+
 def test_keys_that_need_a_restart(reloaded):
     """Nothing of such a job file is taken, and the answer says which keys they are; signal HUP does as the command."""
     path = reloaded.folder / "job.yaml"
