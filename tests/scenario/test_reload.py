@@ -184,7 +184,7 @@ def test_its_cases_run_first(reloaded):
     version = reloaded.version()
     reloaded.write("return {process = function(batch) batch:keep(batch.n:gt(0)) end}\n")
     status, text = reloaded.reload()
-    assert status == 1 and "refused" in text and 'a test case fails: ' in text and 'keep.test.yaml:5:13: case "rows to skip": expected no row, got {n: 2' in text, text
+    assert status == 1 and "refused" in text and 'a test case fails: ' in text and 'keep.test.yaml:5:13: case "rows to skip": expected no row, got {n: 2, skip: true}' in text, text
     assert reloaded.version() == version
     reloaded.write(GOOD % 1)
     status, text = reloaded.reload()
