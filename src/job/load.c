@@ -508,6 +508,8 @@ bool job_of_parts(struct job **job_out, const char *path, struct tree_node *stag
     struct job *job = &memory->job;
 
     buffer_init(&reader.path, 0);
+    job->files = file_set_new();
+    job->execute_time_ms = clock_wall_ms();
     job->path = owned_keep(&memory->owned, xstrdup(path));
     job->directory = owned_keep(&memory->owned, directory_of(path));
     job->name = owned_keep(&memory->owned, xstrdup("test"));

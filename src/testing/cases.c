@@ -26,7 +26,7 @@ struct dirty {
 struct bench {
     const struct case_file *file;
     const struct test_case *test;
-    const struct job *job;
+    struct job *job;
     struct chain *chain;
     size_t first, end; /* the stages that run */
     struct case_input *input;
@@ -68,6 +68,7 @@ static bool stage_find(const struct bench *bench, const char *name, struct locat
     return false;
 }
 
+/* Stages ask the clock, and the job for when its run began. */
 static bool now_set(const struct bench *bench, struct report *report)
 {
     const char *now = bench->test->now ? bench->test->now : bench->file->now;
@@ -75,6 +76,7 @@ static bool now_set(const struct bench *bench, struct report *report)
     struct error error = {0};
     int64_t ms;
 
+    bench->job->execute_time_ms = clock_wall_ms();
     if (!now)
         return true;
     if (!start_time_parse(str_of(now), bench->job->time_zone, &ms, &error)) {
@@ -82,6 +84,7 @@ static bool now_set(const struct bench *bench, struct report *report)
         return false;
     }
     clock_wall_fix(ms);
+    bench->job->execute_time_ms = ms;
     return true;
 }
 
@@ -292,7 +295,7 @@ static void bench_release(struct bench *bench)
 }
 
 /* False with *subject_out true: what is tested is wrong, and other cases would say the same. */
-static bool bench_open(struct bench *bench, const struct case_file *file, const struct test_case *test, const struct job *job,
+static bool bench_open(struct bench *bench, const struct case_file *file, const struct test_case *test, struct job *job,
                        const struct cases_options *options, bool *subject_out, struct report *report)
 {
     struct error error = {0};
@@ -695,7 +698,7 @@ static bool is_chosen(const struct test_case *test, const struct cases_options *
     return !options->name || strcmp(options->name, test->name) == 0;
 }
 
-static void case_run(struct cases *cases, const struct case_file *file, const struct test_case *test, const struct job *job,
+static void case_run(struct cases *cases, const struct case_file *file, const struct test_case *test, struct job *job,
                      const struct cases_options *options, struct report *report)
 {
     int64_t begun = clock_monotonic_ms();
