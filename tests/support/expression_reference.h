@@ -56,7 +56,7 @@ static bool text_number(const char *text, wide *out)
     if (!*at)
         return false;
     for (*out = 0; *at; at++) {
-        if (*at < '0' || *at > '9')
+        if (*at < '0' || *at > '9' || *out > INT64_MAX)
             return false;
         *out = *out * 10 + (*at - '0');
     }
