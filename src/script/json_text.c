@@ -57,7 +57,7 @@ static bool find_scale(struct str number, unsigned *scale_out)
 static void push_number(lua_State *L, const struct decoding *decoding, struct str number)
 {
     bool whole = true;
-    unsigned scale;
+    unsigned scale = 0;
     int128 value = 0;
 
     for (size_t i = 0; whole && i < number.size; i++)

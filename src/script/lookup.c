@@ -75,7 +75,8 @@ static bool load(struct script_state *state, struct script_lookup *lookup, struc
     struct buffer content;
     bool ok;
 
-    buffer_init(&content, 0);
+    /* A byte more than may be read: the limit of the file is told before that of the buffer. */
+    buffer_init(&content, size_min(room, FILE_BYTES_MAX) + 1);
     ok = file_read(&content, lookup->path, size_min(room, FILE_BYTES_MAX), &stamp, error) &&
          lookup_table_new(&table, &content, &options, error);
     buffer_release(&content);
