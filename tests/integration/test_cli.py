@@ -344,7 +344,21 @@ def test_metrics_page(broker, endpoint, tmp_path, name):
     broker.produce(name, [json.dumps({"n": n}).encode() for n in range(100)], partitions=1)
     from support.broker import free_port
     port = free_port()
-    path = write_job(tmp_path, broker.address, endpoint.url, jobs.numbers(name, name, flush="200ms", more=f"metrics: {{listen: '127.0.0.1:{port}'}}"))
+    job = jobs.numbers(name, name, workers=2, flush="200ms", more=f"metrics: {{listen: '127.0.0.1:{port}'}}")
+    job = job.replace("target:\n", "  - {name: count, kind: lua, file: count.lua}\ntarget:\n")
+    path = write_job(tmp_path, broker.address, endpoint.url, job)
+    (tmp_path / "count.lua").write_text("""
+local seen, known, sites = luaduct.counter("seen", "Rows that the script saw."), luaduct.counter("known", {kind = "even"}), nil
+local stage = {}
+function stage.open() sites = luaduct.lookup{file = "even.csv", key = "n", value = "even boolean"} end
+function stage.process(batch)
+  seen:add(batch:count())
+  batch:set("even", sites:column(batch.n))
+  for row in batch:rows() do if row.even then known:add() end end
+end
+return stage
+""")
+    (tmp_path / "even.csv").write_text("n,even\n" + "".join(f"{n},true\n" for n in range(0, 100, 2)))
     process = Process(tmp_path / "run", "run", path)
 
     def page():
@@ -356,4 +370,7 @@ def test_metrics_page(broker, endpoint, tmp_path, name):
     text = page()
     for metric in ("luaduct_lag_records", "luaduct_filtered_rows_total", "luaduct_assigned_partitions", "# TYPE luaduct_epochs_total counter"):
         assert metric in text
+    # What the script counts, all workers together; the batch of no rows that `check` runs counts nothing.
+    for metric in ('seen_total{job="%s",stage="count"} 100\n' % name, 'known_total{job="%s",stage="count",kind="even"} 50\n' % name):
+        assert "luaduct_script_" + metric in text
     assert process.terminate() == 0
