@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "maxcompute/service_error.h"
 #include <yyjson.h>
 
 enum { TYPE_DEPTH_MAX = 32, TYPE_CHILDREN_MAX = 4096, COLUMNS_MAX = 8192 };
@@ -459,7 +461,12 @@ bool mc_schema_parse(struct mc_schema *schema_out, struct str json, struct error
     if (!read_columns(yyjson_obj_get(root, "columns"), "columns", &schema.columns, &schema.column_count, error) ||
         !read_columns(yyjson_obj_get(root, "partitionKeys"), "partitionKeys", &schema.partitions, &schema.partition_count,
                       error)) {
+        char text[sizeof(error->text)];
+
+        /* Names and types are quoted as they came: it becomes one line. */
         error_wrap(error, "schema");
+        memcpy(text, error->text, sizeof(text));
+        service_text_copy(error->text, sizeof(error->text), str_of(text));
         goto out;
     }
     if (!schema.column_count) {

@@ -206,6 +206,18 @@ static void test_schema_of_the_tunnel(void **state)
     }
 }
 
+static void test_mistakes_are_one_line(void **state)
+{
+    struct mc_schema schema;
+    struct error error;
+
+    (void)state;
+    assert_false(mc_schema_parse(&schema, STR("{\"columns\":[{\"name\":\"a\\nb\",\"type\":\"struct<a:bigi\\t,b:string>\"}]}"), &error));
+    for (const char *c = error.text; *c; c++)
+        assert_true((unsigned char)*c >= 0x20);
+    assert_non_null(strstr(error.text, "column a b: type"));
+}
+
 static void test_schema_of_the_control_plane(void **state)
 {
     static const char json[] =
@@ -434,7 +446,7 @@ int main(void)
         cmocka_unit_test(test_foreign_types),
         cmocka_unit_test(test_type_equality),
         cmocka_unit_test(test_schema_of_the_tunnel),
-        cmocka_unit_test(test_schema_of_the_control_plane),
+        cmocka_unit_test(test_schema_of_the_control_plane), cmocka_unit_test(test_mistakes_are_one_line),
         cmocka_unit_test(test_bad_schemas),
         cmocka_unit_test(test_compatibility),
         cmocka_unit_test(test_create_table),
