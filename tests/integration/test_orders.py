@@ -10,7 +10,7 @@ from support import jobs, orders
 from support.agent import run_job, write_job
 
 COUNT = 20_000
-JOBS = {"columns": (jobs.columns, orders.columns)}
+JOBS = {"columns": (jobs.columns, orders.columns), "five": (jobs.five, orders.five)}
 
 
 def run(broker, endpoint, tmp_path, name, texts, workers, job="columns"):
