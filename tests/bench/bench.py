@@ -71,10 +71,11 @@ def map_instructions(rounds=(4, 12)):
     return (counts[1] - counts[0]) / ((rounds[1] - rounds[0]) * 1000)
 
 
-def deflate_instructions(records=4000, rounds=3):
-    """Per record, within isa-l."""
+def instructions_within(function, *options, job="columns", records=4000, rounds=3):
+    """Per record, within a function and what it calls."""
     with tempfile.TemporaryDirectory() as folder:
-        _, stderr = replay(records, rounds, tool=["valgrind", "--tool=callgrind", "--toggle-collect=isal_deflate", f"--callgrind-out-file={folder}/out"])
+        _, stderr = replay(records, rounds, *options, job=job,
+                           tool=["valgrind", "--tool=callgrind", f"--toggle-collect={function}", f"--callgrind-out-file={folder}/out"])
     return int(re.search(r"Collected : (\d+)", stderr).group(1)) / (rounds * records)
 
 
