@@ -111,6 +111,7 @@ const struct option reload_rows[] = {
     {.name = "probation", .type = OPTION_DURATION, .fallback = "60s", .minimum = 0, .maximum = SECONDS(86400),
      OPTION_FIELD(struct job, reload.probation_ms),
      .sentence = "How long the code that ran before is kept at hand: when the new one raises a Lua error within that time where "
-                 "the old one does not, the job goes back to it, and the batch is run again."},
+                 "the old one does not, the job goes back to it, and the batch is run again. Each worker has the Lua of both for "
+                 "so long, and until 100 batches have been run."},
     END,
 };

@@ -9,7 +9,7 @@
 
 enum {
     SAMPLES_MAX = 8,
-    SAMPLE_ROWS_MAX = 512,
+    SAMPLE_ROWS_MAX = 256,
     SAMPLE_BYTES_MAX = 512 << 10,
     SAMPLES_EVERY_MS = 1000,
 };

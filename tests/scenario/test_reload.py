@@ -57,7 +57,7 @@ class Reloaded:
         with pytest.MonkeyPatch.context() as patch:
             for key, value in self.env.items():
                 patch.setenv(key, value)
-            self.process = self.job.start()
+            self.process = self.job.start(arguments=())  # under the parent, which passes signals on
         self.process.wait_for(lambda: self.counter("processed_records_total") > 0, what="the first records")
         self.loader.start()
         return self
