@@ -289,7 +289,11 @@ static uint64_t failures_of(const struct runner *runner, const char **first_out)
 
 static void revert(struct worker *worker, struct work *work)
 {
-    retire(work, worker->now);
+    struct runner *failed = worker->now;
+
+    script_state_set_aside(chain_state(failed->chain), true);
+    script_state_set_aside(chain_state(worker->proven->chain), false);
+    retire(work, failed);
     worker->now = worker->proven;
     worker->proven = NULL;
 }
@@ -341,20 +345,21 @@ static bool run_batch(struct worker *worker, struct work *work)
 static bool run_swap(struct worker *worker, struct work *work)
 {
     int64_t started_ms = worker->options.monotonic_ms();
-    struct runner *next = NULL;
+    struct runner *now = worker->now, *next = NULL;
     struct buffer saved;
     bool ok;
 
     buffer_init(&saved, 2 * SCRIPT_SAVED_BYTES_MAX);
-    ok = runner_save(worker->now, &saved, &work->error) &&
+    ok = runner_save(now, &saved, &work->error) &&
          runner_open(&next, work->code, worker->options.schema, buffer_str(&saved), worker->options.log, &work->error);
     buffer_release(&saved);
     if (ok) {
         script_state_count(chain_state(next->chain), worker->options.metrics);
+        script_state_set_aside(chain_state(now->chain), true);
         if (worker->proven)
-            retire(work, worker->now);
+            retire(work, now);
         else
-            worker->proven = worker->now;
+            worker->proven = now;
         worker->now = next;
     }
     work->took_ms = worker->options.monotonic_ms() - started_ms;

@@ -53,7 +53,8 @@ void counters_end_run(struct script_state *state, bool good)
             if (!metric->changed || (good && !metric->metric))
                 continue; /* what open() set waits for its registry */
             if (good) {
-                metric_add(metric->metric, change);
+                if (!gauge || !state->aside)
+                    metric_add(metric->metric, change);
                 metric->own = metric->pending;
             }
             metric->pending = gauge ? metric->own : 0;
@@ -62,13 +63,24 @@ void counters_end_run(struct script_state *state, bool good)
     }
 }
 
+void script_state_set_aside(struct script_state *state, bool aside)
+{
+    if (state->aside == aside)
+        return;
+    state->aside = aside;
+    for (struct script_module *module = state->modules; module; module = module->next)
+        for (struct script_metric *metric = module->metrics; metric; metric = metric->next)
+            if (metric->kind == METRIC_GAUGE && metric->metric)
+                metric_add(metric->metric, aside ? -metric->own : metric->own);
+}
+
 void counters_free(struct script_module *module)
 {
     while (module->metrics) {
         struct script_metric *metric = module->metrics;
 
         module->metrics = metric->next;
-        if (metric->kind == METRIC_GAUGE && metric->metric)
+        if (metric->kind == METRIC_GAUGE && metric->metric && !module->state->aside)
             metric_add(metric->metric, -metric->own);
         free(metric);
     }

@@ -81,6 +81,7 @@ struct script_state {
     struct script_lookup *lookups; /* lookup.c */
     int64_t lookups_due_ms;
     struct metrics *registry; /* NULL: nothing is counted */
+    bool aside; /* another state does the work for now: gauges are off the page */
     struct coverage *coverage; /* NULL but in tests of scripts */
 
     int decimal_ref, time_ref, column_ref; /* metatables in the registry */

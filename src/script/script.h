@@ -25,6 +25,9 @@ void script_state_free(struct script_state *state);
 size_t script_state_memory(const struct script_state *state);
 /* From here on luaduct.counter and luaduct.gauge of the state's modules show in the registry, which must outlive the state. */
 void script_state_count(struct script_state *state, struct metrics *registry);
+/* The state is kept in case it is needed again, and another one does its work: its part of the gauges leaves the page, or comes
+ * back. */
+void script_state_set_aside(struct script_state *state, bool aside);
 /* Lua errors in process and partition so far, of rows and of whole runs: not what a script says of rows (row:dirty) nor values
  * that do not convert. The text is the first one's with its stage, since script_state_failures_clear. */
 uint64_t script_state_failures(const struct script_state *state, const char **first_out);

@@ -158,6 +158,40 @@ static void new_code_takes_over_between_two_batches(void **state UNUSED)
     }
 }
 
+/* While both versions are there, a gauge is that of the one which works. */
+static void gauges_are_those_of_the_code_that_runs(void **state UNUSED)
+{
+    static const char gauged[] = "local stage, level = {}, luaduct.gauge('level')\n"
+                                 "function stage.process(batch) level:set(%d)\n%s end\nreturn stage\n";
+    static const struct {
+        const char *body, *want;
+    } cases[] = {
+        {"batch:set('n', batch.n + 48000)", "luaduct_script_level{job=\"j\",stage=\"s\"} 7\n"},
+        {"batch:map({'n'}, {'n'}, function(n) if n == 4001 then error('row') end return n end)",
+         "luaduct_script_level{job=\"j\",stage=\"s\"} 5\n"},
+    };
+    char old[300], new[300];
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct drive with = {.lua = new};
+        struct buffer page;
+        struct run *run;
+
+        snprintf(old, sizeof(old), gauged, 5, "");
+        snprintf(new, sizeof(new), gauged, 7, cases[i].body);
+        run = open_driven(&(struct setup){.workers = 1, .lua = old}, &with);
+        go(run);
+        expect_ok(run);
+        expect_results(run, 1, 0, (int64_t)i);
+        buffer_init(&page, 0);
+        metrics_print(run->metrics, &page);
+        if (!strstr(buffer_text(&page), cases[i].want))
+            fail_msg("%s", buffer_text(&page));
+        buffer_release(&page);
+        close_run(run);
+    }
+}
+
 static void code_that_breaks_is_refused_and_the_old_goes_on(void **state UNUSED)
 {
     static const struct {
@@ -353,6 +387,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_code_takes_over_between_two_batches),
+        cmocka_unit_test(gauges_are_those_of_the_code_that_runs),
         cmocka_unit_test(code_that_breaks_is_refused_and_the_old_goes_on),
         cmocka_unit_test(code_that_fails_on_probation_is_taken_back),
         cmocka_unit_test(errors_that_the_old_code_has_as_well_are_no_fault_of_the_new),
