@@ -5,6 +5,9 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "batch/kernels/hash.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
@@ -17,7 +20,6 @@ struct hasher {
     size_t size;
     char *salt;
     size_t salt_size;
-    char pairs[256][2]; /* of hex digits */
 #ifndef OPENSSL_NO_DEPRECATED_3_0
     bool sha256;
     SHA256_CTX salted; /* with the salt in it */
@@ -52,11 +54,7 @@ bool hasher_new(struct hasher **hasher_out, struct str algorithm, struct str sal
         goto out;
     }
     hasher->size = (size_t)EVP_MD_get_size(hasher->algorithm);
-    assert(hasher->size <= HASH_BYTES_MAX);
-    for (size_t i = 0; i < COUNT_OF(hasher->pairs); i++) {
-        hasher->pairs[i][0] = "0123456789abcdef"[i >> 4];
-        hasher->pairs[i][1] = "0123456789abcdef"[i & 15];
-    }
+    assert(hasher->size <= HASH_BYTES_MAX && hasher->size % 16 == 0); /* as digits_put takes them */
     hasher->salt_size = salt.size;
     hasher->salt = salt.size ? xstrndup(salt.data, salt.size) : NULL;
 #ifndef OPENSSL_NO_DEPRECATED_3_0
@@ -109,13 +107,35 @@ void hasher_bytes(struct hasher *hasher, struct str value, unsigned char digest[
         stop_out_of_memory("a digest");
 }
 
+/* The hex digits of 16 bytes. */
+static inline void digits_put(char *hex, const unsigned char *bytes)
+{
+#ifdef __SSE2__
+    const __m128i low_half = _mm_set1_epi8(15), nine = _mm_set1_epi8(9);
+    __m128i value = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+    __m128i high = _mm_and_si128(_mm_srli_epi16(value, 4), low_half), low = _mm_and_si128(value, low_half);
+    __m128i halves[2] = {_mm_unpacklo_epi8(high, low), _mm_unpackhi_epi8(high, low)};
+
+    for (int i = 0; i < 2; i++) {
+        __m128i letters = _mm_and_si128(_mm_cmpgt_epi8(halves[i], nine), _mm_set1_epi8('a' - '0' - 10));
+
+        _mm_storeu_si128((__m128i *)(void *)(hex + 16 * i), _mm_add_epi8(_mm_add_epi8(halves[i], _mm_set1_epi8('0')), letters));
+    }
+#else
+    for (int i = 0; i < 16; i++) {
+        *hex++ = "0123456789abcdef"[bytes[i] >> 4];
+        *hex++ = "0123456789abcdef"[bytes[i] & 15];
+    }
+#endif
+}
+
 void hasher_hex(struct hasher *hasher, struct str value, char hex[HASH_HEX_MAX])
 {
     unsigned char digest[HASH_BYTES_MAX];
 
     hasher_bytes(hasher, value, digest);
-    for (size_t i = 0; i < hasher->size; i++)
-        memcpy(hex + 2 * i, hasher->pairs[digest[i]], 2);
+    for (size_t i = 0; i < hasher->size; i += 16)
+        digits_put(hex + 2 * i, digest + i);
 }
 
 bool kernel_hash(struct hasher *hasher, struct batch *batch, const struct column *column, struct column **column_out,
