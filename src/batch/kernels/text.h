@@ -23,6 +23,10 @@ enum { TEXT_RESULT_MAX = 8 << 20 }; /* bytes of one value that an operation make
 bool text_upper(struct batch *batch, struct operand a, struct str what, struct column **column_out, struct error *error) MUST_USE;
 bool text_lower(struct batch *batch, struct operand a, struct str what, struct column **column_out, struct error *error) MUST_USE;
 
+/* The first letter of each word upper case, the others lower. Words stand between blanks and the like (White_Space). */
+bool text_initcap(struct batch *batch, struct operand a, struct str what, struct column **column_out,
+                  struct error *error) MUST_USE;
+
 enum text_sides { TEXT_LEFT = 1, TEXT_RIGHT = 2, TEXT_BOTH = 3 };
 
 /* characters: those to take off, in any order; optional: blanks, line breaks and controls as Unicode's White_Space has them. */
@@ -79,6 +83,16 @@ void text_pattern_free(struct text_pattern *pattern);
 /* Bytes when the pattern has no _; as boolean. */
 bool text_like(struct batch *batch, const struct text_pattern *pattern, struct operand a, struct str what,
                struct column **column_out, struct error *error) MUST_USE;
+
+/* Characters for characters: each of `from` becomes the one at its place in `to`, and goes where `to` is shorter. Belongs to who
+ * made it; read-only. The error is kind CONFIG. */
+struct text_translation;
+
+bool text_translation_new(struct text_translation **translation_out, struct str from, struct str to,
+                          struct error *error) MUST_USE;
+void text_translation_free(struct text_translation *translation);
+bool text_translate(struct batch *batch, const struct text_translation *translation, struct operand a, struct str what,
+                    struct column **column_out, struct error *error) MUST_USE;
 
 /* A text to find again and again, in the ways of text_replace or without regard to case: two characters are the same when
  * Unicode's simple case folding says so. Forms of a character (composed or not, full width) stay different. */

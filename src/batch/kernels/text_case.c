@@ -106,3 +106,34 @@ bool text_lower(struct batch *batch, struct operand a, struct str what, struct c
 
     return text_run(batch, &call, column_out, error);
 }
+
+static const char *initcap(struct text_row *row)
+{
+    const char *from = row->text[0].data, *end = from + row->text[0].size;
+    size_t size = row->text[0].size;
+    bool inside = false; /* of a word */
+    char *to;
+
+    if (size > TEXT_RESULT_MAX)
+        return text_too_long;
+    to = arena_try_alloc(row->arena, size + size / 2); /* as above */
+    if (!to)
+        return text_no_room;
+    row->result = str_make(to, 0);
+    while (from < end) {
+        size_t width;
+        uint32_t c = text_decode(from, &width);
+
+        from += width;
+        row->result.size += text_encode(inside ? lower(c) : upper(c), to + row->result.size);
+        inside = !text_is_blank(c);
+    }
+    return row->result.size > TEXT_RESULT_MAX ? text_too_long : NULL;
+}
+
+bool text_initcap(struct batch *batch, struct operand a, struct str what, struct column **column_out, struct error *error)
+{
+    struct text_call call = {.operation = initcap, .type = TYPE_STRING, .characters = true, .texts = {a}, .what = what};
+
+    return text_run(batch, &call, column_out, error);
+}

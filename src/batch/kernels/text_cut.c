@@ -1,20 +1,14 @@
 /* text_cut.c: text kernels whose results are pieces of their operand, and lengths. Nothing is copied. */
 #include "batch/kernels/text_internal.h"
 
-static bool is_blank(uint32_t c)
-{
-    return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
-           c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
-}
-
 /* Whether to take the character off. Valid UTF-8 is found in valid UTF-8 only where a character begins. */
 static bool is_among(const char *character, size_t width, struct str set)
 {
     if (width == 1)
-        return set.data ? set.size && memchr(set.data, *character, set.size) : is_blank((unsigned char)*character);
+        return set.data ? set.size && memchr(set.data, *character, set.size) : text_is_blank((unsigned char)*character);
     if (set.data)
         return memmem(set.data, set.size, character, width) != NULL;
-    return is_blank(text_decode(character, &width));
+    return text_is_blank(text_decode(character, &width));
 }
 
 static const char *trim(struct text_row *row, enum text_sides sides)

@@ -59,6 +59,13 @@ static inline bool text_is_inner(char byte)
     return ((unsigned char)byte & 0xC0) == 0x80;
 }
 
+/* Unicode's White_Space. */
+static inline bool text_is_blank(uint32_t c)
+{
+    return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
+           c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
 static inline uint32_t text_decode(const char *text, size_t *width_out)
 {
     const unsigned char *p = (const unsigned char *)text;
