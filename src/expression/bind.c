@@ -475,7 +475,7 @@ static bool bind_call(struct binder *binder, struct node *node)
     }
     call->blamed = node->count;
     node->prepared = true;
-    if (!function->prepare(call, &error)) {
+    if ((function->takes && !function_take(call, function, &error)) || (function->prepare && !function->prepare(call, &error))) {
         const struct node *blamed = call->blamed < node->count ? node->children[call->blamed] : NULL;
 
         if (blamed)

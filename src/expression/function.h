@@ -39,6 +39,11 @@ struct expression_function {
     bool fails;    /* run may make rows fail; guards `and b/0` style: such a call runs only on the rows that need it */
     bool varies;   /* the same arguments may give another result: never computed ahead */
     bool is_form;  /* part of the grammar (evaluates arguments as needed): prepare and run are NULL */
+    /* What the arguments must be, a letter each, the last one for all that follow; prepare, which may then be NULL, comes after.
+     * t: string or json; b: those or binary; i: bigint; n: a number; r: a number, made a double; d: a date or a point in time;
+     * s: anything, made a string; *: prepare looks. NULL: prepare looks at all of them. */
+    const char *takes;
+    enum type_kind gives; /* the call's type, with takes; prepare may set another one */
     bool (*prepare)(struct function_call *call, struct error *error);
     /* arguments[i] has the type arguments[i].as of the call. */
     bool (*run)(const struct function_call *call, struct batch *batch, const struct operand *arguments,
@@ -61,12 +66,18 @@ const char *function_nearest(struct str name);
 struct buffer;
 void functions_print(struct buffer *text, bool markdown);
 
+/* The row's `takes`. The errors are function_want's. */
+bool function_take(struct function_call *call, const struct expression_function *function, struct error *error) MUST_USE;
+
 /* For prepare. The error names the argument's number, what it is and what is wanted. */
 bool function_want(struct function_call *call, size_t argument, enum type_kind kind, struct error *error) MUST_USE;
 /* bigint, double or decimal. */
 bool function_want_number(struct function_call *call, size_t argument, struct error *error) MUST_USE;
 /* Must be a constant (and not NULL); `what` is how the message calls it: "the pattern". */
 bool function_want_constant(struct function_call *call, size_t argument, const char *what, struct error *error) MUST_USE;
+/* The same for a text, which must not be NULL; absent arguments give STR_NONE. */
+bool function_constant_text(struct function_call *call, size_t argument, const char *what, struct str *text_out,
+                            struct error *error) MUST_USE;
 /* A constant whole number in a range; absent arguments give fallback. */
 bool function_constant_integer(struct function_call *call, size_t argument, const char *what, int64_t fallback, int64_t minimum,
                                int64_t maximum, int64_t *value_out, struct error *error) MUST_USE;

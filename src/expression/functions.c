@@ -6,10 +6,13 @@
 #include "expression/internal.h"
 #include "util/buffer.h"
 
-extern const struct expression_function functions_basic[];
+extern const struct expression_function functions_basic[], functions_text[], functions_time[], functions_calendar[],
+    functions_bytes[];
 
-const struct expression_function *const expression_function_tables[] = {functions_basic, NULL};
-const char *const expression_function_topics[] = {"Choosing and numbers"};
+const struct expression_function *const expression_function_tables[] = {functions_basic,    functions_text,  functions_time,
+                                                                        functions_calendar, functions_bytes, NULL};
+const char *const expression_function_topics[] = {"Choosing and numbers", "Texts", "Dates and times", "The calendar",
+                                                  "Digests, bytes and JSON"};
 
 enum { NAMES_MAX = 256 };
 
@@ -92,6 +95,8 @@ void functions_print(struct buffer *text, bool markdown)
     }
 }
 
+static const char a_time[] = "a date or a time";
+
 static bool is_number(enum type_kind kind)
 {
     return kind == TYPE_BIGINT || kind == TYPE_DOUBLE || kind == TYPE_DECIMAL || kind == TYPE_NULL;
@@ -99,11 +104,13 @@ static bool is_number(enum type_kind kind)
 
 static bool blame(struct function_call *call, size_t argument, const char *wanted, struct error *error)
 {
+    struct type type = call->arguments[argument].type;
+    bool time = strcmp(wanted, a_time) == 0 && (type_is_text(type.kind) || type.kind == TYPE_BIGINT);
     char name[TYPE_NAME_MAX];
 
     call->blamed = argument;
-    return error_set(error, ERROR_CONFIG, "argument %zu of %s must be %s, this is a %s; cast it first", argument + 1, call->name,
-                     wanted, type_print(call->arguments[argument].type, name));
+    return error_set(error, ERROR_CONFIG, "argument %zu of %s must be %s, this is a %s; %s", argument + 1, call->name, wanted,
+                     type_print(type, name), time ? "to_timestamp or to_date makes one of it" : "cast it first");
 }
 
 bool function_want(struct function_call *call, size_t argument, enum type_kind kind, struct error *error)
@@ -121,6 +128,47 @@ bool function_want_number(struct function_call *call, size_t argument, struct er
     return is_number(call->arguments[argument].type.kind) || blame(call, argument, "a number", error);
 }
 
+static bool has_kind(enum type_kind kind, char letter)
+{
+    switch (letter) {
+    case 't':
+        return type_is_text(kind);
+    case 'b':
+        return type_is_text(kind) || kind == TYPE_BINARY;
+    case 'i':
+        return kind == TYPE_BIGINT;
+    case 'n':
+    case 'r':
+        return is_number(kind);
+    case 'd':
+        return kind == TYPE_DATE || type_is_instant(kind);
+    default:
+        return true;
+    }
+}
+
+bool function_take(struct function_call *call, const struct expression_function *function, struct error *error)
+{
+    static const char *const wanted[] = {['t'] = "a text",   ['b'] = "a text or a binary", ['i'] = "a bigint",
+                                         ['n'] = "a number", ['r'] = "a number",           ['d'] = a_time};
+    const char *letter = function->takes;
+
+    for (size_t i = 0; i < call->count; i++, letter += letter[1] != '\0') {
+        enum type_kind kind = call->arguments[i].type.kind;
+
+        if (kind == TYPE_NULL)
+            continue;
+        if (!has_kind(kind, *letter))
+            return blame(call, i, wanted[(unsigned char)*letter], error);
+        if (*letter == 's' && !type_is_text(kind))
+            call->arguments[i].as = TYPE_OF(TYPE_STRING);
+        if (*letter == 'r')
+            call->arguments[i].as = TYPE_OF(TYPE_DOUBLE);
+    }
+    call->type = TYPE_OF(function->gives);
+    return true;
+}
+
 bool function_want_constant(struct function_call *call, size_t argument, const char *what, struct error *error)
 {
     call->blamed = argument;
@@ -129,6 +177,19 @@ bool function_want_constant(struct function_call *call, size_t argument, const c
     if (column_is_null(call->arguments[argument].constant, 0))
         return error_set(error, ERROR_CONFIG, "%s of %s must not be NULL", what, call->name);
     call->blamed = call->count;
+    return true;
+}
+
+bool function_constant_text(struct function_call *call, size_t argument, const char *what, struct str *text_out,
+                            struct error *error)
+{
+    *text_out = STR_NONE;
+    if (argument >= call->count)
+        return true;
+    if (!function_want_constant(call, argument, what, error) || !function_want(call, argument, TYPE_STRING, error))
+        return false;
+    *text_out = call->arguments[argument].constant->text[0];
+    call->blamed = argument; /* by what the caller finds wrong with it */
     return true;
 }
 

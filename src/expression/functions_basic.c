@@ -128,7 +128,7 @@ static bool abs_run(const struct function_call *call, struct batch *batch, const
     return true;
 }
 
-enum rounding { ROUND_HALF_UP, ROUND_DOWN, ROUND_UP };
+enum rounding { ROUND_HALF_UP, ROUND_DOWN, ROUND_UP, ROUND_TO_ZERO };
 
 enum { ROUND_DIGITS_MAX = 38 };
 
@@ -164,21 +164,32 @@ static bool round_exact(int128 value, int128 unit, enum rounding rounding, int12
     return true;
 }
 
+static double round_whole(double value, enum rounding rounding)
+{
+    switch (rounding) {
+    case ROUND_HALF_UP:
+        return round(value);
+    case ROUND_DOWN:
+        return floor(value);
+    case ROUND_UP:
+        return ceil(value);
+    default:
+        return trunc(value);
+    }
+}
+
 static double round_double(double value, int64_t digits, enum rounding rounding)
 {
     double power, scaled;
 
     if (digits == 0 || !isfinite(value))
-        scaled = value;
-    else {
-        power = pow(10, (double)(digits < 0 ? -digits : digits));
-        scaled = digits < 0 ? value / power : value * power;
-        if (!isfinite(scaled))
-            return value; /* it has no such digits */
-        scaled = rounding == ROUND_HALF_UP ? round(scaled) : rounding == ROUND_DOWN ? floor(scaled) : ceil(scaled);
-        return digits < 0 ? scaled * power : scaled / power;
-    }
-    return rounding == ROUND_HALF_UP ? round(scaled) : rounding == ROUND_DOWN ? floor(scaled) : ceil(scaled);
+        return round_whole(value, rounding);
+    power = pow(10, (double)(digits < 0 ? -digits : digits));
+    scaled = digits < 0 ? value / power : value * power;
+    if (!isfinite(scaled))
+        return value; /* it has no such digits */
+    scaled = round_whole(scaled, rounding);
+    return digits < 0 ? scaled * power : scaled / power;
 }
 
 /* One row; why there is no result, or NULL. */
@@ -252,6 +263,145 @@ static bool ceil_run(const struct function_call *call, struct batch *batch, cons
                      struct column **column_out, struct error *error)
 {
     return round_rows(call, batch, arguments, ROUND_UP, column_out, error);
+}
+
+static bool trunc_run(const struct function_call *call, struct batch *batch, const struct operand *arguments,
+                      struct column **column_out, struct error *error)
+{
+    return round_rows(call, batch, arguments, ROUND_TO_ZERO, column_out, error);
+}
+
+static bool sign_run(const struct function_call *call, struct batch *batch, const struct operand *arguments,
+                     struct column **column_out, struct error *error)
+{
+    uint32_t mask = operand_mask(arguments[0]);
+    const struct column *from = arguments[0].column;
+    struct column *column;
+
+    if (!result_new(batch, call->type, arguments, 1, column_out, error))
+        return false;
+    column = *column_out;
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i], at = row & mask;
+
+        if (column_is_null(column, row))
+            continue;
+        if (from->type.kind == TYPE_BIGINT)
+            column->bigint[row] = (from->bigint[at] > 0) - (from->bigint[at] < 0);
+        else if (from->type.kind == TYPE_DECIMAL)
+            column->bigint[row] = (from->decimal[at] > 0) - (from->decimal[at] < 0);
+        else if (!isnan(from->real[at]))
+            column->bigint[row] = (from->real[at] > 0) - (from->real[at] < 0);
+        else if (!function_fail(batch, column, row, call->name, "NaN has no sign"))
+            return operand_out_of_memory(batch, error);
+    }
+    return true;
+}
+
+static bool mod_prepare(struct function_call *call, struct error *error)
+{
+    return function_unify(call, 0, error);
+}
+
+static bool mod_run(const struct function_call *call, struct batch *batch, const struct operand *arguments,
+                    struct column **column_out, struct error *error)
+{
+    uint32_t a_mask = operand_mask(arguments[0]), b_mask = operand_mask(arguments[1]);
+    const struct column *a = arguments[0].column, *b = arguments[1].column;
+    struct column *column;
+
+    if (!result_new(batch, call->type, arguments, 2, column_out, error))
+        return false;
+    column = *column_out;
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i], x = row & a_mask, y = row & b_mask;
+        bool zero;
+
+        if (column_is_null(column, row))
+            continue;
+        if (call->type.kind == TYPE_BIGINT) {
+            zero = b->bigint[y] == 0;
+            if (!zero)
+                column->bigint[row] = b->bigint[y] == -1 ? 0 : a->bigint[x] % b->bigint[y]; /* the least by -1 traps */
+        } else if (call->type.kind == TYPE_DECIMAL) {
+            zero = b->decimal[y] == 0;
+            if (!zero)
+                column->decimal[row] = a->decimal[x] % b->decimal[y];
+        } else {
+            zero = b->real[y] == 0;
+            column->real[row] = fmod(a->real[x], b->real[y]);
+        }
+        if (zero && !function_fail(batch, column, row, call->name, "division by zero"))
+            return operand_out_of_memory(batch, error);
+    }
+    return true;
+}
+
+/* A function of one double or two; what comes of numbers and is none fails. */
+static bool real_rows(const struct function_call *call, struct batch *batch, const struct operand *arguments,
+                      double (*function)(double, double), struct column **column_out, struct error *error)
+{
+    const struct operand *last = &arguments[call->count - 1];
+    uint32_t a_mask = operand_mask(arguments[0]), b_mask = operand_mask(*last);
+    struct column *column;
+
+    if (!result_new(batch, call->type, arguments, call->count, column_out, error))
+        return false;
+    column = *column_out;
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i];
+        double a, b;
+
+        if (column_is_null(column, row))
+            continue;
+        a = arguments[0].column->real[row & a_mask];
+        b = last->column->real[row & b_mask];
+        column->real[row] = function(a, b);
+        if (!isfinite(column->real[row]) && isfinite(a) && isfinite(b) &&
+            !function_fail(batch, column, row, call->name,
+                           isnan(column->real[row]) ? "the result is no number" : "the result is beyond the range of a double"))
+            return operand_out_of_memory(batch, error);
+    }
+    return true;
+}
+
+static bool power_run(const struct function_call *call, struct batch *batch, const struct operand *arguments,
+                      struct column **column_out, struct error *error)
+{
+    return real_rows(call, batch, arguments, pow, column_out, error);
+}
+
+static double square_root(double a, double b UNUSED)
+{
+    return sqrt(a);
+}
+
+static bool sqrt_run(const struct function_call *call, struct batch *batch, const struct operand *arguments,
+                     struct column **column_out, struct error *error)
+{
+    return real_rows(call, batch, arguments, square_root, column_out, error);
+}
+
+/* ---- conversion ---- */
+
+static bool is_number_run(const struct function_call *call, struct batch *batch, const struct operand *arguments,
+                          struct column **column_out, struct error *error)
+{
+    uint32_t mask = operand_mask(arguments[0]);
+    struct column *column;
+
+    if (!result_new(batch, call->type, arguments, 1, column_out, error))
+        return false;
+    column = *column_out;
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i];
+        int128 value;
+
+        if (!column_is_null(column, row))
+            column->boolean[row] = decimal_parse(arguments[0].column->text[row & mask], type_decimal(DECIMAL_DIGITS_MAX, 0),
+                                                 &value) != DECIMAL_SYNTAX;
+    }
+    return true;
 }
 
 #define ARGUMENTS(minimum, maximum) .arguments_min = (minimum), .arguments_max = (maximum)
@@ -335,5 +485,71 @@ const struct expression_function functions_basic[] = {
      .sentence = "The least whole number that is not below it.",
      .example = "ceil(1.2)",
      .result = "2"},
+    {.name = "trunc",
+     .parameters = "number [, digits]",
+     ARGUMENTS(1, 2),
+     .fails = true,
+     .prepare = round_prepare,
+     .run = trunc_run,
+     .sentence = "Cut, towards zero, to so many digits behind the point (0); fewer than 0 cuts before it.",
+     .example = "trunc(-2.345, 2)",
+     .result = "-2.34"},
+    {.name = "sign",
+     .parameters = "number",
+     ARGUMENTS(1, 1),
+     .fails = true,
+     .takes = "n",
+     .gives = TYPE_BIGINT,
+     .run = sign_run,
+     .sentence = "1 above zero, -1 below it, else 0.",
+     .example = "sign(-0.5)",
+     .result = "-1"},
+    {.name = "mod",
+     .parameters = "a, b",
+     ARGUMENTS(2, 2),
+     .fails = true,
+     .takes = "n",
+     .prepare = mod_prepare,
+     .run = mod_run,
+     .sentence = "What a / b leaves over, with the sign of a (a % b has that of b).",
+     .example = "mod(-7, 3)",
+     .result = "-1"},
+    {.name = "power",
+     .parameters = "a, b",
+     ARGUMENTS(2, 2),
+     .fails = true,
+     .takes = "r",
+     .gives = TYPE_DOUBLE,
+     .run = power_run,
+     .sentence = "a to the power of b, as a double.",
+     .example = "power(2, 10)",
+     .result = "1024"},
+    {.name = "sqrt",
+     .parameters = "number",
+     ARGUMENTS(1, 1),
+     .fails = true,
+     .takes = "r",
+     .gives = TYPE_DOUBLE,
+     .run = sqrt_run,
+     .sentence = "The square root, as a double.",
+     .example = "sqrt(2.25)",
+     .result = "1.5"},
+    {.name = "try_cast",
+     .parameters = "value as type",
+     ARGUMENTS(1, 1),
+     .is_form = true,
+     .takes_null = true,
+     .sentence = "As cast(value as type), but NULL where the value does not convert.",
+     .example = "coalesce(try_cast('12x' as bigint), -1)",
+     .result = "-1"},
+    {.name = "is_number",
+     .parameters = "text",
+     ARGUMENTS(1, 1),
+     .takes = "t",
+     .gives = TYPE_BOOLEAN,
+     .run = is_number_run,
+     .sentence = "Whether it is a number from its beginning to its end: sign, digits, point, exponent; no blanks.",
+     .example = "is_number('-1.5e3')",
+     .result = "true"},
     {0},
 };

@@ -42,6 +42,7 @@ struct node {
     int operation;
     bool negated;
     bool implicit;   /* a cast that nobody wrote */
+    bool tries;      /* try_cast: NULL where the cast fails */
     unsigned depth;
     size_t at, width;    /* of its operator or name: what messages point at */
     size_t from, to;     /* of all of it */

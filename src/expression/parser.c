@@ -340,12 +340,14 @@ static struct node *node_cast(struct parser *parser, struct token token, struct 
 {
     struct node *node = node_over(parser, NODE_CAST, 0, token, &value, 1);
 
-    if (node)
+    if (node) {
         node->cast_to = type;
+        node->tries = str_equal_ignore_case(token.text, STR("try_cast"));
+    }
     return node;
 }
 
-/* cast(x as decimal(10,2)); the word has been taken. */
+/* cast(x as decimal(10,2)), or try_cast; the word has been taken. */
 static struct node *parse_cast(struct parser *parser, struct token token)
 {
     struct node *value;
@@ -512,7 +514,7 @@ static struct node *parse_name(struct parser *parser)
         return parse_field(parser);
     if (next.kind == TOKEN_OPERATOR && str_is(next.text, "(")) {
         advance(parser);
-        return parse_call(parser, token);
+        return str_equal_ignore_case(token.text, STR("try_cast")) ? parse_cast(parser, token) : parse_call(parser, token);
     }
     for (size_t i = 0; next.kind == TOKEN_TEXT && i < COUNT_OF(literal_types); i++) {
         if (str_equal_ignore_case(token.text, str_of(literal_types[i]))) {

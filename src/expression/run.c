@@ -381,7 +381,7 @@ static bool run_cast(struct run *run, const struct node *node, struct operand va
     if (value.constant && !spread(run, &value))
         return false;
     *column_out = convert_column(&run->expression->convert, batch, (struct column *)value.column, node->cast_to, name,
-                                 batch->when_error == WHEN_ERROR_NULL);
+                                 node->tries || batch->when_error == WHEN_ERROR_NULL);
     if (!*column_out)
         return out_of_memory(run);
     batch_sweep(batch);
