@@ -168,6 +168,13 @@ EXPRESSIONS = [b"\x03" + text.encode() for text in [
     "coalesce(nullif(s, ''), `价`, ${job}) ~ '^[a-z]+(x|y)*$' and ${now} > timestamp '2024-01-31 00:00:00Z'",
     "round(d, -1) + abs(i) // 7 % 3 - greatest(i, j, 0.5) * -1e3",
     "if(\"big one\" > 0, floor(f), ceil(f)) <> 1.50 or nad",
+    "concat_ws(s, upper(s), initcap(s), lpad(s, i, 'x')) || replace(translate(s, 'ab', 'c'), s, substr(s, i, j)) || repeat(s, i)",
+    "regexp_replace(s, '(a)|(.)', '<$1>') || split_part(s, 'a', i) || coalesce(regexp_extract(s, 'b(.)'), instr(s, 'a', 1, i))",
+    "date_format(date_add(date_trunc(day, 'month'), i, 'week'), 'yyyy-MM-dd') || date_diff(day, to_date(s), 'quarter')",
+    "to_timestamp(s, 'yyyy-MM-dd HH:mm', 'Europe/Berlin') > from_unixtime(i) or hour(${now}, '+05:30') = weekday(day)",
+    "date_convert(s, 'yyyyMMdd', 'd/M/yy') || unix_timestamp(date_sub(to_timestamp(i), j, 'hour')) || epoch_ms(day, 'UTC')",
+    "json_get(s, '$.a[0].b', 'decimal(10,2)') || hex(base64(s)) || hash('sm3', s, 'salt') || json_exists(s, '$')",
+    "mod(i, j) + trunc(d, 1) + sign(f) + power(i, 0.5) + coalesce(try_cast(s as bigint), sqrt(f)) + lengthb(unhex(s))",
 ]] + [bytes((i * 37 + j * j * 11 + i * j) % 256 for j in range(200)) for i in range(12)]
 
 ROWS = [

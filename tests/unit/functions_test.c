@@ -22,7 +22,8 @@ enum { ROWS = 6 };
  *   n   0 1 -2 NULL and the extremes · d  decimals · r  doubles
  *   w   in Europe/Berlin: 00:30Z when clocks went forward at 01:00Z, an hour later, the two 02:30 of the autumn · NULL · leap day
  *   day, local and the JSON text j; x: texts with dates; all the same when selected */
-static void fill(struct batch *batch)
+/* False: the arena is full. */
+static bool fill_rows(struct batch *batch, int rows)
 {
     static const char *const texts[ROWS] = {"Straße 上海", "e\xCC\x81x", "", NULL, "\xC3(", " a,b,,c "};
     static const char *const json[ROWS] = {
@@ -32,37 +33,47 @@ static void fill(struct batch *batch)
                                             "31.03.2024 02:30", "01.01.0001 00:00"};
     static const int64_t numbers[ROWS] = {0, 1, -2, 0, INT64_MAX, INT64_MIN};
     static const int64_t seconds[ROWS] = {1711845000, 1711848600, 1729989000, 1729992600, 0, 1709164800};
-    struct column *t, *n, *d, *r, *w, *day, *local, *j, *x;
+    static const struct {
+        const char *name;
+        struct type type;
+    } fields[] = {{"t", {TYPE_STRING, 0, 0}},    {"n", {TYPE_BIGINT, 0, 0}},    {"d", {TYPE_DECIMAL, 10, 2}},
+                  {"r", {TYPE_DOUBLE, 0, 0}},    {"w", {TYPE_TIMESTAMP, 0, 0}}, {"day", {TYPE_DATE, 0, 0}},
+                  {"j", {TYPE_STRING, 0, 0}},    {"x", {TYPE_STRING, 0, 0}},    {"local", {TYPE_TIMESTAMP_NTZ, 0, 0}},
+                  {"nothing", {TYPE_NULL, 0, 0}}};
+    struct column *columns[COUNT_OF(fields)];
 
     batch_clear(batch);
-    for (int i = 0; i < ROWS; i++)
+    for (int i = 0; i < rows; i++)
         batch_add_message(batch, &(struct message){.value = STR("v"), .offset = i}, NULL);
     if (!batch_begin(batch, 0))
-        abort();
+        return false;
     batch->stage = "s";
-    t = bed_add(batch, "t", TYPE_OF(TYPE_STRING));
-    n = bed_add(batch, "n", TYPE_OF(TYPE_BIGINT));
-    d = bed_add(batch, "d", type_decimal(10, 2));
-    r = bed_add(batch, "r", TYPE_OF(TYPE_DOUBLE));
-    w = bed_add(batch, "w", TYPE_OF(TYPE_TIMESTAMP));
-    day = bed_add(batch, "day", TYPE_OF(TYPE_DATE));
-    local = bed_add(batch, "local", TYPE_OF(TYPE_TIMESTAMP_NTZ));
-    j = bed_add(batch, "j", TYPE_OF(TYPE_STRING));
-    x = bed_add(batch, "x", TYPE_OF(TYPE_STRING));
-    bed_add(batch, "nothing", TYPE_OF(TYPE_NULL));
-    for (uint32_t i = 0; i < ROWS; i++) {
-        t->text[i] = str_of(texts[i]);
-        n->bigint[i] = numbers[i];
-        d->decimal[i] = (int128[]){-155, 0, 250, 0, 9999999999, -1}[i];
-        r->real[i] = (double[]){2.25, -1, 1e308, 0, (double)INFINITY, (double)NAN}[i];
-        w->instant[i] = (struct instant){seconds[i], i == 5 ? 123456789 : 0};
-        day->date[i] = (int32_t[]){19753, 19782, time_days_min, 0, time_days_max, 0}[i];
-        local->instant[i] = (struct instant){(int64_t[]){1711848600, 0, time_seconds_min, 0, time_seconds_max, -1}[i], 0};
-        j->text[i] = str_of(json[i]);
-        x->text[i] = str_of(dates[i]);
-        t->null[i] = n->null[i] = d->null[i] = r->null[i] = day->null[i] = local->null[i] = j->null[i] = x->null[i] = i == 3;
-        w->null[i] = i == 4;
+    for (size_t k = 0; k < COUNT_OF(fields); k++) {
+        columns[k] = column_try_new(&batch->arena, fields[k].type, batch->row_count, true);
+        if (!columns[k] || !batch_set(batch, str_of(fields[k].name), columns[k]))
+            return false;
     }
+    for (uint32_t row = 0; row < batch->row_count; row++) {
+        uint32_t i = row % ROWS;
+
+        columns[0]->text[row] = str_of(texts[i]);
+        columns[1]->bigint[row] = numbers[i];
+        columns[2]->decimal[row] = (int128[]){-155, 0, 250, 0, 9999999999, -1}[i];
+        columns[3]->real[row] = (double[]){2.25, -1, 1e308, 0, (double)INFINITY, (double)NAN}[i];
+        columns[4]->instant[row] = (struct instant){seconds[i], i == 5 ? 123456789 : 0};
+        columns[5]->date[row] = (int32_t[]){19753, 19782, time_days_min, 0, time_days_max, 0}[i];
+        columns[6]->text[row] = str_of(json[i]);
+        columns[7]->text[row] = str_of(dates[i]);
+        columns[8]->instant[row] = (struct instant){(int64_t[]){1711848600, 0, time_seconds_min, 0, time_seconds_max, -1}[i], 0};
+        for (size_t k = 0; k < COUNT_OF(fields); k++)
+            columns[k]->null[row] = i == (k == 4 ? 4 : 3);
+    }
+    return true;
+}
+
+static void fill(struct batch *batch)
+{
+    assert_true(fill_rows(batch, ROWS));
 }
 
 /* As in expression_test.c: "a|b|!|d" and the first reason, or "AT+WIDTH: text". */
@@ -556,11 +567,63 @@ static void test_all_types(void **state)
     batch_free(batch);
 }
 
+/* Whatever does not fit into the batch's memory is an error of the batch, and never one of a row. */
+static void test_memory(void **state)
+{
+    static const char *const expressions[] = {"concat(t, n)",
+                                              "concat_ws('-', t, t)",
+                                              "initcap(t) || translate(t, 'a', '上')",
+                                              "regexp_replace(t, '', '-')",
+                                              "repeat(t, 500)",
+                                              "date_format(w, 'EEEE yyyy-MM-dd HH:mm:ss.SSS XXX')",
+                                              "date_convert(x, 'dd.MM.yyyy HH:mm', 'yyyyMMdd')",
+                                              "to_timestamp(x, 'dd.MM.yyyy HH:mm')",
+                                              "date_trunc(date_add(w, 1, 'month'), 'week')",
+                                              "date_diff(w, date_sub(day, 1))",
+                                              "hash('sha512', t, 'salt')",
+                                              "base64(t) || hex(t)",
+                                              "unhex(t)",
+                                              "json_get(j, '$.a')",
+                                              "json_get(j, '$.a.b[0]', 'bigint')",
+                                              "mod(n, 7) + sign(r)",
+                                              "try_cast(t as decimal(10,2))"};
+    unsigned refused = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(expressions); i++) {
+        for (int rule = WHEN_ERROR_DIRTY; rule <= WHEN_ERROR_NULL; rule++) {
+            struct expression_environment environment = {.zone = berlin, .job = STR("orders"), .topic = STR("t")};
+            struct expression *expression;
+            struct expression_place place;
+            struct column *column;
+            struct error error = {0};
+            bool ok = false;
+
+            assert_true(expression_parse(&expression, str_of(expressions[i]), &environment, &place, &error));
+            for (size_t bytes = 65536; !ok; bytes += 16384) {
+                struct batch *batch = batch_new(bytes);
+
+                if (fill_rows(batch, BATCH_ROWS_MAX)) {
+                    batch->when_error = (enum when_error)rule;
+                    ok = expression_run(expression, batch, 0, &column, &place, &error);
+                    if (!ok)
+                        assert_int_equal(error.kind, ERROR_DATA);
+                    refused += !ok;
+                }
+                batch_free(batch);
+            }
+            expression_free(expression);
+        }
+    }
+    assert_true(refused > 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts), cmocka_unit_test(test_numbers),  cmocka_unit_test(test_times),
-        cmocka_unit_test(test_bytes), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_all_types),
+        cmocka_unit_test(test_texts),  cmocka_unit_test(test_numbers),  cmocka_unit_test(test_times),
+        cmocka_unit_test(test_bytes),  cmocka_unit_test(test_mistakes), cmocka_unit_test(test_all_types),
+        cmocka_unit_test(test_memory),
     };
     struct error error;
     int failed;
