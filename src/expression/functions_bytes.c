@@ -1,8 +1,11 @@
 /* functions_bytes.c: digests, base64 and hex, and values out of JSON. */
+#include "batch/convert.h"
 #include "batch/kernels/hash.h"
 #include "batch/kernels/json_get.h"
 #include "batch/kernels/text.h"
 #include "expression/function.h"
+
+#include <stdio.h>
 
 /* ---- digests ---- */
 
@@ -226,7 +229,7 @@ static bool json_prepare(struct function_call *call, struct error *error)
 
     if (!function_constant_text(call, 2, "the type", &name, error) || (name.data && !type_parse(name, &call->type, error)) ||
         !function_constant_text(call, 1, "the path", &path, error) ||
-        !json_getter_new(&getter, path, call->type, call->environment->zone, error))
+        !json_getter_new(&getter, path, name.data ? call->type : TYPE_OF(TYPE_STRING), call->environment->zone, error))
         return false;
     call->state = getter;
     return true;
@@ -235,7 +238,10 @@ static bool json_prepare(struct function_call *call, struct error *error)
 static bool json_get_run(const struct function_call *call, struct batch *batch, const struct operand *arguments,
                          struct column **column_out, struct error *error)
 {
-    return json_get(call->state, batch, arguments[0], str_of(call->name), column_out, error);
+    char what[160], excerpt[128];
+
+    snprintf(what, sizeof(what), "%s(%.*s)", call->name, STR_ARG(convert_excerpt(call->arguments[1].constant, 0, excerpt)));
+    return json_get(call->state, batch, arguments[0], str_of(what), column_out, error);
 }
 
 static bool json_exists_run(const struct function_call *call, struct batch *batch, const struct operand *arguments,
@@ -323,7 +329,8 @@ const struct expression_function functions_bytes[] = {
      .prepare = json_prepare,
      .run = json_get_run,
      .release = json_release,
-     .sentence = "The value at the path, NULL where there is none or null; without a type as a string, whatever it is. "
+     .sentence = "The value at the path, NULL where there is none or null; without a type as a string, whatever it is; [*] gives "
+                 "a JSON array. "
                  "For many values of one text the stage kind json is quicker.",
      .example = "json_get('{\"a\":[{\"b\":1.50}]}', '$.a[0].b', 'decimal(10,2)')",
      .result = "1.50"},

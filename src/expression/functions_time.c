@@ -8,12 +8,13 @@
 
 static const char *no_fit(struct times *times, const struct column *column, uint32_t from)
 {
-    char excerpt[128];
+    struct column pattern = {.type = TYPE_OF(TYPE_STRING), .rows = 1, .text = &times->pattern};
+    char excerpt[128], pattern_excerpt[128];
     struct str text = convert_excerpt(column, from, excerpt);
 
     if (times->pattern.data)
         snprintf(times->reason, sizeof(times->reason), "%.*s does not fit the pattern %.*s, or is no such day or time",
-                 STR_ARG(text), STR_ARG(times->pattern));
+                 STR_ARG(text), STR_ARG(convert_excerpt(&pattern, 0, pattern_excerpt)));
     else
         snprintf(times->reason, sizeof(times->reason), "%.*s is not a date-time (YYYY-MM-DD HH:MM:SS)", STR_ARG(text));
     return times->reason;

@@ -246,11 +246,12 @@ static void test_numbers(void **state)
 static void test_times(void **state)
 {
     static const struct row rows[] = {
-        {"to_timestamp(x, 'dd.MM.yyyy HH:mm')", "2024-01-31 23:30:00|!|!|NULL|2024-03-31 03:30:00|! to_timestamp: \"30.02.2024 "
-                                                "00:00\" does not fit the pattern dd.MM.yyyy HH:mm, or is no such day or time"},
+        {"to_timestamp(x, 'dd.MM.yyyy HH:mm')",
+         "2024-01-31 23:30:00|!|!|NULL|2024-03-31 03:30:00|! to_timestamp: \"30.02.2024 00:00\" does not fit the pattern "
+         "\"dd.MM.yyyy HH:mm\", or is no such day or time"},
         {"to_timestamp(x, 'dd.MM.yyyy HH:mm', 'Asia/Shanghai')",
          "2024-01-31 16:30:00|!|!|NULL|2024-03-30 19:30:00|! to_timestamp: \"30.02.2024 00:00\" does not fit the pattern "
-         "dd.MM.yyyy HH:mm, or is no such day or time"},
+         "\"dd.MM.yyyy HH:mm\", or is no such day or time"},
         {"to_timestamp('2024-01-31 12:00:00+02:00') || n",
          "2024-01-31 10:00:00Z0|2024-01-31 10:00:00Z1|2024-01-31 10:00:00Z-2|NULL|2024-01-31 "
          "10:00:00Z9223372036854775807|2024-01-31 10:00:00Z-9223372036854775808"},
@@ -265,7 +266,7 @@ static void test_times(void **state)
                                           "16:59:59 to_timestamp: the result is outside of the years 1 to 9999"},
         {"to_timestamp(w) = w", "true|true|true|true|NULL|true"},
         {"to_date(x, 'dd.MM.yyyy HH:mm')", "2024-01-31|!|!|NULL|2024-03-31|0001-01-01 to_date: \"30.02.2024 00:00\" does not fit "
-                                           "the pattern dd.MM.yyyy HH:mm, or is no such day or time"},
+                                           "the pattern \"dd.MM.yyyy HH:mm\", or is no such day or time"},
         {"to_date(x)", "!|!|!|NULL|!|! to_date: the text is not a date (YYYY-MM-DD)"},
         {"to_date(w)", "2024-03-31|2024-03-31|2024-10-27|2024-10-27|NULL|2024-02-29"},
         {"to_date(w, 'Pacific/Kiritimati')", "2024-03-31|2024-03-31|2024-10-27|2024-10-27|NULL|2024-02-29"},
@@ -277,14 +278,14 @@ static void test_times(void **state)
         {"date_format(day, 'yyMMdd''上''')", "240131上|240229上|010101上|NULL|991231上|700101上"},
         {"date_format(local, 'yyyy-MM-dd')", "2024-03-31|1970-01-01|0001-01-01|NULL|9999-12-31|1969-12-31"},
         {"date_convert(x, 'dd.MM.yyyy HH:mm', 'yyyyMMddHHmm')",
-         "202401312330|!|!|NULL|202403310230|000101010000 date_convert: \"30.02.2024 00:00\" does not fit the pattern dd.MM.yyyy "
-         "HH:mm, or is no such day or time"},
+         "202401312330|!|!|NULL|202403310230|000101010000 date_convert: \"30.02.2024 00:00\" does not fit the pattern "
+         "\"dd.MM.yyyy HH:mm\", or is no such day or time"},
         {"date_convert(x, 'dd.MM.yyyy HH:mm', 'yyyy-MM-dd HH:mm XXX')",
          "2024-01-31 23:30 +01:00|!|!|NULL|2024-03-31 03:30 +02:00|0001-01-01 00:00 +00:53 date_convert: \"30.02.2024 00:00\" "
-         "does not fit the pattern dd.MM.yyyy HH:mm, or is no such day or time"},
+         "does not fit the pattern \"dd.MM.yyyy HH:mm\", or is no such day or time"},
         {"date_convert(x, 'dd.MM.yyyy HH:mm', 'yyyy-MM-dd HH:mm', 'Europe/Berlin', 'UTC')",
-         "2024-01-31 22:30|!|!|NULL|2024-03-31 01:30|! date_convert: \"30.02.2024 00:00\" does not fit the pattern dd.MM.yyyy "
-         "HH:mm, or is no such day or time"},
+         "2024-01-31 22:30|!|!|NULL|2024-03-31 01:30|! date_convert: \"30.02.2024 00:00\" does not fit the pattern \"dd.MM.yyyy "
+         "HH:mm\", or is no such day or time"},
         {"date_convert('2024-07-01T00:00:00+08:00', 'yyyy-MM-dd''T''HH:mm:ssXXX', 'yyyy-MM-dd HH:mm', 'UTC', 'UTC')",
          "2024-06-30 16:00|2024-06-30 16:00|2024-06-30 16:00|2024-06-30 16:00|2024-06-30 16:00|2024-06-30 16:00"},
         {"date_convert('2024-07-01T00:00:00+08:00', 'yyyy-MM-dd''T''HH:mm:ssXXX', 'yyyy-MM-dd HH:mm')",
@@ -362,17 +363,24 @@ static void test_bytes(void **state)
         {"unhex(hex(t)) = cast(t as binary)", "true|true|true|NULL|true|true"},
         {"unhex(t)", "!|!||NULL|!|! unhex: the text has other characters than hexadecimal digits"},
         {"json_get(j, '$.a.b')",
-         "[1.50,\"x\",null]|[\"上\"]|NULL|NULL|!|[9223372036854775808] json_get: the text is not valid JSON"},
-        {"json_get(j, '$.a.b[0]')", "1.50|上|NULL|NULL|!|9223372036854775808 json_get: the text is not valid JSON"},
+         "[1.50,\"x\",null]|[\"上\"]|NULL|NULL|!|[9223372036854775808] json_get(\"$.a.b\"): the text is not valid JSON"},
+        {"json_get(j, '$.a.b[0]')", "1.50|上|NULL|NULL|!|9223372036854775808 json_get(\"$.a.b[0]\"): the text is not valid JSON"},
         {"json_get(j, '$.a.b[0]', 'decimal(10,2)')",
-         "1.50|!|NULL|NULL|!|! json_get: \"上\" is not a decimal, for type decimal(10,2)"},
-        {"json_get(j, '$.a.b[0]', 'bigint')", "!|!|NULL|NULL|!|! json_get: 1.50 is not a bigint, for type bigint"},
-        {"json_get(j, '$[''a.b'']', 'boolean')", "true|NULL|NULL|NULL|!|NULL json_get: the text is not valid JSON"},
+         "1.50|!|NULL|NULL|!|! json_get(\"$.a.b[0]\"): \"上\" is not a decimal, for type decimal(10,2)"},
+        {"json_get(j, '$.a.b[0]', 'bigint')", "!|!|NULL|NULL|!|! json_get(\"$.a.b[0]\"): 1.50 is not a bigint, for type bigint"},
+        {"json_get(j, '$[''a.b'']', 'boolean')", "true|NULL|NULL|NULL|!|NULL json_get(\"$['a.b']\"): the text is not valid JSON"},
         {"json_get(j, '$.a', 'json')", "{\"b\":[1.50,\"x\",null]}|{\"b\":[\"上\"]}|NULL|NULL|!|{\"b\":[9223372036854775808]} "
-                                       "json_get: the text is not valid JSON"},
-        {"json_get(j, '$.a.b[2]')", "NULL|NULL|NULL|NULL|!|NULL json_get: the text is not valid JSON"},
+                                       "json_get(\"$.a\"): the text is not valid JSON"},
+        {"json_get(j, '$.a.b[2]')", "NULL|NULL|NULL|NULL|!|NULL json_get(\"$.a.b[2]\"): the text is not valid JSON"},
+        {"json_get(j, '$.a.b[*]')",
+         "[1.50,\"x\",null]|[\"上\"]|NULL|NULL|!|[9223372036854775808] json_get(\"$.a.b[*]\"): the text is not valid JSON"},
+        {"json_get(j, '$[*]', 'json')", "!|!|[1,2]|NULL|!|! json_get(\"$[*]\"): there is no array where the path needs one"},
+        {"json_get('{\"l\":[{\"x\":1.0},{},{\"x\":\"é\"}]}', '$.l[*].x')",
+         "[1.0,\"é\"]|[1.0,\"é\"]|[1.0,\"é\"]|[1.0,\"é\"]|[1.0,\"é\"]|[1.0,\"é\"]"},
+        {"json_exists('{\"l\":[{\"x\":1},{}]}', '$.l[*].x') and not json_exists('{\"l\":[{}]}', '$.l[*].x')",
+         "true|true|true|true|true|true"},
         {"json_get(j, '$.a.b', 'bigint')",
-         "!|!|NULL|NULL|!|! json_get: an array is not a JSON value of the matching kind, for type bigint"},
+         "!|!|NULL|NULL|!|! json_get(\"$.a.b\"): an array is not a JSON value of the matching kind, for type bigint"},
         {"json_exists(j, '$.a.b[2]')", "true|false|false|NULL|!|false json_exists: the text is not valid JSON"},
         {"json_get('{\"t\":\"2024-01-31 10:00:00\"}', '$.t', 'timestamp')",
          "2024-01-31 10:00:00|2024-01-31 10:00:00|2024-01-31 10:00:00|2024-01-31 10:00:00|2024-01-31 10:00:00|2024-01-31 "
@@ -408,8 +416,7 @@ static void test_mistakes(void **state)
         {"regexp_replace(t, '(a)', '$2')", "25+4: the replacement: character 1: there is no group 2; the pattern has 1"},
         {"json_get(j, 'a')", "12+3: path \"a\" breaks at character 1: a path starts with $, the document, or with @, the element "
                              "of an expanded array"},
-        {"json_get(j, '$.a[*]')",
-         "12+8: [*] gives many values, this takes one; a json stage collects them, or expands them to rows"},
+        {"json_get(j, '$.a[*]', 'bigint')", "12+8: [*] gives a JSON array of what it reaches; its type is string or json"},
         {"json_get(j, '@.a')", "12+5: the path begins with $, the document; @ is for the json stage's expand"},
         {"json_get(j, '$.a', 'bigitn')",
          "19+8: \"bigitn\" is not a type; did you mean \"bigint\"?; the types are boolean, bigint, double, decimal(p,s), string, "
@@ -462,7 +469,7 @@ static void test_mistakes(void **state)
         {"to_date(w)", "0+7: to_date needs a time zone, and the job names none; set time_zone, or name one as argument 2, such "
                        "as 'Asia/Shanghai'"},
         {"date_convert(x, 'dd.MM.yyyy HH:mm', 'yyyy')", "2024|!|!|NULL|2024|0001 date_convert: \"30.02.2024 00:00\" does not fit "
-                                                        "the pattern dd.MM.yyyy HH:mm, or is no such day or time"},
+                                                        "the pattern \"dd.MM.yyyy HH:mm\", or is no such day or time"},
         {"date_convert(x, 'dd.MM.yyyy HH:mm', 'yyyy', 'UTC')",
          "0+12: date_convert needs a time zone to print in, and the job names none; set time_zone, or name one as argument 5, "
          "such as 'Asia/Shanghai'"},

@@ -87,10 +87,14 @@ const char *json_parse_instant(struct json_extractor *x, struct str text, enum t
 /* The default's text by the type's rules; NULL, or why not. */
 const char *json_parse_default(struct json_extractor *x, struct json_spec *spec, struct str text);
 
-/* json_text.c: into the buffer `text` of the extractor. */
-void json_append_value(struct json_extractor *x, yyjson_val *value);
-/* What the steps reach from this value on, each with a comma in front. */
-void json_append_reached(struct json_extractor *x, yyjson_val *value, const struct json_step *steps, size_t count);
+/* json_text.c. Each appends JSON text, and is false when the machine has no memory. */
+bool json_append_value(struct buffer *to, const yyjson_alc *memory, yyjson_val *value) MUST_USE;
+/* What the steps reach from this value on, each with a comma in front unless it is the first behind one byte. */
+bool json_append_reached(struct buffer *to, const yyjson_alc *memory, yyjson_val *value, const struct json_step *steps,
+                         size_t count) MUST_USE;
+/* One step to a member or an element, or NULL; of names that are there twice the last one counts. */
+yyjson_val *json_step_into(yyjson_val *value, const struct json_step *step);
+/* The same into the buffer `text` of the extractor. */
 /* What no path took. */
 void json_append_rest(struct json_extractor *x, const struct json_node *node, yyjson_val *value);
 /* Moves the text that was gathered into the arena. */

@@ -2,21 +2,24 @@
 #include "batch/kernels/json_get.h"
 
 #include "batch/convert.h"
+#include "batch/kernels/json_extractor.h"
 #include "batch/kernels/json_path.h"
 #include "batch/kernels/operand.h"
+#include "batch/kernels/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <yyjson.h>
 
 enum { KEEP_BYTES = 256 << 10 }; /* after a larger text the memory for reading is given back */
 
 struct json_getter {
     struct json_path *path;
+    size_t single; /* steps before the path's first [*] */
     struct type type;
     struct convert convert;
     yyjson_alc *memory;
-    char reason[320]; /* of the row in hand */
+    struct buffer text; /* JSON that is put together */
+    char reason[320];   /* of the row in hand */
 };
 
 bool json_getter_new(struct json_getter **getter_out, struct str path, struct type type, const struct zone *zone,
@@ -27,17 +30,17 @@ bool json_getter_new(struct json_getter **getter_out, struct str path, struct ty
 
     getter->type = type;
     getter->convert.zone = zone;
+    buffer_init(&getter->text, TEXT_RESULT_MAX);
     if (!json_path_parse(&getter->path, path, error))
         goto out;
     if (getter->path->element) {
         error_set(error, ERROR_CONFIG, "the path begins with $, the document; @ is for the json stage's expand");
         goto out;
     }
-    for (size_t i = 0; i < getter->path->step_count; i++) {
-        if (getter->path->steps[i].kind != JSON_STEP_EACH)
-            continue;
-        error_set(error, ERROR_CONFIG,
-                  "[*] gives many values, this takes one; a json stage collects them, or expands them to rows");
+    while (getter->single < getter->path->step_count && getter->path->steps[getter->single].kind != JSON_STEP_EACH)
+        getter->single++;
+    if (getter->single < getter->path->step_count && !type_is_text(type.kind)) {
+        error_set(error, ERROR_CONFIG, "[*] gives a JSON array of what it reaches; its type is string or json");
         goto out;
     }
     *getter_out = getter;
@@ -54,71 +57,24 @@ void json_getter_free(struct json_getter *getter)
         return;
     json_path_free(getter->path);
     yyjson_alc_dyn_free(getter->memory);
+    buffer_release(&getter->text);
     free(getter);
 }
 
-static yyjson_val *member(yyjson_val *object, struct str key)
-{
-    yyjson_val *name, *found = NULL;
+/* ---- one value ---- */
 
-    if (!yyjson_is_obj(object))
-        return NULL;
-    name = unsafe_yyjson_get_first(object);
-    for (size_t i = unsafe_yyjson_get_len(object); i > 0; i--) {
-        if (str_equal(str_make(unsafe_yyjson_get_str(name), unsafe_yyjson_get_len(name)), key))
-            found = name + 1;
-        name = unsafe_yyjson_get_next(name + 1);
-    }
-    return found;
-}
-
-static yyjson_val *follow(const struct json_path *path, yyjson_val *value)
-{
-    for (size_t i = 0; i < path->step_count && value; i++) {
-        const struct json_step *step = &path->steps[i];
-
-        if (step->kind == JSON_STEP_KEY)
-            value = member(value, step->key);
-        else
-            value = yyjson_is_arr(value) ? yyjson_arr_get(value, step->index) : NULL;
-    }
-    return value;
-}
-
-/* Any value as text, into the arena. */
-static enum convert_status value_text(struct json_getter *getter, struct arena *arena, yyjson_val *value, struct str *text_out)
-{
-    switch (yyjson_get_type(value)) {
-    case YYJSON_TYPE_NULL:
-        return CONVERT_NULL;
-    case YYJSON_TYPE_BOOL:
-        *text_out = yyjson_get_bool(value) ? STR("true") : STR("false");
-        return CONVERT_OK;
-    case YYJSON_TYPE_RAW:
-    case YYJSON_TYPE_STR:
-        *text_out = arena_try_copy(arena, str_make(unsafe_yyjson_get_str(value), unsafe_yyjson_get_len(value)));
-        break;
-    default: {
-        size_t size = 0;
-        char *text = yyjson_val_write_opts(value, YYJSON_WRITE_NOFLAG, getter->memory, &size, NULL);
-
-        *text_out = text ? arena_try_copy(arena, str_make(text, size)) : STR_NONE;
-        if (text)
-            getter->memory->free(getter->memory->ctx, text);
-    }
-    }
-    return text_out->data ? CONVERT_OK : CONVERT_FULL;
-}
-
-/* "\"abc\" is not a bigint" */
+/* "\"abc\" is not a bigint, for type bigint" */
 static const char *reason(struct json_getter *getter, yyjson_val *value, const char *why)
 {
     char excerpt[128], name[TYPE_NAME_MAX];
-    struct str text = yyjson_is_arr(value)    ? STR("an array")
-                      : yyjson_is_obj(value)  ? STR("an object")
-                      : yyjson_is_bool(value) ? (yyjson_get_bool(value) ? STR("true") : STR("false"))
-                                              : str_make(unsafe_yyjson_get_str(value), unsafe_yyjson_get_len(value));
+    struct str text;
 
+    if (yyjson_is_ctn(value))
+        text = yyjson_is_arr(value) ? STR("an array") : STR("an object");
+    else if (yyjson_is_bool(value))
+        text = yyjson_get_bool(value) ? STR("true") : STR("false");
+    else
+        text = str_make(unsafe_yyjson_get_str(value), unsafe_yyjson_get_len(value));
     if (yyjson_is_str(value))
         text = convert_excerpt(&(struct column){.type = TYPE_OF(TYPE_STRING), .rows = 1, .text = &text}, 0, excerpt);
     snprintf(getter->reason, sizeof(getter->reason), "%.*s %s, for type %s", STR_ARG(str_head(text, 120)), why,
@@ -126,13 +82,94 @@ static const char *reason(struct json_getter *getter, yyjson_val *value, const c
     return getter->reason;
 }
 
-/* One row, which is not NULL. `only`: whether there is a value. */
-static enum convert_status get(struct json_getter *getter, struct arena *arena, struct str text, bool only, void *cell,
+/* The JSON that was put together, into the arena. */
+static enum convert_status take_text(struct json_getter *getter, struct arena *arena, struct str *text_out, const char **why_out)
+{
+    *why_out = "the result would be larger than 8 MiB";
+    if (getter->text.failed)
+        return CONVERT_FAILED;
+    *text_out = arena_try_copy(arena, buffer_str(&getter->text));
+    return text_out->data ? CONVERT_OK : CONVERT_FULL;
+}
+
+/* Any value as a text. */
+static enum convert_status get_text(struct json_getter *getter, struct arena *arena, yyjson_val *value, struct str *text_out,
+                                    const char **why_out)
+{
+    if (yyjson_is_null(value))
+        return CONVERT_NULL;
+    if (yyjson_is_str(value)) {
+        *text_out = arena_try_copy(arena, str_make(unsafe_yyjson_get_str(value), unsafe_yyjson_get_len(value)));
+        return text_out->data ? CONVERT_OK : CONVERT_FULL;
+    }
+    buffer_clear(&getter->text);
+    return json_append_value(&getter->text, getter->memory, value) ? take_text(getter, arena, text_out, why_out) : CONVERT_FULL;
+}
+
+/* What the steps from the first [*] on reach, as a JSON array. */
+static enum convert_status get_each(struct json_getter *getter, struct arena *arena, yyjson_val *value, struct str *text_out,
+                                    const char **why_out)
+{
+    size_t single = getter->single;
+
+    *why_out = "there is no array where the path needs one";
+    if (yyjson_is_null(value))
+        return CONVERT_NULL;
+    if (!yyjson_is_arr(value))
+        return CONVERT_FAILED;
+    buffer_clear(&getter->text);
+    buffer_append_char(&getter->text, '[');
+    if (!json_append_reached(&getter->text, getter->memory, value, getter->path->steps + single,
+                             getter->path->step_count - single))
+        return CONVERT_FULL;
+    buffer_append_char(&getter->text, ']');
+    return take_text(getter, arena, text_out, why_out);
+}
+
+typedef enum convert_status getter_function(struct json_getter *getter, struct arena *arena, yyjson_val *value, void *cell,
+                                            const char **why_out);
+
+/* value: what the steps before the first [*] lead to, or NULL. */
+static enum convert_status get(struct json_getter *getter, struct arena *arena, yyjson_val *value, void *cell,
                                const char **why_out)
 {
-    enum convert_status status = CONVERT_NULL;
+    enum convert_status status;
+
+    if (!value)
+        return CONVERT_NULL;
+    if (getter->single < getter->path->step_count)
+        return get_each(getter, arena, value, cell, why_out);
+    if (getter->type.kind == TYPE_STRING)
+        return get_text(getter, arena, value, cell, why_out);
+    status = convert_json(&getter->convert, arena, value, getter->type, cell, why_out);
+    if (status == CONVERT_FAILED)
+        *why_out = reason(getter, value, *why_out);
+    return status;
+}
+
+static enum convert_status exists(struct json_getter *getter, struct arena *arena UNUSED, yyjson_val *value, void *cell,
+                                  const char **why_out UNUSED)
+{
+    size_t single = getter->single;
+
+    buffer_clear(&getter->text);
+    if (value && single < getter->path->step_count &&
+        !json_append_reached(&getter->text, getter->memory, value, getter->path->steps + single,
+                             getter->path->step_count - single))
+        return CONVERT_FULL;
+    *(uint8_t *)cell = value && (single == getter->path->step_count || getter->text.size);
+    return CONVERT_OK;
+}
+
+/* ---- columns ---- */
+
+/* One row, which is not NULL. */
+static enum convert_status read_row(struct json_getter *getter, struct arena *arena, struct str text, getter_function *function,
+                                    void *cell, const char **why_out)
+{
+    enum convert_status status;
     yyjson_read_err fault = {0};
-    yyjson_doc *document = NULL;
+    yyjson_doc *document;
     yyjson_val *value;
 
     *why_out = "the text is not valid JSON";
@@ -142,21 +179,14 @@ static enum convert_status get(struct json_getter *getter, struct arena *arena, 
         getter->memory = yyjson_alc_dyn_new();
     if (!getter->memory)
         return CONVERT_FULL;
-    /* Read only: without the flag for it yyjson copies the text. */
+    /* Without the flag for reading in place yyjson copies the text. */
     document = yyjson_read_opts((char *)(uintptr_t)text.data, text.size, YYJSON_READ_NUMBER_AS_RAW, getter->memory, &fault);
     if (!document)
         return fault.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? CONVERT_FULL : CONVERT_FAILED;
-    value = follow(getter->path, yyjson_doc_get_root(document));
-    if (only) {
-        *(uint8_t *)cell = value != NULL;
-        status = CONVERT_OK;
-    } else if (value && getter->type.kind == TYPE_STRING) {
-        status = value_text(getter, arena, value, cell);
-    } else if (value) {
-        status = convert_json(&getter->convert, arena, value, getter->type, cell, why_out);
-        if (status == CONVERT_FAILED)
-            *why_out = reason(getter, value, *why_out);
-    }
+    value = yyjson_doc_get_root(document);
+    for (size_t i = 0; i < getter->single && value; i++)
+        value = json_step_into(value, &getter->path->steps[i]);
+    status = function(getter, arena, value, cell, why_out);
     yyjson_doc_free(document);
     if (text.size > KEEP_BYTES) {
         yyjson_alc_dyn_free(getter->memory);
@@ -165,8 +195,8 @@ static enum convert_status get(struct json_getter *getter, struct arena *arena, 
     return status;
 }
 
-static bool run(struct json_getter *getter, struct batch *batch, struct operand a, struct str what, struct type type, bool only,
-                struct column **column_out, struct error *error)
+static bool run(struct json_getter *getter, struct batch *batch, struct operand a, struct str what, struct type type,
+                getter_function *function, struct column **column_out, struct error *error)
 {
     struct column *column = operand_result(batch, type, a, a);
     uint32_t mask = operand_mask(a);
@@ -174,7 +204,7 @@ static bool run(struct json_getter *getter, struct batch *batch, struct operand 
 
     if (!column)
         return operand_out_of_memory(batch, error);
-    column->utf8 = type.kind == TYPE_STRING || type.kind == TYPE_JSON; /* yyjson has looked */
+    column->utf8 = type_is_text(type.kind); /* yyjson has looked */
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
         const char *why;
@@ -182,7 +212,7 @@ static bool run(struct json_getter *getter, struct batch *batch, struct operand 
 
         if (column_is_null(column, row))
             continue;
-        switch (get(getter, &batch->arena, a.column->text[row & mask], only, (char *)column->data + row * size, &why)) {
+        switch (read_row(getter, &batch->arena, a.column->text[row & mask], function, (char *)column->data + row * size, &why)) {
         case CONVERT_OK:
             break;
         case CONVERT_NULL:
@@ -208,11 +238,11 @@ static bool run(struct json_getter *getter, struct batch *batch, struct operand 
 bool json_get(struct json_getter *getter, struct batch *batch, struct operand a, struct str what, struct column **column_out,
               struct error *error)
 {
-    return run(getter, batch, a, what, getter->type, false, column_out, error);
+    return run(getter, batch, a, what, getter->type, get, column_out, error);
 }
 
 bool json_exists(struct json_getter *getter, struct batch *batch, struct operand a, struct str what, struct column **column_out,
                  struct error *error)
 {
-    return run(getter, batch, a, what, TYPE_OF(TYPE_BOOLEAN), true, column_out, error);
+    return run(getter, batch, a, what, TYPE_OF(TYPE_BOOLEAN), exists, column_out, error);
 }

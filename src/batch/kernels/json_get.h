@@ -1,8 +1,9 @@
 /* json_get.h: one value out of a JSON text, by a path, as a column. For many values of one text a json extractor (json.h) is
  * quicker: this reads the text for each.
- * Values: of text type any scalar is its text (a number with the digits that it came with), an object or array its JSON text;
- * other types take what convert.h takes from JSON. A missing path and a JSON null give NULL. Duplicate names: the last one
- * counts. Ownership: json_getter_free; columns live in the batch's arena. Threads: one owner at a time (its memory for reading).
+ * Values: of type string any scalar is its text (a number with the digits that it came with), an object or array its JSON text;
+ * other types take what convert.h takes from JSON. From a path's first [*] on, all that it reaches becomes one JSON array. A
+ * missing path and a JSON null give NULL. Duplicate names: the last one counts.
+ * Ownership: json_getter_free; columns live in the batch's arena. Threads: one owner at a time (its memory for reading).
  * Errors: of paths, CONFIG; of a row (no JSON, a value that is not of the type) as text.h has them. */
 #ifndef LUADUCT_BATCH_KERNELS_JSON_GET_H
 #define LUADUCT_BATCH_KERNELS_JSON_GET_H

@@ -2,28 +2,27 @@
  * copied once into the arena. */
 #include "batch/kernels/json_extractor.h"
 
-void json_append_value(struct json_extractor *x, yyjson_val *value)
+bool json_append_value(struct buffer *to, const yyjson_alc *memory, yyjson_val *value)
 {
     switch (unsafe_yyjson_get_type(value)) {
-    case YYJSON_TYPE_RAW: buffer_append(&x->text, unsafe_yyjson_get_raw(value), unsafe_yyjson_get_len(value)); break;
+    case YYJSON_TYPE_RAW: buffer_append(to, unsafe_yyjson_get_raw(value), unsafe_yyjson_get_len(value)); break;
     case YYJSON_TYPE_STR:
-        buffer_append_json(&x->text, str_make(unsafe_yyjson_get_str(value), unsafe_yyjson_get_len(value)));
+        buffer_append_json(to, str_make(unsafe_yyjson_get_str(value), unsafe_yyjson_get_len(value)));
         break;
-    case YYJSON_TYPE_NULL: buffer_append_str(&x->text, STR("null")); break;
-    case YYJSON_TYPE_BOOL: buffer_append_str(&x->text, unsafe_yyjson_get_bool(value) ? STR("true") : STR("false")); break;
+    case YYJSON_TYPE_NULL: buffer_append_str(to, STR("null")); break;
+    case YYJSON_TYPE_BOOL: buffer_append_str(to, unsafe_yyjson_get_bool(value) ? STR("true") : STR("false")); break;
     default: {
         /* yyjson's writer does not recurse, so that a document of a million brackets is no danger. */
         size_t size = 0;
-        char *text = yyjson_val_write_opts(value, YYJSON_WRITE_NOFLAG, &x->written_alc, &size, NULL);
+        char *text = yyjson_val_write_opts(value, YYJSON_WRITE_NOFLAG, memory, &size, NULL);
 
-        if (!text) {
-            x->full = true;
-            return;
-        }
-        buffer_append(&x->text, text, size);
-        x->written_alc.free(x->written_alc.ctx, text);
+        if (!text)
+            return false;
+        buffer_append(to, text, size);
+        memory->free(memory->ctx, text);
     }
     }
+    return true;
 }
 
 struct str json_take_text(struct json_extractor *x)
@@ -36,49 +35,51 @@ struct str json_take_text(struct json_extractor *x)
     return text;
 }
 
-void json_append_reached(struct json_extractor *x, yyjson_val *value, const struct json_step *steps, size_t count)
+static yyjson_val *member_of(yyjson_val *object, struct str key)
 {
+    yyjson_val *name, *found = NULL;
+
+    if (!unsafe_yyjson_is_obj(object))
+        return NULL;
+    name = unsafe_yyjson_get_first(object);
+    for (size_t i = unsafe_yyjson_get_len(object); i > 0; i--) {
+        if (str_equal(str_make(unsafe_yyjson_get_str(name), unsafe_yyjson_get_len(name)), key))
+            found = name + 1;
+        name = unsafe_yyjson_get_next(name + 1);
+    }
+    return found;
+}
+
+yyjson_val *json_step_into(yyjson_val *value, const struct json_step *step)
+{
+    if (step->kind == JSON_STEP_KEY)
+        return member_of(value, step->key);
+    return unsafe_yyjson_is_arr(value) ? yyjson_arr_get(value, step->index) : NULL;
+}
+
+bool json_append_reached(struct buffer *to, const yyjson_alc *memory, yyjson_val *value, const struct json_step *steps,
+                         size_t count)
+{
+    yyjson_val *item;
+
     if (count == 0) {
-        if (x->text.size > 1)
-            buffer_append_char(&x->text, ',');
-        json_append_value(x, value);
-        return;
+        if (to->size > 1)
+            buffer_append_char(to, ',');
+        return json_append_value(to, memory, value);
     }
-    switch (steps[0].kind) {
-    case JSON_STEP_KEY: {
-        yyjson_val *found = NULL;
-
-        if (unsafe_yyjson_is_obj(value)) {
-            yyjson_val *name = unsafe_yyjson_get_first(value);
-
-            for (size_t i = unsafe_yyjson_get_len(value); i > 0; i--) {
-                if (str_equal(str_make(unsafe_yyjson_get_str(name), unsafe_yyjson_get_len(name)), steps[0].key))
-                    found = name + 1;
-                name = unsafe_yyjson_get_next(name + 1);
-            }
-        }
-        if (found)
-            json_append_reached(x, found, steps + 1, count - 1);
-        break;
+    if (steps[0].kind != JSON_STEP_EACH) {
+        item = json_step_into(value, &steps[0]);
+        return !item || json_append_reached(to, memory, item, steps + 1, count - 1);
     }
-    case JSON_STEP_INDEX: {
-        yyjson_val *found = unsafe_yyjson_is_arr(value) ? yyjson_arr_get(value, steps[0].index) : NULL;
-
-        if (found)
-            json_append_reached(x, found, steps + 1, count - 1);
-        break;
+    if (!unsafe_yyjson_is_arr(value))
+        return true;
+    item = unsafe_yyjson_get_first(value);
+    for (size_t i = unsafe_yyjson_get_len(value); i > 0; i--) {
+        if (!json_append_reached(to, memory, item, steps + 1, count - 1))
+            return false;
+        item = unsafe_yyjson_get_next(item);
     }
-    case JSON_STEP_EACH:
-        if (unsafe_yyjson_is_arr(value)) {
-            yyjson_val *item = unsafe_yyjson_get_first(value);
-
-            for (size_t i = unsafe_yyjson_get_len(value); i > 0; i--) {
-                json_append_reached(x, item, steps + 1, count - 1);
-                item = unsafe_yyjson_get_next(item);
-            }
-        }
-        break;
-    }
+    return true;
 }
 
 static const struct json_node *rest_child(const struct json_node *node, yyjson_val *name)
@@ -114,13 +115,18 @@ static bool rest_has(const struct json_node *node, yyjson_val *value)
     return unsafe_yyjson_get_len(value) == 0; /* an empty object that nobody looked into */
 }
 
+static void append(struct json_extractor *x, yyjson_val *value)
+{
+    x->full |= !json_append_value(&x->text, &x->written_alc, value);
+}
+
 void json_append_rest(struct json_extractor *x, const struct json_node *node, yyjson_val *value)
 {
     yyjson_val *name;
     bool first = true;
 
     if (node->taken || !node->name_count || !unsafe_yyjson_is_obj(value)) {
-        json_append_value(x, value);
+        append(x, value);
         return;
     }
     buffer_append_char(&x->text, '{');
@@ -133,12 +139,12 @@ void json_append_rest(struct json_extractor *x, const struct json_node *node, yy
             if (!first)
                 buffer_append_char(&x->text, ',');
             first = false;
-            json_append_value(x, name);
+            append(x, name);
             buffer_append_char(&x->text, ':');
             if (child)
                 json_append_rest(x, child, member);
             else
-                json_append_value(x, member);
+                append(x, member);
         }
         name = unsafe_yyjson_get_next(member);
     }

@@ -269,7 +269,8 @@ static void store_collected(struct json_extractor *x, struct json_spec *spec, yy
         return;
     }
     buffer_append_char(&x->text, '[');
-    json_append_reached(x, value, spec->path->steps + (spec->path->step_count - spec->tail_count - 1), spec->tail_count + 1);
+    x->full |= !json_append_reached(&x->text, &x->written_alc, value,
+                                    spec->path->steps + (spec->path->step_count - spec->tail_count - 1), spec->tail_count + 1);
     buffer_append_char(&x->text, ']');
     spec->column->text[x->row] = json_take_text(x);
 }
@@ -356,7 +357,7 @@ void json_store(struct json_extractor *x, struct json_spec *spec)
         return;
     }
     case TYPE_JSON:
-        json_append_value(x, value);
+        x->full |= !json_append_value(&x->text, &x->written_alc, value);
         column->text[row] = json_take_text(x);
         return;
     case TYPE_BINARY:
