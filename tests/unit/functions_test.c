@@ -312,6 +312,16 @@ static void test_times(void **state)
         {"date_add(w, 0) = w", "true|true|true|true|NULL|true"},
         {"date_add(day, n)", "2024-01-31|2024-03-01|!|NULL|!|! date_add: the result is outside of the years 1 to 9999"},
         {"date_add(day, n, 'month')", "2024-01-31|2024-03-29|!|NULL|!|! date_add: the result is outside of the years 1 to 9999"},
+        {"date_add(day, 1, 'month')",
+         "2024-02-29|2024-03-29|0001-02-01|NULL|!|1970-02-01 date_add: the result is outside of the years 1 to 9999"},
+        {"date_sub(day, 1, 'quarter')",
+         "2023-10-31|2023-11-29|!|NULL|9999-09-30|1969-10-01 date_sub: the result is outside of the years 1 to 9999"},
+        {"date_add(timestamp_ntz '2024-02-29 23:59:59.999999999', 1, 'millisecond') || n",
+         "2024-03-01 00:00:00.0009999990|2024-03-01 00:00:00.0009999991|2024-03-01 00:00:00.000999999-2|NULL|2024-03-01 "
+         "00:00:00.0009999999223372036854775807|2024-03-01 00:00:00.000999999-9223372036854775808"},
+        {"date_sub(timestamp_ntz '2024-03-01 00:00:00.000000001', 1, 'ff3') || n",
+         "2024-02-29 23:59:59.9990000010|2024-02-29 23:59:59.9990000011|2024-02-29 23:59:59.999000001-2|NULL|2024-02-29 "
+         "23:59:59.9990000019223372036854775807|2024-02-29 23:59:59.999000001-9223372036854775808"},
         {"date_add(day, n, 'year')", "2024-01-31|2025-02-28|!|NULL|!|! date_add: the result is outside of the years 1 to 9999"},
         {"date_sub(local, n, 'hour')", "2024-03-31 01:30:00|1969-12-31 23:00:00|0001-01-01 02:00:00|NULL|!|! date_sub: the "
                                        "result is outside of the years 1 to 9999"},
