@@ -40,6 +40,20 @@ static void maps_keep(struct option_reader *reader, const struct option *row, vo
             option_mistake(reader, node->items[i], "row %zu must be a map of \"column: value\"", i + 1);
 }
 
+static void lua_options_keep(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node)
+{
+    struct test_case *test = base;
+
+    if (!node)
+        return;
+    if (node->kind != TREE_MAP) {
+        option_mistake(reader, node, "must be a map of \"option: value\" lines");
+        return;
+    }
+    node_keep(reader, row, base, node);
+    test->options_at = node->at;
+}
+
 static void types_keep(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node)
 {
     node_keep(reader, row, base, node);
@@ -95,6 +109,7 @@ static const struct option case_rows[] = {
      .sentence = "The last stage that runs; its fields are compared, and not columns of the table."},
     {.name = "now", .type = OPTION_TEXT, OPTION_FIELD(struct test_case, now), .at_offset = offsetof(struct test_case, now_at),
      .sentence = "What time it is."},
+    NODE("options", struct test_case, options, lua_options_keep, "The options of the Lua file in this case."),
     NODE("expect", struct test_case, expect, maps_keep, "The rows that come out, in order."),
     {.name = "expect_filtered", .type = OPTION_INTEGER, .fallback = "-1", .minimum = -1, .maximum = INT64_MAX,
      OPTION_FIELD(struct test_case, filtered), .sentence = "How many rows are left out."},
@@ -104,6 +119,8 @@ static const struct option case_rows[] = {
      .sentence = "The dirty rows, in any order."},
     {.name = "expect_stop", .type = OPTION_TEXT, OPTION_FIELD(struct test_case, stop),
      .sentence = "A part of the reason for which the job stops."},
+    {.name = "expect_mistake", .type = OPTION_TEXT, OPTION_FIELD(struct test_case, mistake),
+     .sentence = "A part of what is said of wrong options."},
     {.name = "records", .type = OPTION_FOREIGN, .sentence = "use \"input\""},
     {.name = "output", .type = OPTION_FOREIGN, .sentence = "use \"expect\""},
     {.name = "expected", .type = OPTION_FOREIGN, .sentence = "use \"expect\""},
@@ -211,11 +228,38 @@ static void subject_complete(struct file_memory *memory, struct report *report)
         text_entry_add(file->stage, "name", "stage");
 }
 
+static bool is_lua(const struct tree_node *map)
+{
+    const struct tree_node *kind = tree_get(map, "kind");
+
+    return kind && str_is(kind->text, "lua");
+}
+
+/* Whether there is one Lua file, and no more, to which options may go. */
+static bool takes_options(const struct case_file *file)
+{
+    const struct tree_node *rules = file->partition;
+
+    if (file->job || (file->stage && rules))
+        return false;
+    return file->stage ? is_lua(file->stage)
+                       : rules && rules->kind == TREE_LIST && rules->count == 1 && is_lua(rules->items[0]);
+}
+
 static void case_check(const struct file_memory *memory, const struct test_case *test, size_t number, struct report *report)
 {
     const struct tree_node *own = tree_get(memory->tree, "cases");
     const struct tree_node *map = own && own->kind == TREE_LIST && number <= own->count ? own->items[number - 1] : NULL;
 
+    if (test->options && !takes_options(&memory->file))
+        report_mistake(report, test->options_at, 1,
+                       "cases[%zu].options: goes with one Lua file alone; the options of a job's stages are the job's", number);
+    if (test->mistake) {
+        if (test->expect || test->stop || test->filtered >= 0 || test->dirty_count)
+            report_mistake(report, test->at, test->width,
+                           "cases[%zu]: with expect_mistake nothing runs; leave the other expectations out", number);
+        return;
+    }
     if ((tree_get(map, "input") != NULL) + (tree_get(map, "sample") != NULL) + (tree_get(map, "rows") != NULL) > 1)
         report_mistake(report, test->at, test->width,
                        "cases[%zu]: one of \"input\", \"sample\" and \"rows\" goes in; leave the others out", number);
@@ -225,7 +269,7 @@ static void case_check(const struct file_memory *memory, const struct test_case 
     if (!tree_get(map, "expect") && !tree_get(map, "expect_filtered") && !tree_get(map, "expect_dirty") && !test->stop)
         report_mistake(report, test->at, test->width,
                        "cases[%zu]: nothing is expected; say expect:, expect_filtered:, "
-                       "expect_dirty: or expect_stop: (expect: [] is for no rows)",
+                       "expect_dirty:, expect_stop: or expect_mistake: (expect: [] is for no rows)",
                        number);
     if (memory->file.job && test->rows && !test->from)
         report_mistake(report, test->at, test->width,

@@ -34,11 +34,14 @@ struct test_case {
     struct location from_at, until_at;
     char *now; /* a time; NULL: the file's */
     struct location now_at;
+    struct tree_node *options; /* a map: instead of those of a stage or partition rule alone; NULL: those of the file */
+    struct location options_at;
     struct tree_node *expect; /* a list of maps; NULL: rows are not compared */
     int64_t filtered;         /* -1: not compared */
     struct case_dirty *dirty;
     size_t dirty_count;
     char *stop; /* a part of the reason for which the batch cannot go on; NULL: it must go on */
+    char *mistake; /* a part of what is said of wrong options; NULL: there must be none. Then nothing runs */
     struct location at;
     unsigned width;
 };

@@ -11,6 +11,7 @@
 #include "route/route.h"
 #include "stages/chain.h"
 #include "testing/case_input.h"
+#include "testing/case_subject.h"
 #include "testing/cell.h"
 #include "util/clock.h"
 
@@ -27,6 +28,7 @@ struct bench {
     const struct case_file *file;
     const struct test_case *test;
     struct job *job;
+    struct case_subject subject;
     struct chain *chain;
     size_t first, end; /* the stages that run */
     struct case_input *input;
@@ -301,7 +303,8 @@ static bool bench_open(struct bench *bench, const struct case_file *file, const 
     struct error error = {0};
     unsigned mistakes = report_mistakes(report);
 
-    *bench = (struct bench){.file = file, .test = test, .job = job, .end = job->stage_count};
+    *bench = (struct bench){.file = file, .test = test, .end = job->stage_count};
+    bench->job = job = case_subject_of(&bench->subject, job, test);
     *subject_out = false;
     if (job->time_zone && !zone_open(&bench->zone, str_of(job->time_zone), NULL))
         bench->zone = NULL;
@@ -314,6 +317,8 @@ static bool bench_open(struct bench *bench, const struct case_file *file, const 
         *subject_out = true;
         return false;
     }
+    if (test->mistake && !test->rows && job->stage_count)
+        return true; /* what comes of the options shows without fields; partition rules open with the route */
     if (test->from)
         (void)stage_find(bench, test->from, test->from_at, "from", &bench->first, report);
     if (test->until && stage_find(bench, test->until, test->until_at, "until", &bench->end, report))
@@ -693,6 +698,29 @@ static void bench_run(struct bench *bench)
     dirty_compare(bench);
 }
 
+/* Of a case that expects one: what its options and the rest of it make the report say. */
+static void mistake_compare(struct bench *bench, struct report *report)
+{
+    const char *wanted = bench->test->mistake;
+    struct buffer text;
+    struct str line, rest, first = STR_NONE;
+    bool found = false;
+
+    buffer_init(&text, 0);
+    report_print(report, &text);
+    for (rest = buffer_str(&text); !found && rest.size;) {
+        str_cut(rest, '\n', &line, &rest);
+        if (str_starts_with(line, STR(" ")))
+            continue; /* the line of the file, and the caret */
+        found = memmem(line.data, line.size, wanted, strlen(wanted)) != NULL;
+        first = first.data ? first : line;
+    }
+    if (!found)
+        difference_add(bench, 0, STR_NONE, bench->test->at, xasprintf("mistake: ... %s ...", wanted),
+                       report_mistakes(report) ? xasprintf("mistake: %.*s", STR_ARG(first)) : xstrdup("no mistake"));
+    buffer_release(&text);
+}
+
 static bool is_chosen(const struct test_case *test, const struct cases_options *options)
 {
     return !options->name || strcmp(options->name, test->name) == 0;
@@ -701,61 +729,28 @@ static bool is_chosen(const struct test_case *test, const struct cases_options *
 static void case_run(struct cases *cases, const struct case_file *file, const struct test_case *test, struct job *job,
                      const struct cases_options *options, struct report *report)
 {
+    struct report *aside = test->mistake ? report_new() : NULL;
     int64_t begun = clock_monotonic_ms();
     struct case_result *result;
     struct bench bench;
-    bool subject;
+    bool subject, opened;
 
     XGROW(cases->results, cases->count, cases->capacity);
     result = &cases->results[cases->count++];
     *result = (struct case_result){.file = file->path, .name = test->name, .at = test->at};
-    if (bench_open(&bench, file, test, job, options, &subject, report)) {
-        bench.result = result;
+    opened = bench_open(&bench, file, test, job, options, &subject, aside ? aside : report);
+    bench.result = result;
+    if (aside)
+        mistake_compare(&bench, aside);
+    else if (opened)
         bench_run(&bench);
-    }
     bench_release(&bench);
+    report_free(aside);
     result->microseconds = (clock_monotonic_ms() - begun) * 1000;
     cases->failed += result->count > 0;
 }
 
 /* --- a file --- */
-
-static struct tree_node *node_take(struct tree_node **node)
-{
-    struct tree_node *taken = *node, *left = taken;
-
-    if (!taken)
-        return NULL;
-    /* The file's tree keeps an empty one in its place. */
-    left = xmalloc(sizeof(*left));
-    *left = *taken;
-    *taken = (struct tree_node){.kind = TREE_SCALAR, .at = left->at, .width = 1};
-    *node = NULL;
-    return left;
-}
-
-static struct tree_node *list_of(struct tree_node *item)
-{
-    struct tree_node *list = xcalloc(1, sizeof(*list));
-
-    list->kind = TREE_LIST;
-    list->at = item->at;
-    list->width = item->width;
-    list->count = 1;
-    list->items = xcalloc(1, sizeof(*list->items));
-    list->items[0] = item;
-    return list;
-}
-
-static bool subject_load(struct job **job_out, struct case_file *file, const struct cases_options *options, struct report *report)
-{
-    struct tree_node *stage = node_take(&file->stage), *partition = node_take(&file->partition);
-
-    if (file->job)
-        return job_load_offline(job_out, file->job, options->datasources_path ? options->datasources_path : file->datasources,
-                                report);
-    return job_of_parts(job_out, file->path, stage ? list_of(stage) : NULL, partition, file->time_zone, report);
-}
 
 void cases_run_file(struct cases *cases, const char *path, const struct cases_options *options, struct report *report)
 {
@@ -767,11 +762,11 @@ void cases_run_file(struct cases *cases, const char *path, const struct cases_op
 
     uncovered.coverage = NULL;
     cases->tried++;
-    if (case_file_read(&file, path, report) && subject_load(&job, file, options, report)) {
+    if (case_file_read(&file, path, report) && case_subject_load(&job, file, options->datasources_path, report)) {
         for (size_t i = 0; i < file->count && !subject; i++) {
             struct bench bench;
 
-            if (!is_chosen(&file->cases[i], options))
+            if (!is_chosen(&file->cases[i], options) || file->cases[i].mistake)
                 continue;
             (void)bench_open(&bench, file, &file->cases[i], job, &uncovered, &subject, report);
             bench_release(&bench);

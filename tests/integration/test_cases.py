@@ -222,6 +222,53 @@ def test_stages_of_every_kind(case):
     assert status == 2 and 'kind.test.yaml:1:15' in err and 'did you mean "json"?' in err, err
 
 
+def test_options_of_a_case(case):
+    """Each case may have options of its own, and wrong ones are a thing to be tested."""
+    case.write("s.lua", """\
+        local stage = {}
+        local add
+        function stage.open(ctx)
+          add = ctx.options.add
+          if math.type(add) ~= "integer" then ctx.complain("add", "a whole number is wanted") end
+          if ctx.options.fail then error("cannot open") end
+        end
+        function stage.process(batch) batch:set("n", batch.id + add) end
+        return stage
+        """)
+    case.write("s.test.yaml", """\
+        stage: {options: {add: 1}}
+        cases:
+          - {name: of the file, rows: [{id: 1}], expect: [{n: 2}]}
+          - {name: its own, options: {add: 5}, rows: [{id: 1}], expect: [{n: 6}]}
+          - {name: of the file again, rows: [{id: 1}], expect: [{n: 2}]}
+          - {name: complains, options: {add: x}, expect_mistake: "add: a whole number"}
+          - {name: its place is the file's, options: {add: x}, expect_mistake: "s.test.yaml:7:52"}
+          - {name: fails, options: {add: 1, fail: true}, expect_mistake: cannot open}
+          - {name: says something else, options: {}, expect_mistake: a number}
+          - {name: what stands in the file is not what is said, options: {add: odd}, expect_mistake: odd}
+          - {name: shows with rows, options: {add: 1}, rows: [{i: 1}], expect_mistake: there is no field "id"}
+          - {name: is right, options: {add: 1}, expect_mistake: a whole number}
+        """)
+    status, out, err = case.run(case.folder)
+    assert status == 1 and "10 cases: 7 passed, 3 failed" in out, out + err
+    assert re.search(r"expected  mistake: ... a number ...\n +got       mistake: .*s.test.yaml:9:42: stage stage: add: a whole number is wanted\n", out), out
+    assert re.search(r"expected  mistake: ... odd ...\n +got       mistake: .*: a whole number is wanted\n", out), out
+    assert re.search(r"expected  mistake: ... a whole number ...\n +got       no mistake\n", out), out
+
+    case.write("s.test.yaml", """\
+        cases:
+          - {name: options, options: [1], rows: [{id: 1}], expect: [{n: 2}]}
+          - {name: both, options: {}, expect_mistake: x, expect: []}
+          - {name: neither, options: {}, rows: [{id: 1}]}
+        """)
+    status, out, err = case.run(case.folder)
+    for place, said in [("2:30", 'must be a map of "option: value" lines'), ("3:5", "leave the other expectations out"), ("4:5", "or expect_mistake:")]:
+        assert re.search(rf"s\.test\.yaml:{place}: .*{re.escape(said)}", err), (place, said, err)
+    case.write("f.test.yaml", "stage: {kind: filter, condition: id > 1}\ncases: [{name: a, options: {}, rows: [{id: 1}], expect: []}]\n")
+    status, out, err = case.run(case.folder / "f.test.yaml")
+    assert status == 2 and "f.test.yaml:2:28: cases[1].options: goes with one Lua file alone" in err, err
+
+
 def test_time_state_and_stop(case):
     case.write("s.lua", """\
         local stage = {state = "partition"}
@@ -330,14 +377,14 @@ def test_where_files_are_found(orders):
     assert status == 2 and out == "" and "there is no" in err and "orders.test.yaml" in err and "luaduct help test" in err, err
     shutil.copy(EXAMPLES / "level_by_amount.test.yaml", orders.folder)
     status, out, err = orders.run(orders.folder / "orders.yaml")  # the file beside the job's Lua file
-    assert status == 0 and "2 cases: 2 passed" in out, out + err
+    assert status == 0 and re.search(r"^(\d+) cases: \1 passed", out, re.M), out + err
     (orders.folder / "below").mkdir()
     shutil.copy(EXAMPLES / "split_name.lua", orders.folder / "below")
     shutil.copy(EXAMPLES / "split_name.test.yaml", orders.folder / "below")
     (orders.folder / ".hidden").mkdir()
     orders.write(".hidden/x.test.yaml", "no: yaml: this")
     status, out, err = orders.run(orders.folder)
-    assert status == 0 and "5 cases: 5 passed" in out and out.index("below/split_name") < out.index("level_by_amount"), out + err
+    assert status == 0 and re.search(r"^(\d+) cases: \1 passed", out, re.M) and out.index("below/split_name") < out.index("level_by_amount"), out + err
     empty = orders.folder / "empty"
     empty.mkdir()
     status, out, err = orders.run(empty)
