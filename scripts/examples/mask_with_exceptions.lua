@@ -31,8 +31,7 @@ function stage.open(ctx)
   for field, rule in pairs(options.mask) do
     local make = luaduct.mask[rule]
     if make then
-      local hide = luaduct.at("mask." .. field, make, {})
-      rules[#rules + 1] = {field = field, hide = hide, domains = domains[field]}
+      rules[#rules + 1] = {field = field, hide = make({}, "mask." .. field), domains = domains[field]}
     else
       ctx.complain("mask." .. field, "there is no rule " .. tostring(rule))
     end

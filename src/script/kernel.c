@@ -85,11 +85,11 @@ void kernel_install_throws(lua_State *L)
 int kernel_at_throws(lua_State *L)
 {
     struct script_state *state = script_of(L);
-    struct script_module *module = state->run.module;
+    struct script_module *module = state->opening ? state->opening : state->run.module;
     const char *path = luaL_checkstring(L, 1);
     const char *text;
     struct str why;
-    bool checking = module && module->complain && state->run.batch && !state->run.batch->message_count;
+    bool checking = state->opening || (module && module->complain && state->run.batch && !state->run.batch->message_count);
 
     luaL_checktype(L, 2, LUA_TFUNCTION);
     if (!checking) {

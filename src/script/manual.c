@@ -140,7 +140,8 @@ static const struct manual_row kind_rows[] = {
     {"luaduct.json_columns{options}", "The kind json with its options, as an object with :run(batch). Make it in open(ctx).",
      NULL, NULL},
     {"luaduct.at(option, function, ...)",
-     "Calls the function. While a job is checked an error of it is told at that option, and nothing comes back.", NULL, NULL},
+     "Calls the function. In open(ctx), and while a job is checked, an error of it is told at that option, and nothing comes back.",
+     NULL, NULL},
     {"luaduct.check_constant(value, type, option)", "In open(ctx): complains when the value is none of that type.", NULL, NULL},
     {0},
 };
