@@ -224,6 +224,7 @@ static void one_value_of_each_type(void **state)
         {"[5,6]", "$.a", {.kind = TYPE_BIGINT}, "!0.0:__value__:the document is an array, not an object"},
         {"7", "$.a", {.kind = TYPE_BIGINT}, "!0.0:__value__:the document is a number, not an object"},
         {"", "$.a", {.kind = TYPE_BIGINT}, "!0.0:__value__:not JSON: the text is empty"},
+        {"{\"a\":", "$.a", {.kind = TYPE_BIGINT}, "!0.0:__value__:not JSON: unexpected end of data at byte 5 of 5"},
         {"NULL", "$.a", {.kind = TYPE_BIGINT}, "[NULL]"},
     };
 
