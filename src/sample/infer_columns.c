@@ -381,18 +381,18 @@ static void notes_print(const struct proposals *proposals, struct buffer *out, n
     const struct infer *infer = proposals->infer;
 
     if (infer->objects && infer->arrays)
-        note(out, print, "%zu of %zu records %s an array at the top and no object: they will be dirty", infer->arrays,
+        note(out, print, "%zu of %zu records %s an array at the top and no object, and will be dirty", infer->arrays,
              infer->records, are(infer->arrays));
     if (!infer->objects && infer->arrays)
         note(out, print, "%zu records are arrays, with %zu elements together; each element becomes a row", infer->arrays,
              infer->elements);
     if (infer->scalars)
-        note(out, print, "%zu of %zu records %s a single JSON value and no object: they will be dirty", infer->scalars,
+        note(out, print, "%zu of %zu records %s a single JSON value and no object, and will be dirty", infer->scalars,
              infer->records, are(infer->scalars));
     if (infer->broken)
-        note(out, print, "%zu of %zu records %s no JSON: they will be dirty", infer->broken, infer->records, are(infer->broken));
+        note(out, print, "%zu of %zu records %s no JSON, and will be dirty", infer->broken, infer->records, are(infer->broken));
     if (infer->tombstones && infer->objects)
-        note(out, print, "%zu of %zu records %s null: all their columns will be NULL", infer->tombstones, infer->records,
+        note(out, print, "%zu of %zu records %s null: NULL in all columns", infer->tombstones, infer->records,
              are(infer->tombstones));
     if (proposals->left_out)
         note(out, print, "%zu more paths are left out, for there are at most %d columns; rest: NAME keeps what no column takes",
