@@ -87,7 +87,7 @@ static bool column_is_numbers(const struct grid *grid, size_t column)
     bool numbers = false;
 
     for (size_t i = grid->columns * grid->heads + column; i < grid->count; i += grid->columns) {
-        const char *cell = grid->cells[i].text + strspn(grid->cells[i].text, "*");
+        const char *cell = grid->cells[i].text + strspn(grid->cells[i].text, "~");
         const char *digits = cell + (cell[0] == '-');
         bool number = digits[0] && !digits[strspn(digits, "0123456789.")];
 

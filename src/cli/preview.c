@@ -36,7 +36,7 @@ static const char usage[] =
     "usage: luaduct preview JOB.yaml --stage NAME --sample FILE [--limit N] [--all-fields] [--any-topic] [--json] [--no-color]\n"
     "       luaduct preview JOB.yaml --stage NAME --rows FILE ...\n"
     "Shows the rows that go into a stage, and below each what becomes of it. The stages before it run too, those behind it do\n"
-    "not, and nothing leaves the machine. A changed value is marked *, a new field +, one that is gone -.\n"
+    "not, and nothing leaves the machine. A changed value is marked ~, a new field +, one that is gone -.\n"
     "  --stage NAME    the stage, as the job names it\n"
     "  --sample FILE   from `luaduct sample`, or written by hand (`luaduct help sample`)\n"
     "  --rows FILE     rows typed by hand, which go into this stage alone: a line of JSON a row, with the fields that come into\n"
@@ -139,7 +139,7 @@ static void out_add(struct look *look, struct grid *grid, const struct preview *
             preview_value_in(preview, before, in, &headers_before, &old);
             changed = !preview_value_equal(&old, &value);
         }
-        value_add(look, grid, &value, changed ? "*" : "", changed ? GRID_CHANGED : before ? GRID_DIM : GRID_NEW);
+        value_add(look, grid, &value, changed ? "~" : "", changed ? GRID_CHANGED : before ? GRID_DIM : GRID_NEW);
     }
     buffer_release(&headers);
     buffer_release(&headers_before);

@@ -244,8 +244,8 @@ def test_preview_shows_before_and_behind(desk):
     assert cells(text[0]) == ["record", "id", "city", "at", "amount", "+level"]
     at = "2024-02-01 07:30:00"
     assert [cells(line)[:6] for line in text[1:10]] == [
-        ["0/7", "in", "1", "sh", at, "1.50"], ["out", "1", "*\u4e0a\u6d77", at, "1.50", "low"],
-        ["0/7/1", "in", "1", "sh", at, "2.00"], ["out", "1", "*\u4e0a\u6d77", at, "2.00", "low"],
+        ["0/7", "in", "1", "sh", at, "1.50"], ["out", "1", "~\u4e0a\u6d77", at, "1.50", "low"],
+        ["0/7/1", "in", "1", "sh", at, "2.00"], ["out", "1", "~\u4e0a\u6d77", at, "2.00", "low"],
         ["0/8", "in", "2", "NULL", at, "3.00"], ["out", "2", "NULL", at, "3.00", "low"],
         ["0/9", "in", "3", '""', at, "4.00"], ["out", "3", '""', at, "4.00", "high"], ["0/10", "in", "4", "nowhere", at, "5.00"]]
     assert cells(text[10]) == ["filtered"] and cells(text[12]) == ["dirty"]
@@ -350,10 +350,10 @@ def on_terminal(folder, width, *arguments, env=None):
 def test_colours_and_width_of_a_terminal(desk):
     command = ["preview", desk.path, "--stage", "own", "--sample", desk.sample]
     coloured = on_terminal(desk.folder, 100, *command)
-    assert "\x1b[33m*\u4e0a\u6d77\x1b[0m" in coloured and "\x1b[1m+level\x1b[0m" in coloured
+    assert "\x1b[33m~\u4e0a\u6d77\x1b[0m" in coloured and "\x1b[1m+level\x1b[0m" in coloured
     for plain in (on_terminal(desk.folder, 100, *command, "--no-color"), on_terminal(desk.folder, 100, *command, env={"NO_COLOR": "1"}),
                   on_terminal(desk.folder, 100, *command, env={"TERM": "dumb"})):
-        assert "\x1b" not in plain and "*\u4e0a\u6d77" in plain
+        assert "\x1b" not in plain and "~\u4e0a\u6d77" in plain
     narrow = on_terminal(desk.folder, 44, *command, "--no-color")
     tables = narrow.split("\nrecord  why")[0]
     assert tables.count("\nrecord") + tables.startswith("record") >= 2, "columns go into groups:\n" + narrow
