@@ -7,8 +7,8 @@
 --
 --   key        the field, a text or a bigint, or a list of fields, that says what is the same. Rows without one (NULL) all stay
 --   window     how long a key is remembered: a number with s, m or h, by the time of the records (__timestamp__); 10m without it
---   keys_max   how many keys of one Kafka partition are remembered; 50000 without it. Beyond that they are forgotten sooner, and
---              the counter keys_forgotten says how many. A key takes about 200 bytes of runtime.lua.memory_max
+--   keys_max   how many keys each worker remembers, its Kafka partitions sharing them; 50000 without it. Beyond that keys are
+--              forgotten sooner, and the counter keys_forgotten says how many. 50000 take some 10 MiB of runtime.lua.memory_max
 --
 -- Both copies must be in the same Kafka partition, as they are when the record's key is what makes them the same. What was seen is
 -- kept over a reload of the job, but not over a restart: then a copy of a row from before passes. Put this stage behind those that
@@ -19,10 +19,11 @@ local luaduct = require "luaduct"
 local stage = {state = "partition"}
 local fields, window, keys_max
 local seen = {} -- by Kafka partition
+local partitions = 0
 local forgotten
 
 -- Keys stand in two generations. When the newer one is full or as old as the window, the older one is forgotten and the newer one
--- takes its place: so forgetting costs nothing, and no more than keys_max keys are ever held.
+-- takes its place: so forgetting costs nothing, and what is held is bounded.
 local function generation(now)
   return {begun = now, count = 0, offset = {}, time = {}}
 end
@@ -45,7 +46,7 @@ end
 
 local function remember(memory, key, offset, now)
   local newer = memory.newer
-  if now - newer.begun > window or newer.count >= keys_max // 2 then
+  if now - newer.begun > window or newer.count >= keys_max // (2 * partitions) then
     turn(memory, now)
     newer = memory.newer
   end
@@ -72,6 +73,7 @@ function stage.open(ctx)
     ctx.complain("key", "a field or a list of fields is wanted")
   end
   seen = ctx.saved or {}
+  for _ in pairs(seen) do partitions = partitions + 1 end
   forgotten = luaduct.counter("keys_forgotten", "Keys that were forgotten early, for there were too many.")
 end
 
@@ -94,6 +96,7 @@ function stage.process(batch)
       if not memory then
         memory = {older = generation(now), newer = generation(now)}
         seen[row.__partition__] = memory
+        partitions = partitions + 1
       end
       if is_copy(memory, key, offset, now) then
         row:drop()
