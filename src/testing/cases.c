@@ -785,8 +785,12 @@ void cases_run_file(struct cases *cases, const char *path, const struct cases_op
 static void run_beside(struct cases *cases, const char *path, const struct cases_options *options, struct report *report)
 {
     char *beside = case_file_beside(path);
+    bool before = false; /* a job and its Lua file may have the same name */
 
-    if (access(beside, F_OK) == 0)
+    for (size_t i = 0; i < cases->file_count; i++)
+        before |= strcmp(cases->files[i]->path, beside) == 0;
+    cases->tried += before;
+    if (!before && access(beside, F_OK) == 0)
         cases_run_file(cases, beside, options, report);
     free(beside);
 }

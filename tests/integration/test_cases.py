@@ -398,6 +398,19 @@ def test_a_sample_file(orders):
     assert status == 2 and "a.sample:1:2" in err and 'did you mean "value"?' in err, err
 
 
+def test_a_job_and_its_lua_file_of_one_name(orders):
+    """The file beside both is the job's, and runs once."""
+    orders.write("orders.lua", (EXAMPLES / "split_name.lua").read_text().replace('or "name"', 'or "user"'))
+    job = orders.folder / "orders.yaml"
+    job.write_text(job.read_text().replace("level_by_amount.lua", "orders.lua").replace("- {name: level,  type: STRING}", "- {name: last_name, type: STRING}"))
+    orders.write("orders.test.yaml", """\
+        cases:
+          - {name: a, input: [{value: {id: 1, user: A B, phone: "1", email: "", ts: 1, amount: "9.00", city: c, flag: true}}], expect: [{last_name: B}]}
+        """)
+    status, out, err = orders.run(job)
+    assert status == 0 and "1 case: 1 passed, 0 failed" in out, out + err
+
+
 def test_where_files_are_found(orders):
     status, out, err = orders.run(orders.folder / "orders.yaml")
     assert status == 2 and out == "" and "there is no" in err and "orders.test.yaml" in err and "luaduct help test" in err, err
