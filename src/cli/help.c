@@ -86,7 +86,7 @@ static const char test_page[] =
     "                   flag: true}}\n"
     "        - {value: {id: 2, user: bob, phone: \"2\", email: \"\", ts: 1700000000000, amount: 9x, city: X,\n"
     "                   flag: true}}\n"
-    "      expect:                          # rows, in order; only the columns named are compared\n"
+    "      expect:                          # rows, in the order of the input; only the columns named are compared\n"
     "        - {id: 1, level: gold, amount: 900, partition: {year: 2023, month: 11, day: 15}}\n"
     "      expect_filtered: 0               # rows left out by stages\n"
     "      expect_dirty:                    # in any order; none may be dirty without it\n"

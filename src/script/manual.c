@@ -24,10 +24,11 @@ static const struct manual_row module_rows[] = {
      NULL, NULL},
     {"stage.state = \"partition\"",
      "A field, not a function: the stage keeps something from batch to batch, so all batches of a Kafka partition come "
-     "to one worker, in order.",
+     "to one worker, in order. A row that fails makes process run again on the others, and records can be read again: what is "
+     "kept must not take a record for another one (compare __offset__).",
      NULL, NULL},
     {"require(name)", "\"luaduct\", \"cjson\", or a Lua file beside the stage's, \"a.b\" for a/b.lua.", NULL, NULL},
-    {"luaduct.log(...), print(...)", "A line in the log. Do not log what rows hold.", NULL, NULL},
+    {"luaduct.log(...), print(...)", "A line in the log; `luaduct test --log` shows it too. Do not log what rows hold.", NULL, NULL},
     {0},
 };
 
