@@ -276,13 +276,17 @@ def bench_broker(arguments):
                 for i, (name, (workers, delivery)) in enumerate(cases.items()):
                     starts.setdefault(name, []).append(run(folder, f"few{n}_{i}", workers, few, delivery)["cpu"])
                     figures.setdefault(name, []).append(run(folder, f"all{n}_{i}", workers, records, delivery))
-            peak = dead_target(folder)
+            print_broker(records, few, figures, starts, roofs, arguments.runs)
+            print("With a dead target the process takes %.0f MiB at most, of a runtime.memory_max of 256 MiB.\n" % dead_target(folder), flush=True)
         finally:
             endpoint.kill()
             broker.wipe()
+
+
+def print_broker(records, few, figures, starts, roofs, count):
     print("### A filled topic of %d records, 4 partitions, LZ4, drained from a real Kafka to `luaduct local --discard`\n" % records)
     print("CPU is that of all the agent's threads, min / median / max of %d runs; \"steady\" is the difference between draining all and a tenth, which leaves "
-          "start and joining out. R is %s ns, from runs in turn.\n" % (arguments.runs, spread(roofs)))
+          "start and joining out. R is %s ns, from runs in turn.\n" % (count, spread(roofs)))
     rows = []
     for name, runs in figures.items():
         whole = [run["cpu"] / records for run in runs]
@@ -295,7 +299,6 @@ def bench_broker(arguments):
     table(("", "seconds with records", "longest without a record", "and without a thread that wanted a core", "thousand records a slice, min / median / max"),
           [(name, spread([run["active"] for run in runs], 2), "%.2f s" % max(run["longest"] for run in runs), "%.2f s" % max(run["idle"] for run in runs),
             spread([rate / 1e4 for run in runs for rate in run["rates"]] or [0])) for name, runs in figures.items()])
-    print("With a dead target the process takes %.0f MiB at most, of a runtime.memory_max of 256 MiB.\n" % peak, flush=True)
 
 
 def main():
