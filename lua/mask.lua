@@ -19,7 +19,7 @@
 local luaduct = require "luaduct"
 
 local stage = {}
-local masks = {} -- field and kernel of each
+local masks = {} -- field, kernel and option of each
 
 function stage.open(ctx)
   local taken = {} -- fields, with the rule that has them
@@ -37,12 +37,12 @@ function stage.open(ctx)
         failure, mask = failure or mask, nil
       end
       for j, field in ipairs(rule.fields or {rule.field}) do
+        local place = rule.fields and path .. ".fields[" .. j .. "]" or path .. ".field"
         if taken[field] then
-          local place = rule.fields and path .. ".fields[" .. j .. "]" or path .. ".field"
           ctx.complain(place, "field " .. field .. " is masked by " .. taken[field] .. " already")
         end
         taken[field] = path
-        masks[#masks + 1] = {field = field, hide = mask}
+        masks[#masks + 1] = {field = field, hide = mask, place = place}
       end
     else
       ctx.complain(path .. ".rule", "there is no rule \"" .. tostring(rule.rule) .. "\"")
@@ -56,11 +56,12 @@ function stage.process(batch)
   local hidden = {}
 
   for i, mask in ipairs(masks) do
-    hidden[i] = mask.hide(batch:column(mask.field))
+    local column = luaduct.at(mask.place, batch.column, batch, mask.field)
+    hidden[i] = column and luaduct.at(mask.place, mask.hide, column)
   end
   -- Only when all of them are done: an error above fails every row, and no field is masked half.
   for i, mask in ipairs(masks) do
-    batch:set(mask.field, hidden[i])
+    if hidden[i] then batch:set(mask.field, hidden[i]) end -- not there only while a job is checked
   end
 end
 

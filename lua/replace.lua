@@ -30,7 +30,7 @@ function stage.open(ctx)
     elseif type(rule.field) ~= "string" then
       ctx.complain(path, "a rule needs a field, the name of a text field")
     else
-      rules[i] = {field = rule.field, replacer = replacer}
+      rules[i] = {field = rule.field, replacer = replacer, place = path .. ".field"}
     end
   end
   if failed then error(failed, 0) end
@@ -38,7 +38,9 @@ end
 
 function stage.process(batch)
   for _, rule in ipairs(rules) do
-    batch:set(rule.field, rule.replacer(batch:column(rule.field)))
+    local column = luaduct.at(rule.place, batch.column, batch, rule.field)
+    column = column and luaduct.at(rule.place, rule.replacer, column)
+    if column then batch:set(rule.field, column) end -- not there only while a job is checked
   end
 end
 

@@ -91,7 +91,8 @@ int kernel_at_throws(lua_State *L)
     struct str why;
     bool checking = state->opening || (module && module->complain && state->run.batch && !state->run.batch->message_count);
 
-    luaL_checktype(L, 2, LUA_TFUNCTION);
+    if (!box_get(L, 2, BOX_KERNEL))
+        luaL_checktype(L, 2, LUA_TFUNCTION);
     if (!checking) {
         lua_call(L, lua_gettop(L) - 2, LUA_MULTRET);
         return lua_gettop(L) - 1;

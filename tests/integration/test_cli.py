@@ -135,8 +135,8 @@ def test_mistakes_in_replace_are_found_by_check(tmp_path):
 
 @pytest.mark.parametrize("rule, said", [
     ("{field: text, fnd: a, with: b}", 'did you mean "find"?'),
-    ("{field: txt, find: a, with: b}", 'there is no field "txt"; did you mean "text"?'),
-    ("{field: n, find: a, with: b}", 'field "n": replace: a text is wanted, this one is bigint'),
+    ("{field: txt, find: a, with: b}", 'job.yaml:14:17: stage tidy: rules[1].field: there is no field "txt"; did you mean "text"?'),
+    ("{field: n, find: a, with: b}", 'job.yaml:14:17: stage tidy: rules[1].field: field "n": replace: a text is wanted, this one is bigint'),
     ("{field: text, find: a}", '"with" is missing'),
     ("{field: text, find: a, with: b, regex: maybe}", "rules[1].regex"),
 ])

@@ -136,10 +136,11 @@ static void mistakes_are_found_by_check(void **state)
          "rules[1].intervals[2]: overlaps intervals[1]"},
         {RULE("{field: age, rule: interval, intervals: [{to: 5}]}"), "rules[1].intervals[1]: \"value\" is missing"},
         {RULE("{field: phone, rule: interval, intervals: [{to: 5, value: 1}]}"),
-         "interval takes bigint, double or decimal, and field phone is string; cast it first"},
+         "job.yaml:17:21: stage hide: rules[1].field: interval takes bigint, double or decimal, and field phone is string; cast it first"},
         {RULE("{field: age, rule: round}"), "field age is bigint, so rounding it to 0 digits hides nothing"},
         {RULE("{field: pay, rule: round, digits: 2}"), "field pay is decimal(10,2), so rounding it to 2 digits hides nothing"},
-        {RULE("{field: fone, rule: phone}"), "there is no field \"fone\"; did you mean \"phone\"?"},
+        {RULE("{field: fone, rule: phone}"), "job.yaml:17:21: stage hide: rules[1].field: there is no field \"fone\"; did you mean \"phone\"?"},
+        {RULE("{fields: [phone, emial], rule: phone}"), "job.yaml:17:30: stage hide: rules[1].fields[2]: there is no field \"emial\""},
         {RULE("{field: phone, rule: email, keep_empty: maybe}"), "rules[1].keep_empty: \"maybe\" is neither true nor false"},
     };
 
