@@ -14,6 +14,7 @@ local cities = {}
 local zero = luaduct.decimal("0")
 
 function stage.open(ctx)
+  ctx.known{"cities"}
   for _, city in ipairs(ctx.options.cities or {}) do
     cities[city:lower()] = city
   end

@@ -23,6 +23,7 @@ function stage.open(ctx)
   local options = ctx.options
   local digits = options.digits or 2
 
+  ctx.known{"rates", "amount", "currency", "into", "digits"}
   amount = options.amount or "amount"
   currency = options.currency or "currency"
   into = options.into or "converted"

@@ -60,6 +60,7 @@ function stage.open(ctx)
   local options = ctx.options
   local count, unit = tostring(options.window or "10m"):match("^(%d+)([smh])$")
 
+  ctx.known{"key", "window", "keys_max"}
   window = count and math.tointeger(count) * units[unit]
   keys_max = options.keys_max or 50000
   fields = type(options.key) == "table" and options.key or {options.key}

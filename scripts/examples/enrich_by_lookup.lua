@@ -21,6 +21,7 @@ local fields = {}
 function stage.open(ctx)
   local options = ctx.options
 
+  ctx.known{"file", "key", "values", "missing"}
   if type(options.values) ~= "table" or #options.values == 0 then
     ctx.complain("values", "a list of columns of the file is wanted, such as [name, \"discount decimal(5,4)\"]")
     return

@@ -63,6 +63,7 @@ end
 function stage.open(ctx)
   local options = ctx.options
 
+  ctx.known{"from", "expand", "columns", "flatten", "pairs", "separator"}
   parse = luaduct.json_columns{from = options.from, expand = options.expand, columns = options.columns}
   flattened, separator = options.flatten, options.separator or "."
   if type(flattened) ~= "string" then

@@ -21,6 +21,7 @@ local function limit(ctx, name, default)
 end
 
 function stage.open(ctx)
+  ctx.known{"minimum", "silver", "gold"}
   minimum = limit(ctx, "minimum", 100)
   silver = limit(ctx, "silver", 400)
   gold = limit(ctx, "gold", 800)

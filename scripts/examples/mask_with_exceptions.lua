@@ -24,6 +24,7 @@ function stage.open(ctx)
   local options = ctx.options
   local domains = options.domains or {}
 
+  ctx.known{"mask", "account", "accounts", "domains"}
   if type(options.mask) ~= "table" or next(options.mask) == nil then
     ctx.complain("mask", "a map of fields and rules is wanted, such as {phone: phone}")
     return

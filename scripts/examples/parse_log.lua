@@ -54,6 +54,7 @@ local function parse(line)
 end
 
 function stage.open(ctx)
+  ctx.known{"format", "from"}
   from = ctx.options.from or "__value__"
   format = formats[ctx.options.format]
   if not format then

@@ -11,6 +11,7 @@ local route = {}
 local known = {}
 
 function route.open(ctx)
+  ctx.known{"tenants"}
   if type(ctx.options.tenants) ~= "table" then
     ctx.complain("tenants", "a list of tenants is wanted")
     return

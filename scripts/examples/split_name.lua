@@ -11,6 +11,7 @@ local stage = {}
 local from
 
 function stage.open(ctx)
+  ctx.known{"from"}
   from = ctx.options.from or "name"
 end
 

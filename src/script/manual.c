@@ -7,7 +7,8 @@ enum { LINE_MAX_COLUMNS = 100 };
 static const struct manual_row module_rows[] = {
     {"stage.open(ctx)",
      "Once, when the job starts or the file is read again. ctx.options are the options of the stage in the job file, ctx.stage "
-     "its name; ctx.complain(option, text) reports a wrong option at its line of the job file.",
+     "its name; ctx.complain(option, text) reports a wrong option at its line of the job file, and ctx.known{names} all options "
+     "that are none of these.",
      NULL, NULL},
     {"stage.save()",
      "Before another version of the stage takes over: what it returns is ctx.saved in the new one's open. Booleans, numbers, "

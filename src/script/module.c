@@ -112,6 +112,45 @@ static int ctx_complain(lua_State *L)
     return 0;
 }
 
+/* ctx.known{names}: complains of every option that is none of these. Upvalues: the module, ctx.options. */
+static int ctx_known(lua_State *L)
+{
+    struct script_module *module = lua_touserdata(L, lua_upvalueindex(1));
+    size_t count;
+    const char **names;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    if (script_of(L)->opening != module)
+        return luaL_error(L, "ctx.known can be called only in open(ctx)");
+    count = lua_rawlen(L, 1);
+    names = lua_newuserdatauv(L, (count + 1) * sizeof(*names), 0);
+    for (size_t i = 0; i < count; i++) {
+        if (lua_rawgeti(L, 1, (lua_Integer)i + 1) != LUA_TSTRING)
+            return luaL_argerror(L, 1, "a list of names is wanted");
+        names[i] = lua_tostring(L, -1); /* the list keeps it */
+        lua_pop(L, 1);
+    }
+    lua_pushnil(L);
+    while (lua_next(L, lua_upvalueindex(2))) {
+        const char *name, *near;
+        bool known = false;
+
+        lua_pushvalue(L, -2);
+        name = lua_tostring(L, -1);
+        for (size_t i = 0; i < count; i++)
+            known |= strcmp(names[i], name) == 0;
+        if (!known) {
+            near = str_nearest(str_of(name), names, count);
+            run_complain(module, name,
+                         lua_pushfstring(L, "the stage has no such option%s%s%s", near ? "; did you mean \"" : "", near ? near : "",
+                                         near ? "\"?" : ""));
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 2);
+    }
+    return 0;
+}
+
 static void check_table(lua_State *L, struct script_module *module, int table)
 {
     lua_pushnil(L);
@@ -162,8 +201,12 @@ static int call_open(lua_State *L)
     lua_pushvalue(L, -1);
     module->table_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     if (lua_getfield(L, -1, "open") == LUA_TFUNCTION) {
-        lua_createtable(L, 0, 4);
+        lua_createtable(L, 0, 5);
         options_push_throws(L, call->source->options);
+        lua_pushlightuserdata(L, module);
+        lua_pushvalue(L, -2);
+        lua_pushcclosure(L, ctx_known, 2);
+        lua_setfield(L, -3, "known");
         lua_setfield(L, -2, "options");
         lua_pushstring(L, module->stage);
         lua_setfield(L, -2, "stage");

@@ -254,6 +254,7 @@ def test_options_of_a_case(case):
         local stage = {}
         local add
         function stage.open(ctx)
+          ctx.known{"add", "fail"}
           add = ctx.options.add
           if math.type(add) ~= "integer" then ctx.complain("add", "a whole number is wanted") end
           if ctx.options.fail then error("cannot open") end
@@ -270,14 +271,15 @@ def test_options_of_a_case(case):
           - {name: complains, options: {add: x}, expect_mistake: "add: a whole number"}
           - {name: its place is the file's, options: {add: x}, expect_mistake: "s.test.yaml:7:52"}
           - {name: fails, options: {add: 1, fail: true}, expect_mistake: cannot open}
+          - {name: no such option, options: {add: 1, fial: 1}, expect_mistake: 's.test.yaml:9:52: stage stage: fial: the stage has no such option; did you mean "fail"?'}
           - {name: says something else, options: {}, expect_mistake: a number}
           - {name: what stands in the file is not what is said, options: {add: odd}, expect_mistake: odd}
           - {name: shows with rows, options: {add: 1}, rows: [{i: 1}], expect_mistake: there is no field "id"}
           - {name: is right, options: {add: 1}, expect_mistake: a whole number}
         """)
     status, out, err = case.run(case.folder)
-    assert status == 1 and "10 cases: 7 passed, 3 failed" in out, out + err
-    assert re.search(r"expected  mistake: ... a number ...\n +got       mistake: .*s.test.yaml:9:42: stage stage: add: a whole number is wanted\n", out), out
+    assert status == 1 and "11 cases: 8 passed, 3 failed" in out, out + err
+    assert re.search(r"expected  mistake: ... a number ...\n +got       mistake: .*s.test.yaml:10:42: stage stage: add: a whole number is wanted\n", out), out
     assert re.search(r"expected  mistake: ... odd ...\n +got       mistake: .*: a whole number is wanted\n", out), out
     assert re.search(r"expected  mistake: ... a whole number ...\n +got       no mistake\n", out), out
 
@@ -402,7 +404,8 @@ def test_a_job_and_its_lua_file_of_one_name(orders):
     """The file beside both is the job's, and runs once."""
     orders.write("orders.lua", (EXAMPLES / "split_name.lua").read_text().replace('or "name"', 'or "user"'))
     job = orders.folder / "orders.yaml"
-    job.write_text(job.read_text().replace("level_by_amount.lua", "orders.lua").replace("- {name: level,  type: STRING}", "- {name: last_name, type: STRING}"))
+    job.write_text(re.sub("      (minimum|silver|gold): .*\n", "", job.read_text()).replace("    options:\n", "")
+                   .replace("level_by_amount.lua", "orders.lua").replace("- {name: level,  type: STRING}", "- {name: last_name, type: STRING}"))
     orders.write("orders.test.yaml", """\
         cases:
           - {name: a, input: [{value: {id: 1, user: A B, phone: "1", email: "", ts: 1, amount: "9.00", city: c, flag: true}}], expect: [{last_name: B}]}

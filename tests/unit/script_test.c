@@ -267,6 +267,7 @@ static void test_open_errors(void **test_state)
         {"state is partition or nothing", "return {process = print, state = 'x'}", "can only be \"partition\""},
         {"an error in open", "return {open = function()\nerror('no') end, process = print}", ".lua:2: no"},
         {"a complaint of open", "return {open = function(ctx) ctx.complain('a.b', 'is odd') end, process = print}", "a.b: is odd"},
+        {"known wants names", "return {open = function(ctx) ctx.known{1} end, process = print}", "a list of names is wanted"},
         {"an error of what open calls for an option",
          "local luaduct = require 'luaduct' return {open = function() luaduct.at('a.b', luaduct.decimal, 'x') end, process = print}", "a.b: "},
         {"batches are for process", "return {open = function() luaduct.json_columns{columns = 1} end, process = print}", "columns: a list"},
