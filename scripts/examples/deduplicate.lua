@@ -5,14 +5,14 @@
 --     file: deduplicate.lua
 --     options: {key: id, window: 10m, keys_max: 50000}
 --
---   key        the field, a text or a bigint, or a list of fields, that says what is the same. Rows without one (NULL) all stay
---   window     how long a key is remembered: a number with s, m or h, by the time of the records (__timestamp__); 10m without it
+--   key        the field, a text or a bigint, or a list of fields, that says what is the same. Rows without it (NULL) stay
+--   window     how long a key is remembered, by the records' time (__timestamp__): a number with s, m or h; 10m without it
 --   keys_max   how many keys each worker remembers, its Kafka partitions sharing them; 50000 without it. Beyond that keys are
---              forgotten sooner, and the counter keys_forgotten says how many. 50000 take some 10 MiB of runtime.lua.memory_max
+--              forgotten sooner, and the counter keys_forgotten says how many. 50000 take some 10 MiB of Lua's memory
 --
--- Both copies must be in the same Kafka partition, as they are when the record's key is what makes them the same. What was seen is
--- kept over a reload of the job, but not over a restart: then a copy of a row from before passes. Put this stage behind those that
--- filter, and before those that make several rows of one.
+-- Both copies must be in the same Kafka partition, as they are when the record's key is what makes them the same. What was seen
+-- is kept over a reload of the job, but not over a restart: then a copy of a row from before passes. Put this stage behind those
+-- that filter, and before those that make several rows of one.
 
 local luaduct = require "luaduct"
 

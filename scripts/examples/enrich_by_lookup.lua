@@ -8,7 +8,8 @@
 --   file      a .csv or .tsv with a head line, or a .json, in the folder of this file; a change of it is taken while the job runs
 --   key       the field to look up, a text or a bigint, and the column of the file that has the same name
 --   values    the columns of the file that become fields: "name", or "name type" for what is no text
---   missing   what becomes of a row whose key is NULL or not in the file: keep (the new fields are NULL, the default), dirty, drop
+--   missing   what becomes of a row whose key is NULL or not in the file: keep (its new fields are NULL; the default), dirty or
+--             drop
 --
 -- Whole columns at a time: the file is searched in C.
 

@@ -12,13 +12,14 @@
 --         - {name: props,   path: "@.props",   type: json}
 --       flatten: props
 --
---   from, expand, columns   as of the kind json, which this stage is made of; @ is the element. Without expand a record is one row
+--   from, expand, columns   as of the kind json, which this stage is made of; @ is the element. Without expand a record is a row
 --   flatten                 the column of type json to flatten; a value that is no object stays as it is
---   pairs                   true: a row for each key and value of it, in the new columns key and value (JSON), in place of one row
---                           with one object
+--   pairs                   true: a row for each key and value of it, in the new columns key and value (JSON), in place of one
+--                           row with one object
 --   separator               what stands between the names of the levels; "." without it
 --
--- Arrays stay whole. Numbers keep all their digits. A key that comes out twice, as in {"a.b": 1, "a": {"b": 2}}, makes the row dirty.
+-- Arrays stay whole. Numbers keep all their digits. A key that comes out twice, as in {"a.b": 1, "a": {"b": 2}}, makes the row
+-- dirty.
 
 local luaduct = require "luaduct"
 local json = luaduct.json

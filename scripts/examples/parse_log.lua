@@ -9,8 +9,8 @@
 --            2024-01-31 23:59:59,123 ERROR [worker-1] shop.Order - no stock, whose times are in the job's time_zone
 --   from     the field with the line; __value__ without it
 --
--- Another format is one more entry of the table below: the fields that it makes, a pattern of Lua with a capture for each part, and
--- a function that makes the fields of the parts.
+-- Another format is one more entry of the table below: the fields that it makes, a pattern of Lua with a capture for each part,
+-- and a function that makes the fields of the parts.
 
 local luaduct = require "luaduct"
 

@@ -29,7 +29,8 @@ static const struct manual_row module_rows[] = {
      "kept must not take a record for another one (compare __offset__).",
      NULL, NULL},
     {"require(name)", "\"luaduct\", \"cjson\", or a Lua file beside the stage's, \"a.b\" for a/b.lua.", NULL, NULL},
-    {"luaduct.log(...), print(...)", "A line in the log; `luaduct test --log` shows it too. Do not log what rows hold.", NULL, NULL},
+    {"luaduct.log(...), print(...)", "A line in the log; `luaduct test --log` shows it too. Do not log what rows hold.", NULL,
+     NULL},
     {0},
 };
 
@@ -142,7 +143,8 @@ static const struct manual_row kind_rows[] = {
     {"luaduct.json_columns{options}", "The kind json with its options, as an object with :run(batch). Make it in open(ctx).",
      NULL, NULL},
     {"luaduct.at(option, function, ...)",
-     "Calls the function. In open(ctx), and while a job is checked, an error of it is told at that option, and nothing comes back.",
+     "Calls the function. In open(ctx), and while a job is checked, an error of it is told at that option, and nothing comes "
+     "back.",
      NULL, NULL},
     {"luaduct.check_constant(value, type, option)", "In open(ctx): complains when the value is none of that type.", NULL, NULL},
     {0},

@@ -142,8 +142,8 @@ static int ctx_known(lua_State *L)
         if (!known) {
             near = str_nearest(str_of(name), names, count);
             run_complain(module, name,
-                         lua_pushfstring(L, "the stage has no such option%s%s%s", near ? "; did you mean \"" : "", near ? near : "",
-                                         near ? "\"?" : ""));
+                         lua_pushfstring(L, "the stage has no such option%s%s%s", near ? "; did you mean \"" : "",
+                                         near ? near : "", near ? "\"?" : ""));
             lua_pop(L, 1);
         }
         lua_pop(L, 2);

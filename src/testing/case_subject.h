@@ -14,7 +14,8 @@ struct case_subject {
 };
 
 /* Takes the stage and the rules out of the file. datasources_path: NULL as the file or the job says. */
-bool case_subject_load(struct job **job_out, struct case_file *file, const char *datasources_path, struct report *report) MUST_USE;
+bool case_subject_load(struct job **job_out, struct case_file *file, const char *datasources_path,
+                       struct report *report) MUST_USE;
 /* The job, or one in *subject that has the case's own options instead of its stage's or rule's. */
 struct job *case_subject_of(struct case_subject *subject, struct job *job, const struct test_case *test);
 

@@ -305,7 +305,8 @@ static yyjson_doc *parse_row(struct json_extractor *x)
     else if (!x->source.size)
         json_row_fail(x, x->from, "not JSON: the text is empty");
     else
-        json_row_fail(x, x->from, "not JSON: %s at byte %zu of %zu", fault.msg, size_min(fault.pos + 1, x->source.size), x->source.size);
+        json_row_fail(x, x->from, "not JSON: %s at byte %zu of %zu", fault.msg,
+                      size_min(fault.pos + 1, x->source.size), x->source.size);
     return NULL;
 }
 
