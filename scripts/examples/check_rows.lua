@@ -5,6 +5,8 @@
 --     file: check_rows.lua
 --     options: {cities: [Shanghai, Beijing]}
 --
+--   cities   how cities are spelt; a city that differs in its case alone is spelt so. Without it all stay as they are
+--
 -- Needs the fields amount (decimal) and city (string). Row by row, for what cannot be said over whole columns.
 
 local luaduct = require "luaduct"
@@ -12,11 +14,17 @@ local luaduct = require "luaduct"
 local stage = {}
 local cities = {}
 local zero = luaduct.decimal("0")
+local lower = luaduct.text.lower -- of all scripts; Lua's own knows ASCII alone
 
 function stage.open(ctx)
   ctx.known{"cities"}
-  for _, city in ipairs(ctx.options.cities or {}) do
-    cities[city:lower()] = city
+  local list = ctx.options.cities or {}
+  if type(list) ~= "table" then
+    ctx.complain("cities", "a list of cities is wanted")
+    return
+  end
+  for _, city in ipairs(list) do
+    cities[lower(city)] = city
   end
 end
 
@@ -28,7 +36,7 @@ function stage.process(batch)
     elseif city == nil or city == "" then
       row:dirty("no city")
     else
-      row.city = cities[city:lower()] or city
+      row.city = cities[lower(city)] or city
     end
   end
 end

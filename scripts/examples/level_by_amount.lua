@@ -5,6 +5,8 @@
 --     file: level_by_amount.lua
 --     options: {minimum: 100, silver: 400, gold: 800}
 --
+--   minimum, silver, gold   numbers; rows up to the minimum are left out, and amounts above silver and gold have these levels
+--
 -- Needs the fields amount (a number) and flag (boolean); adds the field level (string).
 -- Whole columns at a time: no Lua runs per row.
 

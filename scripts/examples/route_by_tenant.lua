@@ -6,6 +6,8 @@
 --       kind: lua
 --       file: route_by_tenant.lua
 --       options: {tenants: [acme, globex]}
+--
+--   tenants   those that have a partition of their own
 
 local route = {}
 local known = {}
@@ -17,7 +19,7 @@ function route.open(ctx)
     return
   end
   for _, tenant in ipairs(ctx.options.tenants) do
-    known[tenant] = true
+    known[tostring(tenant)] = true -- 7 in the job file is a number, and in the key a text
   end
 end
 

@@ -5,6 +5,8 @@
 --     file: split_name.lua
 --     options: {from: name}
 --
+--   from   the field with the full name; name without it
+--
 -- A name without a blank is a last name alone. NULL gives NULL twice.
 
 local stage = {}

@@ -53,6 +53,24 @@ def test_the_examples_pass_and_are_covered(case):
     assert not {name for name in stages if f"[{name}.lua]({name}.lua)" not in page}, "each example is in the table of README.md"
 
 
+def test_the_lines_to_paste(case):
+    """The comment on top of each example has lines for a job, and they are right."""
+    fields = {"id": "bigint", "name": "string", "user": "string", "phone": "string", "email": "string", "city": "string", "currency": "string",
+              "customer_id": "string", "flag": "boolean", "amount": "decimal(10,2)"}
+    columns = "".join(f"      - {{name: {name}, path: $.{name}, type: '{kind}'}}\n" for name, kind in fields.items())
+    for example in EXAMPLES.glob("*.lua"):
+        lines = example.read_text().split("\n--\n")[1].replace("--   ", "  ") + "\n"
+        lines = re.sub(r"^( *file: )", rf"\1{EXAMPLES}/", lines, flags=re.M)
+        rules = lines.lstrip().startswith("partition:")
+        job = case.write("job.yaml", "name: j\ntime_zone: UTC\nsource: {kafka: example, topic: t}\n"
+                         f"datasources: {EXAMPLES}/datasources.yaml\n"
+                         f"stages:\n  - name: parse\n    kind: json\n    columns:\n{columns}{'' if rules else lines}"
+                         f"target:\n  maxcompute: example\n  table: t\n  create: if_missing\n{lines if rules else ''}")
+        case.runs += 1
+        process = Process(case.folder / f".run{case.runs}", "check", job)
+        assert process.wait(60) == 0, f"{example.name}: {process.out.read_text()}{process.stderr()}\n{job.read_text()}"
+
+
 def test_the_example_job(case):
     """What its README tells to type, with what it says comes out."""
     def luaduct(*arguments):
