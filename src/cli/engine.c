@@ -71,6 +71,7 @@ static bool load_job(struct engine *engine, const char *job_path, const char *da
         report_mistake(engine->report, (struct location){job->path, 0, 0}, 1, "%s", error.text);
         return false;
     }
+    log_set_repeats(!log_file);
     engine->log = log_new(NULL, job->name);
     engine->table = table_name(job);
     return true;

@@ -485,6 +485,7 @@ int cli_test(int argc, char **argv)
         /* What scripts print belongs to the log; that a row failed is in the results. */
         if (!log_start(command.log ? LOG_INFO : (enum log_level)(LOG_ERROR + 1), NULL, &error))
             fprintf(stderr, "luaduct test: %s\n", error.text);
+        log_set_repeats(true);
         command.options.log = log_new(NULL, "test");
         command.options.coverage = command.covered ? coverage_new() : NULL;
         for (size_t i = 0; i < command.path_count; i++)

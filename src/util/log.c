@@ -50,6 +50,7 @@ static struct {
     char **secrets;       /* longest first, so that one that contains another goes as a whole */
     size_t secret_count, secret_capacity;
     struct repeat repeats[REPEATS_MAX];
+    bool all; /* repeats are printed too */
     void (*hook)(bool before);
     int64_t (*wall_ms)(void);
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = LOG_INFO, .fd = -1};
@@ -89,6 +90,7 @@ void log_stop(void)
     pthread_mutex_lock(&state.lock);
     repeats_say(now_wall_ms(), true);
     file_end();
+    state.all = false;
     state.level = LOG_INFO;
     state.hook = NULL;
     pthread_mutex_unlock(&state.lock);
@@ -155,6 +157,13 @@ void log_redact(char *text)
 void log_set_level(enum log_level level)
 {
     atomic_store_explicit(&state.level, level, memory_order_relaxed);
+}
+
+void log_set_repeats(bool printed)
+{
+    pthread_mutex_lock(&state.lock);
+    state.all = printed;
+    pthread_mutex_unlock(&state.lock);
 }
 
 bool log_level_parse(struct str text, enum log_level *level_out)
@@ -444,7 +453,7 @@ void log_print(struct log *log, enum log_level level, const char *format, ...)
     text = clean(sentence);
     now_ms = now_wall_ms();
     repeats_say(now_ms, false);
-    if (level < LOG_INFO || repeat_admit(now_ms, level, name, format, text))
+    if (level < LOG_INFO || state.all || repeat_admit(now_ms, level, name, format, text))
         write_line(now_ms, level, name, text, "");
     pthread_mutex_unlock(&state.lock);
     free(text);

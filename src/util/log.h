@@ -26,6 +26,8 @@ bool log_start(enum log_level level, const char *path, struct error *error) MUST
 void log_stop(void);
 /* Changes the level while threads log. */
 void log_set_level(enum log_level level);
+/* Whether lines that repeat are all printed, for a person who looks at what a script prints; otherwise most are counted only. */
+void log_set_repeats(bool printed);
 /* A text (an access key) that is replaced by *** wherever a line would show it. Texts shorter than 4 bytes are ignored. */
 void log_secret(const char *text);
 /* Takes one back that nothing uses any more: each told secret costs a search of every line. NULL is taken. */

@@ -152,6 +152,28 @@ static void different_texts_of_one_format_are_shown_for_a_while(void **state)
     log_free(log);
 }
 
+static void repeats_are_printed_when_asked_for(void **state)
+{
+    struct log *log = log_new(NULL, "x");
+    struct buffer expected;
+
+    (void)state;
+    buffer_init(&expected, 0);
+    log_set_repeats(true);
+    for (int i = 0; i < LOG_REPEAT_LINES * 2; i++) {
+        log_info(log, "partition %d", i / 2);
+        buffer_print(&expected, "2026-11-23T20:15:01.123Z INFO x: partition %d\n", i / 2);
+    }
+    expect(buffer_text(&expected));
+    log_set_repeats(false);
+    log_info(log, "again %d", 1);
+    log_info(log, "again %d", 1);
+    buffer_print(&expected, "2026-11-23T20:15:01.123Z INFO x: again 1\n");
+    expect(buffer_text(&expected));
+    buffer_release(&expected);
+    log_free(log);
+}
+
 static void texts_without_a_format_do_not_hide_each_other(void **state)
 {
     struct log *log = log_new(NULL, "x");
@@ -299,6 +321,7 @@ int main(void)
         CASE(secrets_stay_out),
         CASE(repeats_are_counted),
         CASE(different_texts_of_one_format_are_shown_for_a_while),
+        CASE(repeats_are_printed_when_asked_for),
         CASE(texts_without_a_format_do_not_hide_each_other),
         CASE(levels_are_read),
         CASE(a_log_that_cannot_be_opened),
