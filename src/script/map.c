@@ -90,6 +90,11 @@ static bool widen(struct map *map, struct column *column, unsigned scale, struct
     return true;
 }
 
+static bool is_number(struct type type)
+{
+    return type.kind == TYPE_BIGINT || type.kind == TYPE_DOUBLE || type.kind == TYPE_DECIMAL;
+}
+
 static bool infer(lua_State *L, struct map *map, struct map_output *output, int index, struct error *error)
 {
     struct type type;
@@ -104,9 +109,14 @@ static bool infer(lua_State *L, struct map *map, struct map_output *output, int 
     }
     if (type.kind != output->column->type.kind) {
         char first[TYPE_NAME_MAX], now[TYPE_NAME_MAX];
+        bool numbers = is_number(type) && is_number(output->column->type);
 
-        return error_set(error, ERROR_DATA, "the function gave %s before and gives %s now: declare the type, {\"%.*s double\"}",
-                         type_print(output->column->type, first), type_print(type, now), STR_ARG(output->name));
+        if (!numbers)
+            return error_set(error, ERROR_DATA, "the function gave %s before and gives %s now: let it give one type",
+                             type_print(output->column->type, first), type_print(type, now));
+        return error_set(error, ERROR_DATA, "the function gave %s before and gives %s now: declare the type, {\"%.*s %s\"}",
+                         type_print(output->column->type, first), type_print(type, now), STR_ARG(output->name),
+                         type.kind == TYPE_DOUBLE || output->column->type.kind == TYPE_DOUBLE ? "double" : "decimal(38,10)");
     }
     return type.kind != TYPE_DECIMAL || widen(map, output->column, type.scale, error);
 }
