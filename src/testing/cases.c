@@ -761,6 +761,8 @@ void cases_run_file(struct cases *cases, const char *path, const struct cases_op
     bool subject = false;
 
     uncovered.coverage = NULL;
+    uncovered.log = log_new(options->log, "check"); /* what scripts print shows when the cases run */
+    log_quiet(uncovered.log, (enum log_level)(LOG_ERROR + 1));
     cases->tried++;
     if (case_file_read(&file, path, report) && case_subject_load(&job, file, options->datasources_path, report)) {
         for (size_t i = 0; i < file->count && !subject; i++) {
@@ -776,6 +778,7 @@ void cases_run_file(struct cases *cases, const char *path, const struct cases_op
                 case_run(cases, file, &file->cases[i], job, options, report);
     }
     job_free(job);
+    log_free(uncovered.log);
     if (!file)
         return;
     XGROW(cases->files, cases->file_count, cases->file_capacity);

@@ -418,6 +418,17 @@ def test_a_sample_file(orders):
     assert status == 2 and "a.sample:1:2" in err and 'did you mean "value"?' in err, err
 
 
+def test_what_scripts_print(case):
+    """Only when asked for, and then line by line, once."""
+    case.write("s.lua", "local stage = {}\nfunction stage.process(batch)\n  for row in batch:rows() do print('row', row.id // 2) end\nend\nreturn stage\n")
+    rows = ", ".join(f"{{id: {i}}}" for i in range(40))
+    case.write("s.test.yaml", f"cases: [{{name: a, rows: [{rows}], expect_filtered: 0}}]\n")
+    status, out, err = case.run(case.folder)
+    assert status == 0 and err == "", out + err
+    status, out, err = case.run("--log", case.folder)
+    assert status == 0 and re.findall(r"row \d+", err) == [f"row {i // 2}" for i in range(40)] and "like this" not in err, err
+
+
 def test_a_job_and_its_lua_file_of_one_name(orders):
     """The file beside both is the job's, and runs once."""
     orders.write("orders.lua", (EXAMPLES / "split_name.lua").read_text().replace('or "name"', 'or "user"'))
