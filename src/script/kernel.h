@@ -30,8 +30,8 @@ void kernel_fill(struct kernel_box *box, void *kernel);
 void kernel_install_throws(lua_State *L);
 /* mask_kernel.c: pushes the table luaduct.mask. */
 void mask_kernels_push_throws(lua_State *L);
-/* luaduct.at(path, function, …): calls the function. In open(), and while a job is checked, an error of it is told as one of the
- * option at path, and nothing comes back, so that the module goes on and finds the next one. */
+/* luaduct.at(path, function, …): calls the function, which may be a kernel. In open(), and while a job is checked, an error of it
+ * is told as one of the option at path, and nothing comes back, so that the module goes on and finds the next one. */
 int kernel_at_throws(lua_State *L);
 /* luaduct.check_constant(value, type, path): in open(), complains when the value is none of that type. */
 int kernel_check_constant_throws(lua_State *L);

@@ -172,6 +172,28 @@ static void all_mistakes_come_at_once_with_their_places(void **state)
     bed_close(&bed);
 }
 
+static void wrong_fields_come_at_once_with_their_places(void **state)
+{
+    static const char *const said[] = {
+        "job.yaml:18:17: stage hide: rules[1].field: there is no field \"fone\"; did you mean \"phone\"?",
+        "job.yaml:19:24: stage hide: rules[2].fields[2]: round takes bigint, double or decimal, and field user is string; cast it first",
+        "job.yaml:21:17: stage hide: rules[4].field: round: field pay is decimal(10,2), so rounding it to 2 digits hides nothing",
+    };
+    struct bed bed;
+
+    (void)state;
+    assert_false(bed_open_job(&bed, "    rules:\n"
+                                    "      - {field: fone, rule: phone}\n"
+                                    "      - {fields: [age, user], rule: round, digits: -1}\n"
+                                    "      - {field: phone, rule: phone}\n"
+                                    "      - {field: pay, rule: round, digits: 2}\n"));
+    for (size_t i = 0; i < COUNT_OF(said); i++)
+        if (!strstr(buffer_text(&bed.said), said[i]))
+            fail_msg("%s\nis not said, but\n%s", said[i], buffer_text(&bed.said));
+    assert_int_equal(report_mistakes(bed.report), COUNT_OF(said));
+    bed_close(&bed);
+}
+
 static void secrets_are_never_said(void **state)
 {
     static const char *const cases[] = {
@@ -388,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_found_by_check),
         cmocka_unit_test(all_mistakes_come_at_once_with_their_places),
+        cmocka_unit_test(wrong_fields_come_at_once_with_their_places),
         cmocka_unit_test(secrets_are_never_said),
         cmocka_unit_test(a_stage_hides_its_fields),
         cmocka_unit_test(what_cannot_be_hidden_goes_by_when_error),
