@@ -395,11 +395,25 @@ static bool bind_like(struct binder *binder, struct node *node)
     return text_pattern_new(&node->like, pattern, character, &error) || FAIL_WHOLE(binder, node->children[1], "%s", error.text);
 }
 
+/* Points at byte `at` of the node's text, where that stands between quotes and was not made of several; at -1 at all of it. */
+static bool fail_within(struct binder *binder, const struct node *node, ptrdiff_t at, const char *text)
+{
+    const char *whole = binder->expression->text.data;
+    size_t place = node->at + 1;
+
+    if (at < 0 || node->kind != NODE_CONSTANT || whole[node->at] != '\'')
+        return FAIL_WHOLE(binder, node, "%s", text);
+    for (; at; at--)
+        place += whole[place] == '\'' ? 2 : 1; /* a quote stands doubled */
+    return fail_at(binder, place, 1, "%s", text);
+}
+
 static bool bind_match(struct binder *binder, struct node *node)
 {
     const struct node *text = node->children[1];
     struct str pattern;
     struct error error;
+    size_t wrong_at;
 
     if (!check_text(binder, node->children[0], "~") || !check_text(binder, text, "~") ||
         !constant_string(binder, text, "the regular expression", &pattern))
@@ -407,7 +421,8 @@ static bool bind_match(struct binder *binder, struct node *node)
     node->fails = true;
     if (!pattern.data) /* NULL, and so is the result */
         return true;
-    return regex_new(&node->regex, pattern, true, &error) || FAIL_WHOLE(binder, text, "%s", error.text);
+    return regex_new(&node->regex, pattern, true, &wrong_at, &error) ||
+           fail_within(binder, text, (ptrdiff_t)wrong_at, error.text);
 }
 
 /* The values of a case (each second child, and what stands behind else) or of coalesce (all). */
@@ -474,12 +489,13 @@ static bool bind_call(struct binder *binder, struct node *node)
         call->arguments[i] = (struct function_argument){child->type, child->constant, child->type};
     }
     call->blamed = node->count;
+    call->blamed_at = -1;
     node->prepared = true;
     if ((function->takes && !function_take(call, function, &error)) || (function->prepare && !function->prepare(call, &error))) {
         const struct node *blamed = call->blamed < node->count ? node->children[call->blamed] : NULL;
 
         if (blamed)
-            return FAIL_WHOLE(binder, blamed, "%s", error.text);
+            return fail_within(binder, blamed, call->blamed_at, error.text);
         return FAIL_NODE(binder, node, "%s", error.text);
     }
     for (size_t i = 0; i < node->count; i++) {

@@ -26,9 +26,10 @@ struct function_call {
     const struct expression_environment *environment;
     struct function_argument *arguments;
     size_t count;
-    struct type type; /* out: of the result; TYPE_NULL until prepare sets it */
-    void *state;      /* out: what prepare made of the constants */
-    size_t blamed;    /* out, with an error: the argument, or count for the call */
+    struct type type;    /* out: of the result; TYPE_NULL until prepare sets it */
+    void *state;         /* out: what prepare made of the constants */
+    size_t blamed;       /* out, with an error: the argument, or count for the call */
+    ptrdiff_t blamed_at; /* out: the byte of that constant text that is wrong; -1: all of it */
 };
 
 struct expression_function {
@@ -36,9 +37,9 @@ struct expression_function {
     const char *parameters; /* for people: "text, start [, length]" */
     unsigned arguments_min, arguments_max;
     bool takes_null;
-    bool fails;    /* run may make rows fail; guards `and b/0` style: such a call runs only on the rows that need it */
-    bool varies;   /* the same arguments may give another result: never computed ahead */
-    bool is_form;  /* part of the grammar (evaluates arguments as needed): prepare and run are NULL */
+    bool fails;   /* run may make rows fail; guards `and b/0` style: such a call runs only on the rows that need it */
+    bool varies;  /* the same arguments may give another result: never computed ahead */
+    bool is_form; /* part of the grammar (evaluates arguments as needed): prepare and run are NULL */
     /* What the arguments must be, a letter each, the last one for all that follow; prepare, which may then be NULL, comes after.
      * t: string or json; b: those or binary; i: bigint; n: a number; r: a number, made a double; d: a date or a point in time;
      * s: anything, made a string; *: prepare looks. NULL: prepare looks at all of them. */

@@ -114,9 +114,15 @@ static bool pattern_prepare(struct function_call *call, struct error *error)
 {
     struct pattern *pattern = xcalloc(1, sizeof(*pattern));
     struct str text;
+    size_t wrong_at;
 
     call->state = pattern;
-    return function_constant_text(call, 1, "the pattern", &text, error) && regex_new(&pattern->regex, text, true, error);
+    if (!function_constant_text(call, 1, "the pattern", &text, error))
+        return false;
+    if (regex_new(&pattern->regex, text, true, &wrong_at, error))
+        return true;
+    call->blamed_at = (ptrdiff_t)wrong_at;
+    return false;
 }
 
 static bool regexp_replace_prepare(struct function_call *call, struct error *error)

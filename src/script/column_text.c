@@ -36,6 +36,7 @@ static struct regex *regex_throws(lua_State *L, int index)
     struct regex_slot *slot;
     struct str pattern;
     struct error error;
+    size_t wrong_at;
 
     pattern.data = luaL_checklstring(L, index, &pattern.size);
     if (!state->regexes)
@@ -47,7 +48,7 @@ static struct regex *regex_throws(lua_State *L, int index)
     }
     script_budget_charge(state, REGEX_INSTRUCTIONS);
     script_budget_check_throws(L);
-    if (!regex_new(&regex, pattern, true, &error)) {
+    if (!regex_new(&regex, pattern, true, &wrong_at, &error)) {
         luaL_argerror(L, index, lua_pushstring(L, error.text));
         return NULL;
     }

@@ -147,7 +147,7 @@ void kernel_options_init_throws(struct kernel_options *options, lua_State *L, in
     options->module = state->opening ? state->opening : state->run.module;
 }
 
-void kernel_complain(struct kernel_options *options, const char *key, const char *format, ...)
+void kernel_complain_at(struct kernel_options *options, const char *key, ptrdiff_t at, const char *format, ...)
 {
     char path[160], text[400];
     va_list arguments;
@@ -159,7 +159,7 @@ void kernel_complain(struct kernel_options *options, const char *key, const char
     if (options->mistakes++ == 0)
         snprintf(options->first, sizeof(options->first), "%s%s%.400s", path, *path ? ": " : "", text);
     if (script_of(options->L)->opening)
-        run_complain(options->module, path, text);
+        run_complain_at(options->module, path, (struct script_place){at, 1}, text);
 }
 
 void kernel_check_keys(struct kernel_options *options, const char *const *known, size_t count)

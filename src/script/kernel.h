@@ -49,7 +49,9 @@ struct kernel_options {
 /* Reads the table at `table`; the path of it is the string at `path`, or none when that is nil or absent. */
 void kernel_options_init_throws(struct kernel_options *options, lua_State *L, int table, int path);
 /* key: relative to the table, may be "" for the table itself. */
-void kernel_complain(struct kernel_options *options, const char *key, const char *format, ...) PRINTF_LIKE(3, 4);
+#define kernel_complain(options, key, ...) kernel_complain_at(options, key, -1, __VA_ARGS__)
+/* at: the byte of the option's text that is wrong; -1: all of it. */
+void kernel_complain_at(struct kernel_options *options, const char *key, ptrdiff_t at, const char *format, ...) PRINTF_LIKE(4, 5);
 /* Complains of keys that are not among these. */
 void kernel_check_keys(struct kernel_options *options, const char *const *known, size_t count);
 /* The value stays on the stack, so that the text lives. Absent gives STR_NONE. any_scalar: numbers and booleans as their text. */

@@ -46,7 +46,7 @@ int replacer_new_throws(lua_State *L)
     rule.case_sensitive = kernel_boolean(&options, "case_sensitive", false);
     if (!options.mistakes && !replacer_new(&replacer, &rule, &mistakes)) {
         if (mistakes.find.kind != ERROR_NONE)
-            kernel_complain(&options, "find", "%s", mistakes.find.text);
+            kernel_complain_at(&options, "find", mistakes.find_at, "%s", mistakes.find.text);
         if (mistakes.with.kind != ERROR_NONE)
             kernel_complain(&options, "with", "%s", mistakes.with.text);
     }

@@ -124,7 +124,7 @@ def test_mistakes_in_replace_are_found_by_check(tmp_path):
     path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", replace_job("j", *rules))
     status, _, stderr = command(tmp_path / "1", "check", path)
     assert status == 2
-    for said in [r"job.yaml:15:29: stage tidy: rules[2].find: character 4 of the pattern: missing closing parenthesis",
+    for said in [r"job.yaml:15:33: stage tidy: rules[2].find: character 4 of the pattern: missing closing parenthesis",
                  r"job.yaml:16:44: stage tidy: rules[3].with: character 3: there is no group 2; the pattern has 1",
                  r'job.yaml:17:44: stage tidy: rules[4].with: character 1: the pattern has no group, or more than one, with the name "day"',
                  r"job.yaml:18:29: stage tidy: rules[5].find: there is nothing to find",

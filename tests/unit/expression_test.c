@@ -340,8 +340,10 @@ static void test_mistakes(void **state)
         {"city like 'a\\'", "10+4: character 3 of the pattern: behind the escape character only %, _ and itself can stand"},
         {"city like 'a' escape 'bc'", "21+4: the escape character must be one character"},
         {"id like 'a'", "0+2: like takes a string, this is a bigint; cast it first"},
-        {"city ~ 'a('", "7+4: character 2 of the pattern: missing closing parenthesis"},
-        {"city ~ 'a''('", "7+6: character 3 of the pattern: missing closing parenthesis"},
+        {"city ~ 'a('", "9+1: character 2 of the pattern: missing closing parenthesis"},
+        {"city ~ 'a''('", "11+1: character 3 of the pattern: missing closing parenthesis"},
+        {"city ~ '\u4e0a)b'", "11+1: character 2 of the pattern: unmatched closing parenthesis"},
+        {"city ~ 'a' || ')'", "7+10: character 2 of the pattern: unmatched closing parenthesis"},
         {"city ~ city", "7+4: the regular expression must be a constant text"},
         {"cast(city as bigit)", "13+5: \"bigit\" is not a type; did you mean \"bigint\"?; the types are boolean, bigint, double, "
                                 "decimal(p,s), string, binary, "

@@ -420,7 +420,7 @@ static void test_mistakes(void **state)
         {"hash(t, t)", "5+1: the algorithm of hash must be a constant"},
         {"hash('md5', t, nothing)", "15+7: the salt of hash must be a constant"},
         {"translate(t, t, 'a')", "13+1: the characters to replace of translate must be a constant"},
-        {"regexp_like(t, '上(')", "15+6: character 2 of the pattern: missing closing parenthesis"},
+        {"regexp_like(t, '上(')", "19+1: character 2 of the pattern: missing closing parenthesis"},
         {"regexp_like(t, t)", "15+1: the pattern of regexp_like must be a constant"},
         {"regexp_extract(t, '(a)', 2)", "25+1: there is no group 2; the pattern has 1 in parentheses (0 is all of a match)"},
         {"regexp_replace(t, '(a)', '$2')", "25+4: the replacement: character 1: there is no group 2; the pattern has 1"},

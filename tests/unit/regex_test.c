@@ -27,8 +27,9 @@ static struct regex *make(const char *pattern, bool case_sensitive)
 {
     struct regex *regex = NULL;
     struct error error;
+    size_t wrong_at;
 
-    if (!regex_new(&regex, str_of(pattern), case_sensitive, &error))
+    if (!regex_new(&regex, str_of(pattern), case_sensitive, &wrong_at, &error))
         fail_msg("%s: %s", pattern, error.text);
     return regex;
 }
@@ -110,8 +111,9 @@ static void test_wrong_patterns(void **state)
     for (size_t i = 0; i < COUNT_OF(patterns); i++) {
         struct regex *regex = NULL;
         struct error error;
+        size_t wrong_at;
 
-        if (regex_new(&regex, str_of(patterns[i].pattern), true, &error))
+        if (regex_new(&regex, str_of(patterns[i].pattern), true, &wrong_at, &error))
             fail_msg("/%s/ is taken", patterns[i].pattern);
         assert_int_equal(error.kind, ERROR_CONFIG);
         if (!strstr(error.text, patterns[i].said))

@@ -89,7 +89,8 @@ static size_t translate(struct str pattern, struct buffer *to, size_t stop)
     return at;
 }
 
-static bool refuse_pattern(struct str pattern, size_t translated, int code, struct error *error)
+/* Returns where in the pattern the character is that is told; what is missing at the end is told of the last one. */
+static size_t refuse_pattern(struct str pattern, size_t translated, int code, struct error *error)
 {
     char text[256] = "";
     struct buffer again;
@@ -99,10 +100,11 @@ static bool refuse_pattern(struct str pattern, size_t translated, int code, stru
     at = translate(pattern, &again, translated);
     buffer_release(&again);
     pcre2_get_error_message(code, (PCRE2_UCHAR *)text, sizeof(text));
-    while (at && at < pattern.size && text_is_inner(pattern.data[at]))
+    at -= at && at == pattern.size;
+    while (at && text_is_inner(pattern.data[at]))
         at--;
-    return error_set(error, ERROR_CONFIG, "character %zu of the pattern: %s",
-                     text_count(str_make(pattern.data, at)) + (at < pattern.size), text);
+    error_set(error, ERROR_CONFIG, "character %zu of the pattern: %s", text_count(str_make(pattern.data, at)) + 1, text);
+    return at;
 }
 
 /* How long the texts may be that are safe with the JIT; careful rather than exact. */
@@ -138,7 +140,7 @@ static size_t jit_text_max(struct str pattern)
     return plain && repeats <= 1 ? SIZE_MAX : JIT_TEXT_MAX;
 }
 
-bool regex_new(struct regex **regex_out, struct str pattern, bool case_sensitive, struct error *error)
+bool regex_new(struct regex **regex_out, struct str pattern, bool case_sensitive, size_t *wrong_at, struct error *error)
 {
     bool ok = false;
     struct regex *regex = xcalloc(1, sizeof(*regex));
@@ -148,6 +150,7 @@ bool regex_new(struct regex **regex_out, struct str pattern, bool case_sensitive
     size_t offset;
     int code;
 
+    *wrong_at = 0;
     buffer_init(&regex->result, TEXT_RESULT_MAX);
     buffer_init(&translated, 0);
     if (!str_is_utf8(pattern)) {
@@ -157,7 +160,7 @@ bool regex_new(struct regex **regex_out, struct str pattern, bool case_sensitive
     translate(pattern, &translated, SIZE_MAX);
     regex->code = pcre2_compile((PCRE2_SPTR)buffer_text(&translated), translated.size, options, &code, &offset, NULL);
     if (!regex->code) {
-        refuse_pattern(pattern, offset, code, error);
+        *wrong_at = refuse_pattern(pattern, offset, code, error);
         goto out;
     }
     pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE); /* without it the interpreter does the same */

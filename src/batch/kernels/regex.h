@@ -12,7 +12,8 @@
 
 struct regex;
 
-bool regex_new(struct regex **regex_out, struct str pattern, bool case_sensitive, struct error *error) MUST_USE;
+/* wrong_at: the byte of the pattern at which a refused one is wrong. */
+bool regex_new(struct regex **regex_out, struct str pattern, bool case_sensitive, size_t *wrong_at, struct error *error) MUST_USE;
 void regex_free(struct regex *regex);
 /* How many groups the pattern has, and the number of the one with that name; 0: none has it. */
 unsigned regex_group_count(const struct regex *regex);

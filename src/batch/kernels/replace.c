@@ -29,6 +29,16 @@ static bool make_literal(struct replacer *replacer, const struct replace_options
     return ok;
 }
 
+static bool make_pattern(struct replacer *replacer, const struct replace_options *options, struct replace_mistakes *mistakes)
+{
+    size_t at;
+
+    if (regex_new(&replacer->regex, options->find, options->case_sensitive, &at, &mistakes->find))
+        return regex_template_new(&replacer->plan, replacer->regex, options->with, true, &mistakes->with);
+    mistakes->find_at = (ptrdiff_t)at;
+    return false;
+}
+
 static void check_text(struct str text, struct error *mistake)
 {
     if (!str_is_utf8(text))
@@ -41,14 +51,14 @@ bool replacer_new(struct replacer **replacer_out, const struct replace_options *
     bool ok;
 
     mistakes->find.kind = mistakes->with.kind = ERROR_NONE;
+    mistakes->find_at = -1;
     check_text(options->find, &mistakes->find);
     check_text(options->with, &mistakes->with);
     if (!options->find.size)
         error_set(&mistakes->find, ERROR_CONFIG, "there is nothing to find; an empty text is everywhere");
     ok = mistakes->find.kind == ERROR_NONE && mistakes->with.kind == ERROR_NONE;
     if (ok && options->regex)
-        ok = regex_new(&replacer->regex, options->find, options->case_sensitive, &mistakes->find) &&
-             regex_template_new(&replacer->plan, replacer->regex, options->with, true, &mistakes->with);
+        ok = make_pattern(replacer, options, mistakes);
     else if (ok)
         ok = make_literal(replacer, options, mistakes);
     if (ok)
