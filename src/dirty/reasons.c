@@ -89,7 +89,24 @@ static struct str behind_excerpt(struct str reason)
     }
     while (is_number_word(rest) && str_cut(rest, ' ', &word, &more))
         rest = str_trim(more);
-    return rest;
+    /* Behind a number that begins a computation, "10 // id: division by zero", comes no word. */
+    return rest.size && strchr("+-*/%|<=>!~", rest.data[0]) ? reason : rest;
+}
+
+/* An expression, which is the same for every value, and why there is no result of it: "1 // id: division by zero". */
+static bool is_of_expression(struct str reason)
+{
+    static const char *const whys[] = {"division by zero", "the result ", "the pattern ", "the text "};
+    size_t at = reason.size;
+    struct str why;
+
+    while (at > 1 && !(reason.data[at - 2] == ':' && reason.data[at - 1] == ' '))
+        at--;
+    why = str_make(reason.data + at, reason.size - at);
+    for (size_t i = 0; at > 1 && i < COUNT_OF(whys); i++)
+        if (str_starts_with(why, str_of(whys[i])) && !memchr(why.data, '"', why.size))
+            return true;
+    return false;
 }
 
 /* What is said about every value alike. */
@@ -100,6 +117,8 @@ static struct str without_value(struct str whole)
 
     while (size < reason.size && reason.data[size] != ':' && reason.data[size] != '"')
         size++;
+    if (is_of_expression(reason))
+        size = reason.size;
     /* A reason that begins with the value is kept: better too many kinds than one without a text. */
     return shorten(size ? str_trim(str_make(reason.data, size)) : whole);
 }
