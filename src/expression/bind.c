@@ -90,7 +90,7 @@ bool types_unify(struct type a, struct type b, struct type *type_out)
     return true;
 }
 
-static bool is_time(enum type_kind kind)
+bool kind_is_time(enum type_kind kind)
 {
     return kind == TYPE_DATE || type_is_instant(kind);
 }
@@ -281,7 +281,7 @@ static bool settle_time(struct binder *binder, struct node *node, size_t constan
 {
     enum type_kind kind = node->children[other]->type.kind;
 
-    if (!node->children[constant]->constant || node->children[constant]->type.kind != TYPE_STRING || !is_time(kind))
+    if (!node->children[constant]->constant || node->children[constant]->type.kind != TYPE_STRING || !kind_is_time(kind))
         return true;
     return cast_child(binder, node, constant, TYPE_OF(kind == TYPE_DATETIME ? TYPE_TIMESTAMP : kind));
 }
@@ -447,7 +447,7 @@ static bool bind_branches(struct binder *binder, struct node *node)
             const struct node *child = node->children[branch_child(node, i)];
             char name[48], other[48];
 
-            if ((child->constant && child->type.kind == TYPE_STRING) != texts || (texts && is_time(type.kind)))
+            if ((child->constant && child->type.kind == TYPE_STRING) != texts || (texts && kind_is_time(type.kind)))
                 continue;
             if (!types_unify(type, child->type, &type))
                 return FAIL_WHOLE(binder, child, "all values of %s need one type, these are %s and %s; cast one of them",

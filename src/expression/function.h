@@ -82,6 +82,8 @@ bool function_constant_text(struct function_call *call, size_t argument, const c
 /* A constant whole number in a range; absent arguments give fallback. */
 bool function_constant_integer(struct function_call *call, size_t argument, const char *what, int64_t fallback, int64_t minimum,
                                int64_t maximum, int64_t *value_out, struct error *error) MUST_USE;
+/* A date or a point in time: a constant text beside it is parsed as one. */
+bool kind_is_time(enum type_kind kind);
 /* Asks for one type of all arguments from `first` on, the one that holds them all; that is the call's type. */
 bool function_unify(struct function_call *call, size_t first, struct error *error) MUST_USE;
 

@@ -213,14 +213,19 @@ bool function_unify(struct function_call *call, size_t first, struct error *erro
 {
     struct type type = TYPE_OF(TYPE_NULL);
 
-    for (size_t i = first; i < call->count; i++) {
-        char name[TYPE_NAME_MAX], other[TYPE_NAME_MAX];
+    /* Constant texts bow to dates and times, so they come second. */
+    for (int texts = 0; texts < 2; texts++) {
+        for (size_t i = first; i < call->count; i++) {
+            const struct function_argument *argument = &call->arguments[i];
+            char name[TYPE_NAME_MAX], other[TYPE_NAME_MAX];
 
-        if (types_unify(type, call->arguments[i].type, &type))
-            continue;
-        call->blamed = i;
-        return error_set(error, ERROR_CONFIG, "all arguments of %s need one type, these are %s and %s; cast one of them",
-                         call->name, type_print(type, name), type_print(call->arguments[i].type, other));
+            if ((argument->constant && argument->type.kind == TYPE_STRING) != texts || (texts && kind_is_time(type.kind)) ||
+                types_unify(type, argument->type, &type))
+                continue;
+            call->blamed = i;
+            return error_set(error, ERROR_CONFIG, "all arguments of %s need one type, these are %s and %s; cast one of them",
+                             call->name, type_print(type, name), type_print(argument->type, other));
+        }
     }
     for (size_t i = first; i < call->count; i++)
         call->arguments[i].as = type;

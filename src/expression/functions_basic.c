@@ -15,14 +15,13 @@ static bool result_new(struct batch *batch, struct type type, const struct opera
 
 static bool nullif_prepare(struct function_call *call, struct error *error)
 {
-    struct type type = call->arguments[0].type;
-
     if (!function_unify(call, 0, error))
         return false;
-    /* The comparison takes them as they are, and the result keeps the first one's type. */
-    call->arguments[0].as = type;
-    call->arguments[1].as = call->arguments[1].type;
-    call->type = type;
+    /* The comparison takes them as they are, but for a text beside a time, and the result keeps the first one's type. */
+    for (size_t i = 0; i < 2; i++)
+        if (call->arguments[i].type.kind != TYPE_STRING || !kind_is_time(call->type.kind))
+            call->arguments[i].as = call->arguments[i].type;
+    call->type = call->arguments[0].as;
     return true;
 }
 
