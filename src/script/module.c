@@ -34,7 +34,7 @@ void run_charge_rows_throws(lua_State *L)
 void run_count_failure(struct script_state *state, const char *text)
 {
     if (state->failures++ == 0)
-        snprintf(state->failure, sizeof(state->failure), "stage %s: %s", state->run.module->stage, text);
+        snprintf(state->failure, sizeof(state->failure), "stage %.64s: %.560s", state->run.module->stage, text);
 }
 
 uint64_t script_state_failures(const struct script_state *state, const char **first_out)
