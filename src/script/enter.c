@@ -81,13 +81,17 @@ void script_budget_arm(struct script_state *state, lua_State *L, int count)
 
 void script_budget_charge(struct script_state *state, int64_t instructions)
 {
+    lua_State *loose;
+
     state->instructions_left -= instructions;
     /* What was charged is far more than what the next instructions are: the hook comes at the next one. lua_sethook may be called
      * at any time, while memory is being had too. */
     if (LIKELY(state->instructions_left > 0))
         return;
-    if (state->loose) {
-        hook_set(state, state->loose, 1);
+    /* Read once: the timer's signal may come at any place here and take it away. */
+    loose = state->loose;
+    if (loose) {
+        hook_set(state, loose, 1);
         state->loose = NULL;
     } else if (state->lua && lua_gethookcount(state->lua) > 1) {
         hook_set(state, state->lua, 1);
