@@ -304,16 +304,21 @@ static bool run_proven(struct worker *worker, struct work *work, bool ok, uint64
 {
     struct segment *segments = work->segments;
     struct error error = work->error;
+    struct script_state *proven = chain_state(worker->proven->chain);
     const char *text;
-    bool proven_ok;
+    bool proven_ok, better;
 
     if (ok)
         error_set(&error, ERROR_SCRIPT, "%s", failure);
     work->segments = NULL;
     batch_restart(work->batch);
-    script_state_failures_clear(chain_state(worker->proven->chain));
+    script_state_failures_clear(proven);
+    script_state_hold(proven);
     proven_ok = run_with(worker, worker->proven, work);
-    if (proven_ok && (!ok || failures_of(worker->proven, &text) < failures)) {
+    better = proven_ok && (!ok || failures_of(worker->proven, &text) < failures);
+    script_state_settle(chain_state(worker->now->chain), !better);
+    script_state_settle(proven, better);
+    if (better) {
         segments_free(segments);
         work->error = error;
         work->reverted = true;
@@ -336,9 +341,13 @@ static bool run_batch(struct worker *worker, struct work *work)
     if (!worker->proven)
         return run_with(worker, now, work);
     script_state_failures_clear(chain_state(now->chain));
+    script_state_hold(chain_state(now->chain));
     ok = run_with(worker, now, work);
     failures = failures_of(now, &failure);
-    return ok && !failures ? true : run_proven(worker, work, ok, failures, failure);
+    if (!ok || failures)
+        return run_proven(worker, work, ok, failures, failure);
+    script_state_settle(chain_state(now->chain), true);
+    return true;
 }
 
 /* The proven one stays with a second version that comes while the first is on probation. */

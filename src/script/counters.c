@@ -1,5 +1,6 @@
 /* counters.c: luaduct.counter and luaduct.gauge: numbers of scripts on the metrics page, summed over the states that have them.
- * What a run adds is held back until the run is over, for a run that fails is done again on what is left of the batch. Records
+ * What a run adds is held back until the run is over, for a run that fails is done again on what is left of the batch, and where
+ * two states run the same batch until it is known whose result is taken. Records
  * that are read again (a dropped epoch, a restart) are counted again. Without a registry (check, preview, shadow runs) nothing is
  * counted. */
 #include "script/api.h"
@@ -18,6 +19,7 @@ struct script_metric {
     struct metric *metric; /* NULL: not counted anywhere */
     int64_t own;           /* this state's part of a gauge */
     int64_t pending;       /* of the run: to be added; of a gauge its new value */
+    int64_t held;          /* changes since script_state_hold, not on the page yet */
     bool changed;
 };
 
@@ -43,6 +45,31 @@ void script_state_count(struct script_state *state, struct metrics *registry)
     counters_end_run(state, true);
 }
 
+static void publish(const struct script_state *state, struct script_metric *metric, int64_t change)
+{
+    if (metric->metric && (metric->kind != METRIC_GAUGE || !state->aside))
+        metric_add(metric->metric, change);
+}
+
+void script_state_hold(struct script_state *state)
+{
+    state->held = true;
+}
+
+void script_state_settle(struct script_state *state, bool counts)
+{
+    state->held = false;
+    for (struct script_module *module = state->modules; module; module = module->next) {
+        for (struct script_metric *metric = module->metrics; metric; metric = metric->next) {
+            if (counts)
+                publish(state, metric, metric->held);
+            else if (metric->kind == METRIC_GAUGE)
+                metric->pending = metric->own -= metric->held;
+            metric->held = 0;
+        }
+    }
+}
+
 void counters_end_run(struct script_state *state, bool good)
 {
     for (struct script_module *module = state->modules; module; module = module->next) {
@@ -53,8 +80,10 @@ void counters_end_run(struct script_state *state, bool good)
             if (!metric->changed || (good && !metric->metric))
                 continue; /* what open() set waits for its registry */
             if (good) {
-                if (!gauge || !state->aside)
-                    metric_add(metric->metric, change);
+                if (state->held)
+                    metric->held += change;
+                else
+                    publish(state, metric, change);
                 metric->own = metric->pending;
             }
             metric->pending = gauge ? metric->own : 0;

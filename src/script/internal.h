@@ -82,6 +82,7 @@ struct script_state {
     int64_t lookups_due_ms;
     struct metrics *registry; /* NULL: nothing is counted */
     bool aside; /* another state does the work for now: gauges are off the page */
+    bool held;  /* what runs count waits for script_state_settle */
     struct coverage *coverage; /* NULL but in tests of scripts */
 
     int decimal_ref, time_ref, column_ref; /* metatables in the registry */

@@ -158,11 +158,12 @@ static void new_code_takes_over_between_two_batches(void **state UNUSED)
     }
 }
 
-/* While both versions are there, a gauge is that of the one which works. */
-static void gauges_are_those_of_the_code_that_runs(void **state UNUSED)
+/* While both versions are there, a gauge is that of the one which works; a batch that both ran counts once. */
+static void what_scripts_count_is_of_the_code_that_runs(void **state UNUSED)
 {
-    static const char gauged[] = "local stage, level = {}, luaduct.gauge('level')\n"
-                                 "function stage.process(batch) level:set(%d)\n%s end\nreturn stage\n";
+    static const char gauged[] = "local stage, level, rows = {}, luaduct.gauge('level'), luaduct.counter('rows')\n"
+                                 "function stage.process(batch) level:set(%d) rows:add(batch:count())\n%s end\nreturn stage\n";
+    static const char counted[] = "luaduct_script_rows_total{job=\"j\",stage=\"s\"} 6000\n"; /* RECORDS of each partition */
     static const struct {
         const char *body, *want;
     } cases[] = {
@@ -185,7 +186,7 @@ static void gauges_are_those_of_the_code_that_runs(void **state UNUSED)
         expect_results(run, 1, 0, (int64_t)i);
         buffer_init(&page, 0);
         metrics_print(run->metrics, &page);
-        if (!strstr(buffer_text(&page), cases[i].want))
+        if (!strstr(buffer_text(&page), cases[i].want) || !strstr(buffer_text(&page), counted))
             fail_msg("%s", buffer_text(&page));
         buffer_release(&page);
         close_run(run);
@@ -387,7 +388,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_code_takes_over_between_two_batches),
-        cmocka_unit_test(gauges_are_those_of_the_code_that_runs),
+        cmocka_unit_test(what_scripts_count_is_of_the_code_that_runs),
         cmocka_unit_test(code_that_breaks_is_refused_and_the_old_goes_on),
         cmocka_unit_test(code_that_fails_on_probation_is_taken_back),
         cmocka_unit_test(errors_that_the_old_code_has_as_well_are_no_fault_of_the_new),
