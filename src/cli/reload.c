@@ -5,6 +5,7 @@
 
 #include "admin/job_socket.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 
 enum { ANSWER_MS = 120 * 1000 }; /* trying new code has its own bounds, which are shorter */
 
@@ -16,6 +17,7 @@ static void answered(void *arg, pid_t process, struct str text)
 {
     struct answers *answers = arg;
     bool refused = text.data && text.data[0] != '+' && text.data[0] != '=';
+    struct buffer clean;
 
     if (!text.data) {
         answers->silent = true;
@@ -23,8 +25,11 @@ static void answered(void *arg, pid_t process, struct str text)
         return;
     }
     answers->refused |= refused;
-    fprintf(refused ? stderr : stdout, "process %d: %s%.*s\n", (int)process, refused ? "refused, the code before goes on: " : "",
-            (int)text.size - 1, text.data + 1);
+    buffer_init(&clean, 0);
+    terminal_clean(str_make(text.data + 1, text.size - 1), true, &clean); /* an error of Lua may quote a record */
+    fprintf(refused ? stderr : stdout, "process %d: %s%s\n", (int)process, refused ? "refused, the code before goes on: " : "",
+            buffer_text(&clean));
+    buffer_release(&clean);
 }
 
 static const char usage[] =

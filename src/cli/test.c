@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "testing/cases.h"
 
 enum { DEPTH_MAX = 16 };
@@ -214,10 +215,12 @@ static void summary_print(const struct command *command, struct buffer *text)
                  cases->count - cases->failed, cases->failed);
 }
 
-static void text_print(const struct command *command, struct buffer *text)
+static void text_print(const struct command *command, struct buffer *clean)
 {
     const struct cases *cases = &command->cases;
+    struct buffer whole, *text = &whole;
 
+    buffer_init(text, 0);
     for (size_t i = 0; i < cases->count; i++) {
         if (i == 0 || strcmp(cases->results[i].file, cases->results[i - 1].file) != 0)
             buffer_print(text, "%s%s\n", i ? "\n" : "", cases->results[i].file);
@@ -228,6 +231,8 @@ static void text_print(const struct command *command, struct buffer *text)
         coverage_print(command->options.coverage, text);
     buffer_append_str(text, cases->count || command->covered ? STR("\n") : STR(""));
     summary_print(command, text);
+    terminal_clean(buffer_str(text), true, clean); /* an error of Lua may quote a record of a sample */
+    buffer_release(text);
 }
 
 /* --- for programs --- */

@@ -65,14 +65,20 @@ bool tryout_argument(struct tryout *tryout, int argc, char **argv, int *index)
 
 int tryout_refuse(const struct tryout *tryout, bool usage, const char *format, ...)
 {
+    struct buffer clean;
     va_list arguments;
+    char *text = NULL;
 
-    fflush(stdout);
-    fprintf(stderr, "luaduct %s: ", tryout->name);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    if (vasprintf(&text, format, arguments) < 0)
+        stop_out_of_memory("a message");
     va_end(arguments);
-    fprintf(stderr, "\n%s", usage ? tryout->usage : "");
+    buffer_init(&clean, 0);
+    terminal_clean(str_of(text), true, &clean); /* an error of Lua may quote a record */
+    fflush(stdout);
+    fprintf(stderr, "luaduct %s: %s\n%s", tryout->name, buffer_text(&clean), usage ? tryout->usage : "");
+    buffer_release(&clean);
+    free(text);
     return EXIT_CONFIG;
 }
 

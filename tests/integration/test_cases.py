@@ -241,6 +241,9 @@ def test_a_broken_script(case):
     case.write("s.lua", "local stage = {}\nfunction stage.process(batch)\n  for row in batch:rows() do error('no ' .. row.id) end\nend\nreturn stage\n")
     status, out, err = case.run(case.folder / "s.lua")
     assert status == 1 and "got       dirty row of input 1, stage stage: s.lua:3: no 1" in out and "2 cases: 0 passed, 2 failed" in out, out + err
+    case.write("s.lua", "return {process = function(batch) for row in batch:rows() do error('\\27]0;title\\7') end end}")
+    status, out, err = case.run(case.folder / "s.lua")
+    assert status == 1 and "\x1b" not in out + err and "s.lua:1: \\x1b]0;title\\x07" in out, "a terminal is not driven by what fails"
 
 
 def test_stages_of_every_kind(case):

@@ -159,6 +159,16 @@ def test_simulate_says_where_the_job_would_stop(desk):
     assert status == 1, "a job that would stop is never fine"
 
 
+@pytest.mark.parametrize("command", [["simulate"], ["preview", "--stage", "own"]])
+def test_an_error_that_quotes_a_record_drives_no_terminal(desk, command):
+    desk.job(JOB.replace("file: own.lua", "file: own.lua, when_error: stop"))
+    (desk.folder / "own.lua").write_text("return {process = function(batch) batch:add('level', 'string') for row in batch:rows() do error(row.city) end end}")
+    desk.write_sample([record(1, "\x1b]0;title\x07", "1.50")])
+    status, out, err = desk.run(command[0], "--sample", desk.sample, *command[1:])
+    assert status == 1 and "\x1b" not in out + err, out + err
+    assert re.search(r"the job would stop here: .*own\.lua:1: \\x1b\]0;title\\x07", err), err
+
+
 def test_a_sample_of_another_topic_is_refused(desk):
     desk.write_sample(SAMPLE, topic="other")
     for command in (["simulate"], ["preview", "--stage", "own"]):

@@ -21,7 +21,7 @@ GOOD = "-- %d\nlocal rows = 0\nreturn {process = function(batch) " + KEEP + " ro
 BROKEN = {
     "syntax": ("return {process = function(batch", "keep.lua:1"),
     "field": ("return {process = function(batch) batch:keep(batch.skipp:is_null()) end}", 'did you mean "skip"'),
-    "error": ("return {process = function(batch) if batch:count() > 0 then error('broken') end end}", "broken"),
+    "error": ("return {process = function(batch) if batch:count() > 0 then error('\\27[31mbroken') end end}", r"\x1b[31mbroken"),
     "endless": ("return {process = function(batch) while batch:count() > 0 do end end}", "is there an endless loop"),
     "memory": ("return {process = function(batch) local t = {} while batch:count() > 0 do t[#t + 1] = ('x'):rep(1000000) .. #t end end}",
                "memory limit"),
