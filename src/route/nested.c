@@ -14,6 +14,7 @@
 enum {
     POOL_BYTES_MAX = 1 << 20, /* for yyjson, kept; larger documents are read into memory that is given back */
     PATH_MAX_BYTES = 160,
+    EXCERPT_MAX_BYTES = 128, /* convert_excerpt's */
     NAME_MAX_BYTES = 40,
     /* A tree of NESTED_VALUES_MAX values, with the decimals and base64 that were made for it. */
     TREE_BYTES_MAX = 128 * 1024 * 1024,
@@ -27,7 +28,7 @@ struct nested {
     size_t pool_size;
     /* Why the value in hand is refused: what is wrong, the beginning of the part that is, and where it stands. */
     char what[200];
-    char excerpt[128];
+    char excerpt[EXCERPT_MAX_BYTES];
     char path[PATH_MAX_BYTES];
     char reason[NESTED_REASON_MAX];
 };
@@ -57,11 +58,15 @@ void nested_free(struct nested *nested)
 
 /* --- why not --- */
 
+static struct str excerpt_of(struct str text, char excerpt[EXCERPT_MAX_BYTES])
+{
+    return convert_excerpt(&(struct column){.type = TYPE_OF(TYPE_STRING), .rows = 1, .text = &text}, 0, excerpt);
+}
+
 static enum convert_status refuse(struct nested *nested, yyjson_val *value, const char *format, ...) PRINTF_LIKE(3, 4);
 static enum convert_status refuse(struct nested *nested, yyjson_val *value, const char *format, ...)
 {
     struct str text = str_make(unsafe_yyjson_get_str(value), unsafe_yyjson_get_len(value));
-    struct column column = {.type = TYPE_OF(TYPE_STRING), .rows = 1, .text = &text};
     va_list arguments;
 
     va_start(arguments, format);
@@ -74,7 +79,7 @@ static enum convert_status refuse(struct nested *nested, yyjson_val *value, cons
     case YYJSON_TYPE_ARR: text = STR("an array"); break;
     case YYJSON_TYPE_OBJ: text = STR("an object"); break;
     case YYJSON_TYPE_STR:
-        text = convert_excerpt(&column, 0, nested->excerpt);
+        text = excerpt_of(text, nested->excerpt);
         nested->excerpt[size_min(text.size, sizeof(nested->excerpt) - 1)] = '\0'; /* it is written there */
         return CONVERT_FAILED;
     default: break;
@@ -88,7 +93,7 @@ static enum convert_status refuse(struct nested *nested, yyjson_val *value, cons
 static enum convert_status inside(struct nested *nested, enum convert_status status, const char *format, ...) PRINTF_LIKE(3, 4);
 static enum convert_status inside(struct nested *nested, enum convert_status status, const char *format, ...)
 {
-    char step[NAME_MAX_BYTES + 32];
+    char step[EXCERPT_MAX_BYTES + 3];
     size_t size, rest;
     va_list arguments;
 
@@ -99,6 +104,8 @@ static enum convert_status inside(struct nested *nested, enum convert_status sta
     va_end(arguments);
     size = strlen(step);
     rest = size_min(strlen(nested->path), sizeof(nested->path) - 1 - size);
+    while (rest && ((unsigned char)nested->path[rest] & 0xC0) == 0x80) /* not in the middle of a character */
+        rest--;
     memmove(nested->path + size, nested->path, rest);
     memcpy(nested->path, step, size);
     nested->path[size + rest] = '\0';
@@ -109,7 +116,15 @@ static enum convert_status inside_member(struct nested *nested, enum convert_sta
 {
     size_t size = unsafe_yyjson_get_len(name);
     const char *text = unsafe_yyjson_get_str(name);
+    char excerpt[EXCERPT_MAX_BYTES];
 
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F) { /* a reason has one line */
+            struct str quoted = excerpt_of(str_make(text, size), excerpt);
+
+            return inside(nested, status, "[%.*s]", STR_ARG(quoted));
+        }
+    }
     if (size <= NAME_MAX_BYTES)
         return inside(nested, status, ".%.*s", (int)size, text);
     for (size = NAME_MAX_BYTES; size && ((unsigned char)text[size] & 0xC0) == 0x80;)

@@ -317,6 +317,37 @@ static void test_nested(void **state)
     setup_free(setup);
 }
 
+/* A reason is one line of UTF-8, whatever the names on the way to the value are. */
+static void test_nested_names(void **state)
+{
+    static const struct {
+        const char *text, *place;
+    } cases[] = {
+        {"{\"a b\":{\"上\":\"x\"}}", "\"x\" at $.a b.上"},
+        {"{\"a\\nb\":{\"\\u0000\":\"x\"}}", "\"x\" at $[\"a\\x0ab\"][\"\\x00\"]"},
+        {"{\"\\u007f\":{\"c\":\"x\"}}", "\"x\" at $[\"\\x7f\"].c"},
+        /* The path has room for 159 bytes, and the third of 上's does not fit any more. */
+        {"{\"0123456789012345678901234567890123456789\":{\"上上上上上上上上上上上上上\":"
+         "{\"0123456789012345678901234567890123456789\":{\"xxxx上上上上上上上上上上上上\":1.5}}}}",
+         "上"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct setup *setup = setup_new(1);
+        const char *reason;
+
+        add_column(setup, "map", i == 3 ? "map<string,map<string,map<string,map<string,bigint>>>>" : "map<string,map<string,bigint>>");
+        add_texts(setup, "map", &cases[i].text);
+        run(setup);
+        reason = last_reason(setup);
+        if (strlen(reason) < strlen(cases[i].place) || strcmp(reason + strlen(reason) - strlen(cases[i].place), cases[i].place) != 0)
+            fail_msg("%s", reason);
+        assert_true(str_is_utf8(str_of(reason)));
+        setup_free(setup);
+    }
+}
+
 static void test_mapping(void **state)
 {
     struct setup *setup = setup_new(2);
@@ -749,6 +780,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wire_values),  cmocka_unit_test(test_large_text),   cmocka_unit_test(test_mapping),
         cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_nested_names),
         cmocka_unit_test(test_time_levels),  cmocka_unit_test(test_time_sources), cmocka_unit_test(test_field_values),
         cmocka_unit_test(test_many_groups),  cmocka_unit_test(test_kept_specs),  cmocka_unit_test(test_lua),          cmocka_unit_test(test_check),
         cmocka_unit_test(test_check_of_listed_types), cmocka_unit_test(test_create),       cmocka_unit_test(test_describe),
