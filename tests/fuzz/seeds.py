@@ -183,6 +183,29 @@ ROWS = [
     '\n{"string":null,"bigint":"12","decimal":1.5,"__value__":{"id":1},"__offset__":7}\r\n{"string":{"a":1.0},"strng":1}\n[1]\n{"bigint":}\n{"bigint":1,"bigint":2}\n',
 ]
 
+ALL = "a:tinyint,b:smallint,c:int,d:bigint,e:float,f:double,g:decimal(38,18),h:string,i:varchar(10),j:char(2),k:binary,l:boolean,m:date,n:datetime,o:timestamp,p:timestamp_ntz,q:json"
+NESTED = [
+    ("array<bigint>", "[1,-2,null,9223372036854775807]"), ("array<array<string>>", '[[],["a","\\u4e0a"],null]'), ("map<string,double>", '{"a":1.5,"":-0.0}'),
+    ("map<bigint,map<date,string>>", '{"1":{"2024-02-29":"x"},"-2":{}}'), ("map<timestamp,boolean>", '{"2024-01-31 00:00:00Z":true}'),
+    (f"struct<{ALL}>", '{"a":-128,"b":1,"c":2,"d":3,"e":0.1,"f":1e300,"g":"1.5","h":"x","i":"y","j":"zz","k":"AQID","l":false,"m":"0001-01-01",'
+     '"n":"1969-12-31T23:59:59.999Z","o":"2024-01-31 23:59:59.123456789+08:00","p":"9999-12-31 00:00:00","q":{"x":[1,2.50]}}'),
+    (f"array<struct<{ALL}>>", '[{"A":1,"Q":null},{"d":""},{}]'), ("struct<x:array<int>,y:map<string,array<decimal(5,2)>>>", '{"y":{"k":["1.25",3]},"X":[7]}'),
+    ("array<int>", "{}"), ("map<string,int>", '{"a":1,"a":2}'), ("struct<a:int>", '{"b":1}'), ("map<string,tinyint>", '{"a name with\\na line":300}'), ("array<json>", '["a",{"b":1}]'),
+]
+
+KINDS = [
+    ("cover;b3;a4", "13800138000", "", "~", "上海市浦东新区", "ab"), ("cover;b1;w#上;k", "e\u0301a\U0001F44D\U0001F3FD", "\r\n"), ("cover;ti;b1", "12345", "-9"),
+    ("segments;s2;c3;s0", "abcdefgh", "ab", "上海市浦东新区"), ("segments;c0", "x"), ("replace_chars;p2;l3;wXX", "abcdef", "a", ""), ("replace_chars;p1;l9;R;k", "0000", ""),
+    ("hash;omd5;Ss;k", "a", "", "~"), ("hash;osm3;ty", "\x7fx"), ("hash;osha512;N", "上"), ("pseudonym;Kkey", "138-0013-8000", "Ann Lee", "上海A1", "é", "!!"),
+    ("interval;i,18,minor;i18,65,adult;ti", "17", "18", "99"), ("interval;i-1.5,2e1,7;e9;vi;tf", "1.25", "x"), ("round;d-2;ti", "149", "150", "-150", "9223372036854775807"),
+    ("round;d1;td", "12345", "-5"), ("empty", "a", "", "~"), ("empty;w;k;td", "1"), ("phone", "13800138000", "+86 138-0013-8000", "110", "上"),
+    ("email", "ann@example.com", "a@b", "@", "a b@c"), ("id_card", "11010519491231002X", "110105491231002"), ("bank_card", "6222 0212 3456 7890", "1"),
+    ("name", "Ann Lee", "王小明", "欧阳·娜娜", "x1"), ("ip", "192.168.1.20", "2001:db8::1", "::ffff:1.2.3.4"), ("mac", "00:1A:2b:3c:4d:5e", "001A.2b3c.4d5e", "001A2b3c4d5e"),
+    ("car_plate", "京A12345", "粤B·D1234学"), ("address", "北京市朝阳区建国路8号", "x"), ("gps", "39.90469,116.40717", "-0.005", "x"), ("gps;tf", "39.90469"), ("phone;tD", "19000"),
+    ("replace;", "区", "District", "浦东新区", "", "~"), ("replace;", "AbC", "x", "abcabC", "ab", "KſK"), ("replace;C", "aa", "a", "aaaaa"), ("replace;", "\\t", "\\u4e0a\\n", "a\tb"),
+    ("replace;x", r"(\d+)-(?<b>\d+)", "$2/$1 ${b}", "12-34, 5-6", "x"), ("replace;xC", "(a*)*b", "", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaac"), ("replace;x", "", "-", "ab"), ("replace;x", r"\b|$", "$0$$|", "上 a"),
+]
+
 TYPES = "tinyint;smallint;int;bigint;float;double;decimal(38,18);string;varchar(10);char(2);binary;boolean;date;datetime;timestamp;timestamp_ntz;json"
 
 
@@ -208,6 +231,8 @@ def main():
         "decode": [S.join(case).encode() for case in DECODE],
         "expression": EXPRESSIONS,
         "sample_file": [text.encode() for text in SAMPLES],
+        "nested_convert": [S.join(case).encode() for case in NESTED],
+        "kinds": [S.join(case).encode() for case in KINDS],
         "rows_file": [text.encode() for text in ROWS],
         "record_decoder": list(records()),
     }
