@@ -28,8 +28,8 @@ void script_state_count(struct script_state *state, struct metrics *registry);
 /* The state is kept in case it is needed again, and another one does its work: its part of the gauges leaves the page, or comes
  * back. */
 void script_state_set_aside(struct script_state *state, bool aside);
-/* Another state may run the same batches: what scripts count from here on waits for script_state_settle, which puts it on the page,
- * or forgets it. */
+/* Another state may run the same batches: what scripts count from here on waits for script_state_settle, which puts it on the
+ * page, or forgets it. */
 void script_state_hold(struct script_state *state);
 void script_state_settle(struct script_state *state, bool counts);
 /* Lua errors in process and partition so far, of rows and of whole runs: not what a script says of rows (row:dirty) nor values
