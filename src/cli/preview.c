@@ -487,6 +487,8 @@ static bool arguments_read(struct look *look, int argc, char **argv)
         look->limit = tryout->json ? SIZE_MAX : LIMIT_DEFAULT;
     if (!tryout->job_path)
         return true; /* tryout_open says so */
+    if (!tryout->stage_name && (look->rows_path || tryout->sample_path))
+        tryout->stage_name = ""; /* tryout_open names those that there are */
     if (!tryout->stage_name)
         (void)tryout_refuse(tryout, false, "--stage NAME is wanted: the stage to look at");
     else if (!look->rows_path == !tryout->sample_path)

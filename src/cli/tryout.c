@@ -106,7 +106,10 @@ static bool stage_find(struct tryout *tryout)
             break;
         buffer_print(&all, "%s%s", all.size ? ", " : "", names[tryout->stage]);
     }
-    if (tryout->stage == job->stage_count) {
+    if (tryout->stage == job->stage_count && !*tryout->stage_name) {
+        (void)tryout_refuse(tryout, false, "--stage NAME is wanted; the job's stages are: %s",
+                            all.size ? buffer_text(&all) : "none");
+    } else if (tryout->stage == job->stage_count) {
         nearest = str_nearest(str_of(tryout->stage_name), names, job->stage_count);
         (void)tryout_refuse(tryout, false, "the job has no stage \"%s\"%s%s%s; its stages are: %s", tryout->stage_name,
                             nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "",

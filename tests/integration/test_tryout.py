@@ -220,6 +220,7 @@ def test_mistakes_come_all_at_once_as_check_tells_them(desk, command):
     (["simulate", "--sample", "s.sample", "--rows", "-1"], '--rows takes a number from 0 to 1000000, not "-1"'),
     (["simulate", "--stage", "x"], '"--stage" is not understood'),
     (["preview"], "--stage NAME is wanted"),
+    (["preview", "--sample", "s.sample"], "--stage NAME is wanted; the job's stages are: parse, own"),
     (["preview", "--stage", "own"], "--sample FILE is wanted"),
     (["preview", "--stage", "own", "--sample", "a", "--rows", "b"], "--sample and --rows do not go together"),
     (["preview", "--stage", "own", "--rows", "/no/such"], "/no/such"),
