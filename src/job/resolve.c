@@ -12,7 +12,8 @@ enum { FILE_BYTES_MAX = 64 << 10 };
 /* What looks like a reference and stays as it is written. */
 enum keep {
     KEEP_NOTHING,
-    KEEP_VARIABLES, /* of expressions: in stages */
+    KEEP_STAGES,    /* nothing, but below there may be what follows */
+    KEEP_VARIABLES, /* in expressions, and in the options of a Lua file, which may hold some */
     KEEP_TEMPLATE,  /* all but env and file: in what replaces a pattern's matches */
 };
 
@@ -112,6 +113,16 @@ static bool text_resolve(struct str written, enum keep keep, const char *directo
             buffer_append_str(text, plain);
         else if (keep == KEEP_VARIABLES && expression_is_variable(reference))
             buffer_print(text, "${%.*s}", STR_ARG(reference));
+        else if (keep == KEEP_VARIABLES && !memchr(reference.data, ':', reference.size))
+            return error_set(error, ERROR_CONFIG,
+                             "${%.*s} is not known; there are ${job}, ${topic}, ${execute_time} and ${now} in expressions, and "
+                             "${env:NAME} and ${file:PATH}; write $${ for a plain ${",
+                             STR_ARG(reference));
+        else if (keep == KEEP_STAGES && expression_is_variable(reference))
+            return error_set(error, ERROR_CONFIG,
+                             "${%.*s} stands in expressions, and this is none; set a field by expression: ${%.*s} in a stage of "
+                             "kind assign, or write $${ for a plain ${",
+                             STR_ARG(reference), STR_ARG(reference));
         else if (!reference_append(text, reference, directory, error))
             return false;
     }
@@ -170,15 +181,24 @@ static bool is_template(const struct tree_node *rule, struct str key)
     return regex && regex->kind == TREE_SCALAR && str_is(regex->text, "true");
 }
 
+static enum keep keep_below(const struct tree_node *map, struct str key, enum keep keep)
+{
+    if (keep != KEEP_STAGES && keep != KEEP_VARIABLES)
+        return keep;
+    if (is_template(map, key))
+        return KEEP_TEMPLATE;
+    return str_is(key, "condition") || str_is(key, "expression") || str_is(key, "options") ? KEEP_VARIABLES : keep;
+}
+
 static void node_resolve(struct tree_node *node, enum keep keep, const char *directory, struct report *report)
 {
     if (node->kind == TREE_SCALAR)
         scalar_resolve(node, keep, directory, report);
     for (size_t i = 0; i < node->count; i++) {
         struct tree_node *child = node->kind == TREE_LIST ? node->items[i] : node->entries[i].value;
-        bool template = keep == KEEP_VARIABLES && node->kind == TREE_MAP && is_template(node, node->entries[i].key);
+        enum keep below = node->kind == TREE_MAP ? keep_below(node, node->entries[i].key, keep) : keep;
 
-        node_resolve(child, template ? KEEP_TEMPLATE : keep, directory, report);
+        node_resolve(child, below, directory, report);
     }
 }
 
@@ -189,6 +209,6 @@ void resolve_tree(struct tree_node *node, const char *directory, struct report *
         return;
     }
     for (size_t i = 0; i < node->count; i++)
-        node_resolve(node->entries[i].value, str_is(node->entries[i].key, "stages") ? KEEP_VARIABLES : KEEP_NOTHING, directory,
+        node_resolve(node->entries[i].value, str_is(node->entries[i].key, "stages") ? KEEP_STAGES : KEEP_NOTHING, directory,
                      report);
 }

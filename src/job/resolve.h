@@ -1,9 +1,11 @@
 /* resolve.h: ${env:NAME} and ${file:PATH} in the scalars of a tree, so that secrets stay out of job files.
  * "$${" stands for a plain "${". Below `stages` of a job file, ${job} and the other variables of expressions stay as they are
- * written (expression/expression.h), and in `with` beside `find` and regex: true, ${name} and $$ do: they are the pattern's (a
- * stage of kind replace).
+ * written (expression/expression.h) in `condition`, `expression` and `options`, and are mistakes elsewhere; in `with` beside
+ * `find` and regex: true, ${name} and $$ stay: they are the pattern's (a stage of kind replace).
+ *
  * Ownership: new texts belong to the tree, or to the caller's buffer; path_join's is the caller's. Threads: one owner of the
  * tree.
+ *
  * Errors: CONFIG, in the report with its place; no value is part of a text. */
 #ifndef LUADUCT_JOB_RESOLVE_H
 #define LUADUCT_JOB_RESOLVE_H
