@@ -518,6 +518,12 @@ static bool bind_in(struct binder *binder, struct node *node)
     return true;
 }
 
+/* The word null itself. */
+static bool is_null_literal(const struct node *node)
+{
+    return node->kind == NODE_CONSTANT && node->parsed->type.kind == TYPE_NULL;
+}
+
 static bool bind_kind(struct binder *binder, struct node *node)
 {
     char name[48];
@@ -531,6 +537,10 @@ static bool bind_kind(struct binder *binder, struct node *node)
             node->fails |= node->children[i]->type.kind == TYPE_BINARY;
         return true;
     case NODE_COMPARE:
+        for (size_t i = 0; i < 2; i++)
+            if (is_null_literal(node->children[i]))
+                return FAIL_WHOLE(binder, node->children[i],
+                                  "nothing equals NULL, so this is never true; write is null, or is not null");
         return check_comparison(binder, node, 0, 1, node->at, node->width);
     case NODE_BETWEEN:
         return check_comparison(binder, node, 0, 1, node->at, node->width) &&
@@ -599,12 +609,19 @@ static bool bind_node(struct binder *binder, struct node *node)
     return true;
 }
 
+/* Quotes as word processors make them (U+2018 to U+201F) are letters here. */
+static bool is_typeset_quote(struct str name)
+{
+    return name.size > 2 && (unsigned char)name.data[0] == 0xE2 && (unsigned char)name.data[1] == 0x80 &&
+           (unsigned char)name.data[2] >= 0x98 && (unsigned char)name.data[2] <= 0x9F;
+}
+
 /* Names the nearest field, or some of them. */
 static bool unknown_field(struct binder *binder, const struct batch *batch, const struct field_reference *reference)
 {
     char **names = xcalloc(batch->field_count + 1, sizeof(*names)), list[300] = "";
     bool quoted = binder->expression->text.data[reference->at] == '"';
-    const char *near;
+    const char *near, *dialect = dialect_hint(reference->name, DIALECT_NAME);
     size_t size = 0;
 
     for (uint32_t i = 0; i < batch->field_count; i++) {
@@ -615,9 +632,16 @@ static bool unknown_field(struct binder *binder, const struct batch *batch, cons
             size += (size_t)snprintf(list + size, sizeof(list) - size, " ...");
     }
     near = str_nearest(reference->name, (const char *const *)names, batch->field_count);
-    fail_at(binder, reference->at, reference->width, "there is no field \"%.*s\" here%s; %s%s%s",
-            STR_ARG(str_head(reference->name, 60)), quoted ? " (texts stand between single quotes)" : "",
-            near ? "did you mean \"" : "the fields are: ", near ? near : list, near ? "\"?" : "");
+    if (dialect)
+        fail_at(binder, reference->at, reference->width, "there is no field \"%.*s\" here; %s", STR_ARG(reference->name),
+                dialect);
+    else
+        fail_at(binder, reference->at, reference->width, "there is no field \"%.*s\" here%s; %s%s%s",
+                STR_ARG(str_head(reference->name, 60)),
+                quoted                              ? " (texts stand between single quotes)"
+                : is_typeset_quote(reference->name) ? " (texts stand between plain quotes: 'a')"
+                                                    : "",
+                near ? "did you mean \"" : "the fields are: ", near ? near : list, near ? "\"?" : "");
     for (uint32_t i = 0; i < batch->field_count; i++)
         free(names[i]);
     free(names);

@@ -15,8 +15,8 @@ struct set;
 
 enum node_kind {
     NODE_CONSTANT,
-    NODE_FIELD,    /* operation: index into the expression's fields */
-    NODE_NOW,      /* ${now} */
+    NODE_FIELD, /* operation: index into the expression's fields */
+    NODE_NOW,   /* ${now} */
     NODE_NEGATE,
     NODE_ARITHMETIC, /* operation: enum arithmetic */
     NODE_CONCAT,
@@ -33,7 +33,7 @@ enum node_kind {
     NODE_CASE,     /* condition and value by turns, then else */
     NODE_SUBJECT,  /* what stands between case and when: child 0, evaluated once by the case that it belongs to */
     NODE_COALESCE,
-    NODE_CAST,     /* cast_to */
+    NODE_CAST, /* cast_to */
     NODE_CALL,
 };
 
@@ -41,11 +41,11 @@ struct node {
     enum node_kind kind;
     int operation;
     bool negated;
-    bool implicit;   /* a cast that nobody wrote */
-    bool tries;      /* try_cast: NULL where the cast fails */
+    bool implicit; /* a cast that nobody wrote */
+    bool tries;    /* try_cast: NULL where the cast fails */
     unsigned depth;
-    size_t at, width;    /* of its operator or name: what messages point at */
-    size_t from, to;     /* of all of it */
+    size_t at, width; /* of its operator or name: what messages point at */
+    size_t from, to;  /* of all of it */
     struct node **children;
     size_t count;
     struct node *subject; /* NODE_CASE: its NODE_SUBJECT, or NULL */
@@ -70,9 +70,9 @@ struct node {
 
 struct field_reference {
     struct str name;
-    size_t at, width; /* where it stands first */
-    struct type type; /* bound to */
-    uint32_t index;   /* where the batch had it last */
+    size_t at, width;            /* where it stands first */
+    struct type type;            /* bound to */
+    uint32_t index;              /* where the batch had it last */
     const struct column *column; /* of the batch in hand */
 };
 
@@ -133,6 +133,11 @@ struct token {
 
 /* The token at `at` or after blanks. */
 bool token_read(struct str text, size_t at, struct token *token, struct expression_place *place, struct error *error) MUST_USE;
+
+/* dialect.c */
+enum dialect_use { DIALECT_FUNCTION = 1, DIALECT_NAME = 2, DIALECT_BETWEEN = 4 };
+/* What to write in place of a word of other languages that stands there, as a clause for messages; NULL: it is not known. */
+const char *dialect_hint(struct str word, enum dialect_use use);
 
 /* bind.c */
 bool bind_expression(struct expression *expression, struct batch *batch, struct expression_place *place,

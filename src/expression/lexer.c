@@ -113,6 +113,19 @@ static bool read_operator(struct str text, struct token *token, struct expressio
 {
     static const char *const operators[] = {"||", "//", "==", "!=", "<>", "<=", ">=", "!~", "+", "-",
                                             "*",  "/",  "%",  "=",  "<",  ">",  "~",  "(",  ")", ","};
+    static const struct {
+        const char *text, *hint;
+    } foreign[] = {
+        {"&&", "write and"},
+        {"&", "write and"},
+        {"|", "write or (|| joins texts)"},
+        {"!", "write not"},
+        {"::", "write cast(a as type)"},
+        {"^", "use power(a, b)"},
+        {"[", "a name stands between double quotes, and json_get(text, '$.a[0]') takes an element"},
+        {"$", "a variable is written as ${now}"},
+        {";", "nothing stands behind an expression"},
+    };
     struct str rest = str_make(text.data + token->at, text.size - token->at);
 
     for (size_t i = 0; i < COUNT_OF(operators); i++) {
@@ -124,8 +137,11 @@ static bool read_operator(struct str text, struct token *token, struct expressio
         }
     }
     *place = (struct expression_place){token->at, 1};
-    if (rest.data[0] == '&' || rest.data[0] == '|' || rest.data[0] == '!')
-        return error_set(error, ERROR_CONFIG, "\"%c\" is no operator here; write and, or, not (|| joins texts)", rest.data[0]);
+    for (size_t i = 0; i < COUNT_OF(foreign); i++)
+        if (str_starts_with(rest, str_of(foreign[i].text))) {
+            place->width = strlen(foreign[i].text);
+            return error_set(error, ERROR_CONFIG, "%s is no operator here; %s", foreign[i].text, foreign[i].hint);
+        }
     if ((unsigned char)rest.data[0] < 0x20 || rest.data[0] == 0x7F)
         return error_set(error, ERROR_CONFIG, "a control character (%u) is not part of an expression", (unsigned)rest.data[0]);
     return error_set(error, ERROR_CONFIG, "\"%c\" is not part of the expression language%s", rest.data[0],

@@ -129,18 +129,33 @@ static bool want_word(struct parser *parser, const char *word)
     return false;
 }
 
+/* What was meant by the token in hand, which stands where an operator should, or nothing. */
+static const char *between_hint(struct parser *parser, char hint[96])
+{
+    static const char *const between[] = {"and", "or", "in", "like", "is", "between", "not"};
+    const struct token *token = &parser->token;
+    const char *near = token_nearest(parser, between, COUNT_OF(between));
+    const char *dialect = token->kind == TOKEN_NAME ? dialect_hint(token->text, DIALECT_BETWEEN) : NULL;
+
+    hint[0] = '\0';
+    if (token->kind == TOKEN_NAME && token->at == parser->end && parser->end &&
+        parser->expression->text.data[parser->end - 1] == '\'')
+        snprintf(hint, 96, "; a quote inside of a text is doubled: 'it''s'");
+    else if (dialect)
+        snprintf(hint, 96, "; %s", dialect);
+    else if (near)
+        snprintf(hint, 96, "; did you mean \"%s\"?", near);
+    return hint;
+}
+
 /* opened: where the bracket that is to be closed stands. */
 static bool want_closing(struct parser *parser, size_t opened)
 {
-    static const char *const between[] = {"and", "or", "in", "like", "is", "between", "not"};
-    char hint[96] = "";
-    const char *near = token_nearest(parser, between, COUNT_OF(between));
+    char hint[96];
 
     if (take_operator(parser, ")"))
         return true;
-    if (near)
-        snprintf(hint, sizeof(hint), "; did you mean \"%s\"?", near);
-    else
+    if (!*between_hint(parser, hint))
         snprintf(hint, sizeof(hint), "; the ( is character %zu", opened + 1);
     fail_token(parser, "a closing ) is wanted", hint);
     return false;
@@ -428,16 +443,14 @@ static struct node *call_node(struct parser *parser, struct token token, const s
     struct node *node;
 
     if (list->count < function->arguments_min || list->count > function->arguments_max) {
-        char many[48];
+        bool few = list->count < function->arguments_min, exactly = function->arguments_max == function->arguments_min;
+        unsigned bound = few ? function->arguments_min : function->arguments_max;
 
-        if (function->arguments_max == function->arguments_min)
-            snprintf(many, sizeof(many), "%u", function->arguments_min);
-        else if (list->count < function->arguments_min)
-            snprintf(many, sizeof(many), "at least %u", function->arguments_min);
-        else
-            snprintf(many, sizeof(many), "at most %u", function->arguments_max);
-        return fail_at(parser, token.at, token.width, "%s takes %s argument%s, here are %zu: %s(%s)", function->name, many,
-                       strcmp(many, "1") == 0 ? "" : "s", list->count, function->name, function->parameters);
+        return fail_at(parser, token.at, token.width, "%s takes %s%u argument%s, here are %zu: %s(%s)", function->name,
+                       exactly ? ""
+                       : few   ? "at least "
+                               : "at most ",
+                       bound, bound == 1 ? "" : "s", list->count, function->name, function->parameters);
     }
     if (function->is_form && strcmp(function->name, "coalesce") == 0)
         return node_of_list(parser, NODE_COALESCE, token, list);
@@ -462,8 +475,10 @@ static struct node *parse_call(struct parser *parser, struct token token)
     struct node *node = NULL;
 
     if (!function) {
-        const char *near = function_nearest(token.text);
+        const char *near = function_nearest(token.text), *hint = dialect_hint(token.text, DIALECT_FUNCTION);
 
+        if (hint)
+            return fail_at(parser, token.at, token.width, "there is no function \"%.*s\"; %s", STR_ARG(token.text), hint);
         return fail_at(parser, token.at, token.width, "there is no function \"%.*s\"; %s%s%s", STR_ARG(str_head(token.text, 60)),
                        near ? "did you mean \"" : "`luaduct help functions` lists them", near ? near : "", near ? "\"?" : "");
     }
@@ -739,6 +754,9 @@ static struct node *parse_comparison(struct parser *parser)
         int operation = take_one_of(parser, symbols, operations, COUNT_OF(symbols));
         bool negated = at_operator(parser, "!~");
 
+        if (operation >= 0 && compared && node->count == 2 && node->children[1]->kind == NODE_CONCAT)
+            return fail_at(parser, node->children[1]->at, node->children[1]->width,
+                           "|| joins texts; between two comparisons stands or");
         if (operation >= 0 && compared)
             return fail_at(parser, token.at, token.width,
                            "a comparison is not compared again; join two with and, or use parentheses");
@@ -761,7 +779,9 @@ static struct node *parse_comparison(struct parser *parser)
             token.width = parser->token.at + parser->token.width - token.at;
             node = parse_test(parser, token, node);
             if (!node)
-                return negated ? fail_token(parser, "in, like or between is wanted", "") : NULL;
+                return negated ? fail_token(parser, "in, like or between is wanted",
+                                            at_word(parser, "null") ? "; write is not null" : "")
+                               : NULL;
             node->negated = negated;
         }
     }
@@ -816,24 +836,26 @@ static struct node *parse_or(struct parser *parser)
     return parse_joined(parser, "or", NODE_OR, parse_and);
 }
 
+static bool is_where(const struct expression *expression)
+{
+    const struct node *root = expression->root;
+
+    return root && root->kind == NODE_FIELD && str_equal_ignore_case(expression->fields[root->operation].name, STR("where"));
+}
+
 bool parse_text(struct expression *expression, struct expression_place *place, struct error *error)
 {
-    static const char *const between[] = {"and", "or", "in", "like", "is", "between", "not"};
     struct parser parser = {.expression = expression, .place = place, .error = error};
-    const char *near;
-    char hint[64] = "";
+    char hint[96];
 
     advance(&parser);
     if (!parser.failed && parser.token.kind == TOKEN_END)
         fail_at(&parser, 0, 1, "the expression is empty");
     if (!parser.failed)
         expression->root = parse_or(&parser);
-    if (!parser.failed && parser.token.kind != TOKEN_END) {
-        near = token_nearest(&parser, between, COUNT_OF(between));
-        if (near)
-            snprintf(hint, sizeof(hint), "; did you mean \"%s\"?", near);
-        fail_token(&parser, "an operator or the end is wanted", hint);
-    }
+    if (!parser.failed && parser.token.kind != TOKEN_END)
+        fail_token(&parser, "an operator or the end is wanted",
+                   is_where(expression) ? "; leave out \"where\"" : between_hint(&parser, hint));
     assert(parser.failed || expression->root);
     return !parser.failed;
 }

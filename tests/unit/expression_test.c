@@ -327,7 +327,24 @@ static void test_mistakes(void **state)
         {"amount is 1", "10+1: null, true or false is wanted here, not \"1\"; other values are compared with ="},
         {"amount is not", "13+1: null, true or false is wanted here, not the end; other values are compared with ="},
         {"and", "0+3: a value is wanted here, not \"and\"; a field of that name stands between double quotes"},
-        {"flag && flag", "5+1: \"&\" is no operator here; write and, or, not (|| joins texts)"},
+        {"flag && flag", "5+2: && is no operator here; write and"},
+        {"!flag", "0+1: ! is no operator here; write not"},
+        {"id > 1 || id < 0", "7+2: || joins texts; between two comparisons stands or"},
+        {"id::string", "2+2: :: is no operator here; write cast(a as type)"},
+        {"at > $now", "5+1: $ is no operator here; a variable is written as ${now}"},
+        {"id = 1;", "6+1: ; is no operator here; nothing stands behind an expression"},
+        {"NVL(id, 0) = 0", "0+3: there is no function \"NVL\"; use coalesce(a, b)"},
+        {"len(city) > 1", "0+3: there is no function \"len\"; use length(text), or lengthb(text) for bytes"},
+        {"at > getdate()", "5+7: there is no function \"getdate\"; write ${now}"},
+        {"at > current_timestamp", "5+17: there is no field \"current_timestamp\" here; write ${now}"},
+        {"city regexp 'a'", "5+6: an operator or the end is wanted here, not \"regexp\"; write text ~ 'pattern'"},
+        {"(city ilike 'a')", "6+5: a closing ) is wanted here, not \"ilike\"; write lower(text) like 'a%'"},
+        {"city = 'it's'", "11+1: an operator or the end is wanted here, not \"s\"; a quote inside of a text is doubled: 'it''s'"},
+        {"city not null", "9+4: in, like or between is wanted here, not \"null\"; write is not null"},
+        {"where id > 1", "6+2: an operator or the end is wanted here, not \"id\"; leave out \"where\""},
+        {"city = null", "7+4: nothing equals NULL, so this is never true; write is null, or is not null"},
+        {"null != city", "0+4: nothing equals NULL, so this is never true; write is null, or is not null"},
+        {"concat()", "0+6: concat takes at least 1 argument, here are 0: concat(a, b, …)"},
         {"flag and amount", "9+6: and takes conditions, this is a decimal(10,2); compare it with something"},
         {"not amount", "4+6: not takes conditions, this is a decimal(10,2); compare it with something"},
         {"amount is true", "7+2: is true and is false take a boolean, this is a decimal(10,2); compare it with something"},
@@ -394,6 +411,11 @@ static void test_mistakes(void **state)
         {"id # 1", "3+1: \"#\" is not part of the expression language"},
         {"id.x",
          "2+1: \".\" is not part of the expression language; a field whose name has a point stands between double quotes"},
+        {"city = ‘a’",
+         "7+7: there is no field \"‘a’\" here (texts stand between plain quotes: 'a'); the fields are: __key__, "
+         "__value__, __partition__, "
+         "__headers__, __offset__, __timestamp__, id, zero, amount, flag, city, odd name, ratio, day, at, "
+         "local, doc, raw, broken, nothing, 价格"},
         {"city = \"上海\"", "7+8: there is no field \"上海\" here (texts stand between single quotes); the fields are: __key__, "
                             "__value__, __partition__, "
                             "__headers__, __offset__, __timestamp__, id, zero, amount, flag, city, odd name, ratio, day, at, "
