@@ -30,14 +30,23 @@ local function constant(item, path)
   end
 end
 
+-- Whether there is no such field, which is said at its place.
+local function is_missing(batch, field, path)
+  if batch:has(field) then return false end
+  luaduct.at(path, batch.column, batch, field)
+  return true
+end
+
 local function rename(batch, names)
-  for field in pairs(names) do
-    if not batch:has(field) then -- only to say so, at its place
-      luaduct.at("rename." .. field, batch.column, batch, field)
-      return
-    end
-  end
-  luaduct.at("rename", batch.rename, batch, names)
+  local missing = false
+  for field in pairs(names) do missing = is_missing(batch, field, "rename." .. field) or missing end
+  if not missing then luaduct.at("rename", batch.rename, batch, names) end
+end
+
+local function select_fields(batch, fields)
+  local missing = false
+  for i, field in ipairs(fields) do missing = is_missing(batch, field, "select[" .. i .. "]") or missing end
+  if not missing then luaduct.at("select", batch.select, batch, fields) end
 end
 
 function stage.open(ctx)
@@ -73,7 +82,7 @@ function stage.process(batch)
   for i, field in ipairs(options.drop or {}) do
     luaduct.at("drop[" .. i .. "]", batch.remove, batch, field)
   end
-  if options.select then luaduct.at("select", batch.select, batch, options.select) end
+  if options.select then select_fields(batch, options.select) end
 end
 
 return stage

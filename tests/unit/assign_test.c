@@ -92,7 +92,10 @@ static const struct mistake_case mistake_cases[] = {
     {"{name: a, kind: assign, drop: [id, nam]}", "5:40: ", "drop[2]: there is no field \"nam\"; did you mean \"name\"?"},
     {"{name: a, kind: assign, drop: [id], select: [name]}", "5:49: ", "drop and select exclude each other"},
     {"{name: a, kind: assign, select: [name, name]}", "5:37: ", "field \"name\" is selected twice"},
-    {"{name: a, kind: assign, select: [nme]}", "5:37: ", "there is no field \"nme\""},
+    {"{name: a, kind: assign, select: [nme]}", "5:38: ", "select[1]: there is no field \"nme\""},
+    {"{name: a, kind: assign, select: [nme, id, amuont]}", "5:47: ", "select[3]: there is no field \"amuont\""},
+    {"{name: a, kind: assign, rename: {nmae: user, amuont: price}}", "5:44: ", "rename.amuont: there is no field"},
+    {"{name: a, kind: assign, rename: {nmae: user, amuont: price}}", "5:58: ", "rename.nmae: there is no field"},
 };
 
 static void test_mistakes(void **state)
