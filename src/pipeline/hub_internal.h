@@ -78,7 +78,7 @@ struct hub {
     int64_t swap_ms_max;
     int64_t probation_until_ms;
     int64_t probation_batches;
-    bool reload_stuck_said;
+    unsigned trials_stuck;   /* that did not come back */
     struct samples *samples; /* NULL: nothing is reloaded */
     pthread_mutex_t reload_lock;
     struct reloader *reloader; /* set and reset under the lock, by the hub's thread */

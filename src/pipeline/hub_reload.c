@@ -12,7 +12,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { PROBATION_BATCHES = 100 }; /* so many are run with new code before it is proven, however long that takes */
+enum {
+    PROBATION_BATCHES = 100, /* so many are run with new code before it is proven, however long that takes */
+    TRIALS_STUCK_MAX = 3,
+};
 
 static struct shadow_options shadow_options_of(struct hub *hub)
 {
@@ -182,6 +185,24 @@ static struct work *next_message(struct hub *hub, const struct worker_has *has)
     return work;
 }
 
+/* A trial that cannot be stopped costs a thread at low priority and its memory, so only so many are left to themselves. */
+static void leave_trial(struct hub *hub)
+{
+    bool last = hub->trials_stuck == TRIALS_STUCK_MAX;
+    char why[300];
+
+    snprintf(why, sizeof(why),
+             "new code does not come back from being tried, and cannot be stopped (a C function called from Lua, for instance a "
+             "bad pattern); version %s goes on, and other code is %s",
+             hub->code->version, last ? "not taken before the job is started again" : "taken as before");
+    pthread_mutex_lock(&hub->reload_lock);
+    if (last || reloader_replace(&hub->reloader, why)) {
+        hub->trials_stuck++;
+        log_error(hub->options.log, "%s", why);
+    }
+    pthread_mutex_unlock(&hub->reload_lock);
+}
+
 bool hub_reload_step(struct hub *hub, int64_t now_ms, bool *moved, struct error *error)
 {
     if (hub->reloader && !hub->swapping)
@@ -204,13 +225,8 @@ bool hub_reload_step(struct hub *hub, int64_t now_ms, bool *moved, struct error 
     }
     if (hub->swapping && all_have_it(hub))
         swapped(hub, now_ms);
-    if (hub->reloader && !hub->reload_stuck_said && reloader_is_stuck(hub->reloader, now_ms)) {
-        hub->reload_stuck_said = true;
-        log_error(hub->options.log,
-                  "new code does not come back from being tried, and cannot be stopped (a C function called from Lua, for "
-                  "instance a bad pattern); version=%s goes on, and other code is not taken before the job is started again",
-                  hub->code->version);
-    }
+    if (hub->reloader && hub->trials_stuck <= TRIALS_STUCK_MAX && reloader_is_stuck(hub->reloader, now_ms))
+        leave_trial(hub);
     return true;
 }
 

@@ -43,8 +43,8 @@ struct reloader {
     unsigned quiet;
     int64_t looked_ms;
 
-    _Atomic int64_t busy_ms; /* since when code is tried; 0: it is not */
     atomic_bool given_up;    /* the trial in hand */
+    struct reloader *before; /* that this one took the place of, whose trial did not come back */
     pthread_mutex_t lock;
     pthread_cond_t answered;
     /* guarded by lock */
@@ -54,6 +54,9 @@ struct reloader {
     bool waiting, accepted;
     struct runner *retired;
     bool poked, stopping;
+    int64_t busy_ms; /* since when code is tried; 0: it is not */
+    bool abandoned;  /* in the middle of it: what was the thread's own belongs to another one */
+    int connection;  /* of whoever waits for that; -1: nobody */
 };
 
 /* --- the files --- */
@@ -165,6 +168,25 @@ static struct str first_line(const struct buffer *text)
     return line;
 }
 
+static void trial_begins(struct reloader *reloader)
+{
+    pthread_mutex_lock(&reloader->lock);
+    reloader->busy_ms = reloader->options.shadow.monotonic_ms();
+    pthread_mutex_unlock(&reloader->lock);
+}
+
+/* False: it took so long that another thread has this one's place. */
+static bool trial_ends(struct reloader *reloader)
+{
+    bool abandoned;
+
+    pthread_mutex_lock(&reloader->lock);
+    reloader->busy_ms = 0;
+    abandoned = reloader->abandoned;
+    pthread_mutex_unlock(&reloader->lock);
+    return !abandoned;
+}
+
 /* What is said begins with '+' for new code that runs, '=' when there is none, '-' when it was refused. */
 static void try_code(struct reloader *reloader, bool force, struct buffer *said)
 {
@@ -181,9 +203,12 @@ static void try_code(struct reloader *reloader, bool force, struct buffer *said)
         reloader->files[i].seen = reloader->files[i].tried;
     }
     reloader->quiet = 0;
-    atomic_store(&reloader->busy_ms, options->shadow.monotonic_ms());
+    trial_begins(reloader);
     result = shadow_run(&options->shadow, running, force, &code, seen, &text);
-    atomic_store(&reloader->busy_ms, 0);
+    if (!trial_ends(reloader)) {
+        code_drop(code);
+        goto out;
+    }
     if (result == SHADOW_PASSED && !offer(reloader, code, &text))
         result = SHADOW_REFUSED;
     else if (result == SHADOW_UNCHANGED)
@@ -200,6 +225,7 @@ static void try_code(struct reloader *reloader, bool force, struct buffer *said)
         file_stamp_get(reloader->files[i].path, &reloader->files[i].tried);
         reloader->files[i].seen = reloader->files[i].tried;
     }
+out:
     file_set_free(seen);
     buffer_release(&text);
     code_drop(running);
@@ -207,21 +233,38 @@ static void try_code(struct reloader *reloader, bool force, struct buffer *said)
 
 /* --- the thread --- */
 
+static int connection_swap(struct reloader *reloader, int connection)
+{
+    int before;
+
+    pthread_mutex_lock(&reloader->lock);
+    before = reloader->connection;
+    reloader->connection = connection;
+    pthread_mutex_unlock(&reloader->lock);
+    return before;
+}
+
 static void serve(struct reloader *reloader)
 {
     char request[JOB_SOCKET_REQUEST_MAX];
     struct buffer said;
+    char *answer;
     int connection;
 
     if (!job_socket_accept(reloader->control, request, &connection))
         return;
     buffer_init(&said, 0);
+    (void)connection_swap(reloader, connection);
     if (strcmp(request, "reload") == 0 || strcmp(request, "reload --force") == 0)
         try_code(reloader, strcmp(request, "reload") != 0, &said);
     else
         buffer_print(&said, "-this process does not know the request \"%s\"; is it another version of luaduct?", request);
-    job_socket_answer(connection, buffer_str(&said));
-    buffer_release(&said);
+    connection = connection_swap(reloader, -1);
+    answer = buffer_take(&said, NULL);
+    log_redact(answer); /* an error of Lua may quote an option */
+    if (connection >= 0)
+        job_socket_answer(connection, str_of(answer));
+    free(answer);
 }
 
 static void try_unasked(struct reloader *reloader)
@@ -299,10 +342,9 @@ static void ring(struct reloader *reloader)
         assert(errno == EAGAIN);
 }
 
-struct reloader *reloader_start(const struct reloader_options *options)
+static struct reloader *reloader_new(const struct reloader_options *options)
 {
     struct reloader *reloader = xcalloc(1, sizeof(*reloader));
-    struct error error;
 
     reloader->options = *options;
     reloader->options.shadow.given_up = &reloader->given_up;
@@ -311,16 +353,87 @@ struct reloader *reloader_start(const struct reloader_options *options)
     reloader->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (reloader->event < 0)
         stop_out_of_memory("an eventfd");
-    reloader->control = -1;
-    if (!job_socket_listen(options->shadow.job->path, &reloader->control, &error))
-        log_warn(options->log, "`luaduct reload` cannot reach this process: %s", error.text);
+    reloader->control = reloader->connection = -1;
     pthread_mutex_init(&reloader->lock, NULL);
     pthread_cond_init(&reloader->answered, NULL);
     buffer_init(&reloader->said, 0);
-    watch_from_start(reloader);
+    return reloader;
+}
+
+static void thread_start(struct reloader *reloader)
+{
     xthread_create(&reloader->thread, thread_main, reloader, "the reloader");
     (void)pthread_setname_np(reloader->thread, "reloader");
+}
+
+struct reloader *reloader_start(const struct reloader_options *options)
+{
+    struct reloader *reloader = reloader_new(options);
+    struct error error;
+
+    if (!job_socket_listen(options->shadow.job->path, &reloader->control, &error))
+        log_warn(options->log, "`luaduct reload` cannot reach this process: %s", error.text);
+    watch_from_start(reloader);
+    thread_start(reloader);
     return reloader;
+}
+
+bool reloader_replace(struct reloader **reloader, const char *why)
+{
+    struct reloader *stuck = *reloader, *next;
+    struct reloader_options options = stuck->options;
+    char *answer;
+    int connection;
+
+    pthread_mutex_lock(&stuck->lock);
+    if (!stuck->busy_ms) { /* it has come back a moment ago */
+        pthread_mutex_unlock(&stuck->lock);
+        return false;
+    }
+    options.running = stuck->running;
+    next = reloader_new(&options);
+    next->before = stuck;
+    next->control = stuck->control;
+    next->files = stuck->files;
+    next->file_count = stuck->file_count;
+    next->file_capacity = stuck->file_capacity;
+    next->retired = stuck->retired;
+    next->poked = stuck->poked;
+    connection = stuck->connection;
+    stuck->control = stuck->connection = -1;
+    stuck->files = NULL;
+    stuck->file_count = stuck->file_capacity = 0;
+    stuck->retired = NULL;
+    stuck->abandoned = stuck->stopping = true;
+    pthread_mutex_unlock(&stuck->lock);
+    atomic_store(&stuck->given_up, true);
+    metric_add(options.stats->reloads_refused, 1);
+    if (connection >= 0) {
+        answer = xasprintf("-%s", why);
+        job_socket_answer(connection, str_of(answer));
+        free(answer);
+    }
+    thread_start(next);
+    *reloader = next;
+    return true;
+}
+
+/* Its thread has ended. */
+static void reloader_free(struct reloader *reloader)
+{
+    runners_free(reloader->retired);
+    code_drop(reloader->offered);
+    code_drop(reloader->running);
+    buffer_release(&reloader->said);
+    log_free(reloader->trial);
+    watch_forget(reloader);
+    free(reloader->files);
+    if (reloader->control >= 0)
+        close(reloader->control);
+    close(reloader->event);
+    pthread_cond_destroy(&reloader->answered);
+    pthread_mutex_destroy(&reloader->lock);
+    free(reloader);
 }
 
 bool reloader_stop(struct reloader *reloader)
@@ -339,19 +452,14 @@ bool reloader_stop(struct reloader *reloader)
     until.tv_sec += STOP_MS / 1000;
     if (pthread_timedjoin_np(reloader->thread, NULL, &until) != 0)
         return false;
-    runners_free(reloader->retired);
-    code_drop(reloader->offered);
-    code_drop(reloader->running);
-    buffer_release(&reloader->said);
-    log_free(reloader->trial);
-    watch_forget(reloader);
-    free(reloader->files);
-    if (reloader->control >= 0)
-        close(reloader->control);
-    close(reloader->event);
-    pthread_cond_destroy(&reloader->answered);
-    pthread_mutex_destroy(&reloader->lock);
-    free(reloader);
+    while (reloader) {
+        struct reloader *before = reloader->before;
+
+        reloader_free(reloader);
+        if (before && pthread_tryjoin_np(before->thread, NULL) != 0)
+            return false;
+        reloader = before;
+    }
     return true;
 }
 
@@ -415,7 +523,10 @@ void reloader_retire(struct reloader *reloader, struct runner *runners)
 
 bool reloader_is_stuck(struct reloader *reloader, int64_t now_ms)
 {
-    int64_t busy_ms = atomic_load(&reloader->busy_ms);
+    int64_t busy_ms;
 
+    pthread_mutex_lock(&reloader->lock);
+    busy_ms = reloader->busy_ms;
+    pthread_mutex_unlock(&reloader->lock);
     return busy_ms && now_ms - busy_ms > steps_stuck_ms(STUCK_MS);
 }

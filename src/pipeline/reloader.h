@@ -1,7 +1,7 @@
 /* reloader.h: the thread that gets a job new code while it runs: it watches the files, hears `luaduct reload` and the signal HUP,
  * tries new code in the shadow of the old (shadow.h), and hands it to the hub, which swaps it in (hub_reload.c).
- * Ownership: reloader_stop frees; it keeps references of versions. Threads: start, stop, next, answer and retire are the hub's;
- * poke is any thread's. Stages' open, save and close of retired code run on the reloader's thread, not on the hub's.
+ * Ownership: reloader_stop frees; it keeps references of versions. Threads: start, stop, next, answer, retire and replace are the
+ * hub's; poke is any thread's. Stages' open, save and close of retired code run on the reloader's thread, not on the hub's.
  * Time: files are looked at every second, and a change is taken when it was there at two looks (and later while a file is
  * missing, as in the middle of a checkout). Errors: what is refused is logged, counted, and told to whoever asked. */
 #ifndef LUADUCT_PIPELINE_RELOADER_H
@@ -34,7 +34,11 @@ void reloader_answer(struct reloader *reloader, bool accepted, const char *text)
 void reloader_running(struct reloader *reloader, struct code *code);
 /* A list of runners that nobody uses any more. */
 void reloader_retire(struct reloader *reloader, struct runner *runners);
-/* Since when new code has been tried, or 0; and whether that is so long that it will not come back. */
+/* Whether new code has been tried for so long that it will not come back. */
 bool reloader_is_stuck(struct reloader *reloader, int64_t now_ms);
+/* Another thread goes on with the files, the socket and the retired runners; whoever asked for what is being tried is told why.
+ * The stuck thread is left to itself: it holds the memory of its trial, and reloader_stop answers for it as well. False: it is
+ * not stuck any more. */
+bool reloader_replace(struct reloader **reloader, const char *why) MUST_USE;
 
 #endif

@@ -27,6 +27,7 @@ BROKEN = {
                "memory limit"),
     "dirty": ("return {process = function(batch) for row in batch:rows() do row:dirty('no') end end}", "would become dirty"),
 }
+HANGING = "-- %d\nreturn {process = function(batch) if batch:count() > 0 then string.find(('a'):rep(1000), ('a-'):rep(30) .. 'b') end end}"
 TEN_THOUSANDTH = """local rows = 0
 return {process = function(batch)
   %s
@@ -228,14 +229,23 @@ def test_files_are_watched(reloaded):
 
 
 def test_a_trial_that_does_not_come_back(broker, endpoint, tmp_path, name):
-    """A pattern that backtracks for ever: the job goes on, says so, and ends in order when it is asked to."""
+    """A pattern that backtracks for ever: the job goes on, says so, takes other code, and ends in order when it is asked to. The fourth
+    such trial is the last one."""
     port = free_port()
-    with Job(tmp_path, broker, endpoint, name, session_ms=6000, more=f"metrics: {{listen: '127.0.0.1:{port}'}}") as job:
-        with Reloaded(job, port, {"LUADUCT_STUCK_MS": "1500"}) as reloaded:
-            reloaded.write("return {process = function(batch) if batch:count() > 0 then string.find(('a'):rep(1000), ('a-'):rep(30) .. 'b') end end}")
-            reloaded.process.wait_for(lambda: "does not come back from being tried" in reloaded.process.stderr(), what="the watch's line")
+    with Job(tmp_path, broker, endpoint, name, session_ms=6000, more=f"metrics: {{listen: '127.0.0.1:{port}'}}\nreload: {{watch: false}}") as job:
+        with Reloaded(job, port, {"LUADUCT_STUCK_MS": "4000"}) as reloaded:
+            for stuck in range(3):
+                reloaded.write(HANGING % (2 * stuck))
+                status, said = reloaded.reload()
+                assert status == 1 and "does not come back from being tried" in said and "other code is taken as before" in said, said
+                reloaded.write(GOOD % (2 * stuck + 1))
+                assert reloaded.reload()[0] == 0
+                assert (reloaded.results("refused"), reloaded.results("accepted")) == (stuck + 1, stuck + 1)
             written = reloaded.counter("written_rows_total")
             reloaded.process.wait_for(lambda: reloaded.counter("written_rows_total") > written, what="more rows")
+            reloaded.write(HANGING % 6)
+            reloaded.process.process.send_signal(signal.SIGHUP)
+            reloaded.process.wait_for(lambda: "not taken before the job is started again" in reloaded.process.stderr(), what="the last one's line")
             reloaded.end()
 
 
