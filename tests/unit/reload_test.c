@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "admin/job_socket.h"
 #include "pipeline/work.h"
 #include "support/hub_bed.h"
 
@@ -24,10 +25,13 @@ struct drive {
     const char *lua;      /* the new code; NULL: the job file is another one */
     const char *old, *new; /* in the job file, instead */
     bool unasked;         /* by the watch alone */
+    bool asked;           /* by a command, whose answer is kept */
     int reloads;          /* so many one after another, each with its number in a comment */
     int phase, done;
     int64_t results;
     int64_t until_ms; /* an answer that does not come fails the test */
+    pthread_t command;
+    char answer[1000];
 };
 
 static int64_t results(const struct drive *drive)
@@ -64,6 +68,23 @@ static void change_job(const struct run *run, const char *old, const char *new)
     replace_file(run, "job.yaml", changed);
 }
 
+static void answered(void *arg, pid_t process UNUSED, struct str text)
+{
+    struct drive *drive = arg;
+
+    snprintf(drive->answer, sizeof(drive->answer), "%.*s", STR_ARG(text));
+}
+
+static void *ask(void *arg)
+{
+    struct drive *drive = arg;
+    char path[160];
+
+    snprintf(path, sizeof(path), "%s/job.yaml", drive->run->folder);
+    (void)job_socket_ask(path, "reload", 60 * 1000, answered, drive);
+    return NULL;
+}
+
 static void drive(void *arg)
 {
     struct drive *drive = arg;
@@ -79,7 +100,9 @@ static void drive(void *arg)
             change_job(drive->run, drive->old, drive->new);
         }
         drive->until_ms = clock_monotonic_ms() + 60 * 1000;
-        if (!drive->unasked)
+        if (drive->asked)
+            xthread_create(&drive->command, ask, drive, "the command");
+        else if (!drive->unasked)
             hub_reload(drive->run->hub);
         drive->phase = 1;
     }
@@ -332,6 +355,24 @@ static void a_worker_that_cannot_swap_brings_all_back(void **state UNUSED)
     }
 }
 
+/* An error of Lua may quote an option that came from the environment. */
+static void the_answer_to_a_command_keeps_secrets(void **state UNUSED)
+{
+    static const char quoting[] = "return {process = function(batch) if batch:count() > 0 then error('not with hunter2222') end end}";
+    struct drive with = {.lua = quoting, .asked = true};
+    struct run *run = open_driven(&(struct setup){.workers = 1}, &with);
+
+    log_secret("hunter2222");
+    go(run);
+    pthread_join(with.command, NULL);
+    log_secret_forget("hunter2222");
+    expect_ok(run);
+    expect_results(run, 0, 1, 0);
+    assert_int_equal(with.answer[0], '-');
+    assert_non_null(strstr(with.answer, "not with ***"));
+    close_run(run);
+}
+
 static void files_are_watched(void **state UNUSED)
 {
     struct drive with = {.lua = shifted, .unasked = true};
@@ -394,6 +435,7 @@ int main(void)
         cmocka_unit_test(errors_that_the_old_code_has_as_well_are_no_fault_of_the_new),
         cmocka_unit_test(what_a_stage_saves_the_next_one_gets),
         cmocka_unit_test(a_worker_that_cannot_swap_brings_all_back),
+        cmocka_unit_test(the_answer_to_a_command_keeps_secrets),
         cmocka_unit_test(files_are_watched),
         cmocka_unit_test(the_dirty_limit_is_taken_live),
         cmocka_unit_test(many_reloads_lose_and_double_nothing),
