@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "pipeline/position.h"
+#include "pipeline/samples.h"
+#include "pipeline/shadow.h"
 #include "source/kafka.h"
 
 enum {
@@ -52,6 +54,9 @@ static void budget_memory(struct budget *budget, const struct job *job)
     budget->lua = workers * job->runtime.lua_memory_max;
     budget->fixed = FIXED_BYTES;
     budget->sum = budget->prefetch + data + budget->lua + budget->fixed;
+    /* The states that workers keep of the code before, the trial's own with its batch, and the records that it is tried on. */
+    budget->reload = (workers + 1) * job->runtime.lua_memory_max + (int64_t)shadow_batch_bytes(job) +
+                     SAMPLES_MAX * SAMPLE_BYTES_MAX;
     budget->blocks_at_once = (unsigned)int64_max(1, int64_min(job->runtime.uploads_in_flight, data / job->runtime.flush_bytes));
 }
 
@@ -133,6 +138,7 @@ void budget_print(const struct budget *budget, const struct job *job, unsigned k
                  "the source is held back\n", mib(budget->memory_max), mib(budget_data_bytes(job)));
     for (size_t i = 0; i < COUNT_OF(items); i++)
         buffer_print(text, "  %-16s %8.1f MiB\n", items[i].name, mib(items[i].bytes));
+    buffer_print(text, "  beside the sum, a reload may take %.1f MiB until the new code is proven\n", mib(budget->reload));
     buffer_print(text, "rate: ");
     if (budget->quota_rate)
         buffer_print(text, "%u blocks of %.1f MiB in 5 minutes are %.1f MiB/s before compression; ",

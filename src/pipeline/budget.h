@@ -26,6 +26,7 @@ struct budget {
     int64_t lua;
     int64_t fixed; /* the program, its libraries and threads */
     int64_t sum, memory_max;
+    int64_t reload; /* beside the sum, while new code is tried and on probation */
 
     /* Bytes a second: what the limit of blocks lets through, before compression (0: the limits are not looked at), and what the
      * service takes of the blocks in flight, as they are sent. */

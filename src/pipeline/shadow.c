@@ -97,7 +97,7 @@ static bool run_beside(const struct shadow_options *options, struct code *runnin
     bool ok;
 
     buffer_init(&saved, 2 * SCRIPT_SAVED_BYTES_MAX);
-    shadow.batch = batch_new((size_t)options->job->runtime.memory_max / 4);
+    shadow.batch = batch_new(shadow_batch_bytes(options->job));
     shadow.count = samples_take(options->samples, shadow.samples);
     ok = run_before(&shadow, running, &saved, error) &&
          runner_open(&runner, wanted, options->schema, buffer_str(&saved), options->log, error) &&

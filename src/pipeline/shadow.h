@@ -29,6 +29,12 @@ struct shadow_options {
     struct log *log;
 };
 
+/* What the batch of a trial may take. */
+static inline size_t shadow_batch_bytes(const struct job *job)
+{
+    return (size_t)job->runtime.memory_max / 4;
+}
+
 enum shadow_result { SHADOW_PASSED, SHADOW_UNCHANGED, SHADOW_REFUSED };
 
 /* PASSED: *code_out is the new version. `said` gets what a person wants to know: how many rows it was tried on, or why it was

@@ -50,6 +50,7 @@ static void test_the_defaults(void **state UNUSED)
         "  Lua                  64.0 MiB\n"
         "  fixed                24.0 MiB\n"
         "  sum                 248.0 MiB\n"
+        "  beside the sum, a reload may take 196.0 MiB until the new code is proven\n"
         "rate: 500 blocks of 16.0 MiB in 5 minutes are 26.7 MiB/s before compression; 4 blocks at once, each written at 10 MB/s, are "
         "40 MB/s as they are sent\n"
         "sessions: 32 table partitions every 60 s ask for up to 160 in 5 minutes; the limit is 500\n");
