@@ -9,7 +9,7 @@
 enum { FIELDS_SHOWN_MAX = 8, NAME_BYTES_MAX = 40 };
 
 /* The part of a message that is a value: what stands before one of these, back to the ": " before it. */
-static void append_message(struct buffer *text, const char *message)
+void failure_mask(struct buffer *text, const char *message)
 {
     static const char *const behind_values[] = {" cannot become ", "\" is no time: "};
     const char *end = NULL, *begin = message;
@@ -73,7 +73,7 @@ void failure_log(struct script_state *state, const struct batch *batch, uint32_t
     if (!log_enabled(state->log, level))
         return;
     buffer_init(&text, 4096);
-    append_message(&text, message);
+    failure_mask(&text, message);
     buffer_print(&text, " (record: partition %d, offset %lld", batch->partition, (long long)batch_message(batch, row)->offset);
     if (batch->row_index)
         buffer_print(&text, ", index %u", (unsigned)batch->row_index[row]);

@@ -159,6 +159,8 @@ void check_stopped_throws(lua_State *L);
 
 /* failure.c: a line about a row whose code failed; no clear values. */
 void failure_log(struct script_state *state, const struct batch *batch, uint32_t row, const char *message);
+/* Appends the message, a value in it masked. */
+void failure_mask(struct buffer *text, const char *message);
 /* saved.c: values of one state for another one. The value at the top is appended, and stays; and back again. */
 void saved_write_throws(lua_State *L, struct buffer *saved);
 void saved_push_throws(lua_State *L, struct str saved);

@@ -33,8 +33,14 @@ void run_charge_rows_throws(lua_State *L)
 
 void run_count_failure(struct script_state *state, const char *text)
 {
-    if (state->failures++ == 0)
-        snprintf(state->failure, sizeof(state->failure), "stage %.64s: %.560s", state->run.module->stage, text);
+    struct buffer masked;
+
+    if (state->failures++ > 0)
+        return;
+    buffer_init(&masked, 0);
+    failure_mask(&masked, text); /* a reload says it in the log */
+    snprintf(state->failure, sizeof(state->failure), "stage %.64s: %.560s", state->run.module->stage, buffer_text(&masked));
+    buffer_release(&masked);
 }
 
 uint64_t script_state_failures(const struct script_state *state, const char **first_out)

@@ -90,6 +90,7 @@ static void test_log(void **state)
         char path[] = "/tmp/failure_log_XXXXXX", text[4000], script[1000];
         struct script_module *module;
         struct stage_bed bed;
+        const char *first;
         int file = mkstemp(path);
         FILE *log;
         size_t size;
@@ -104,6 +105,10 @@ static void test_log(void **state)
         bed.batch->partition = 7;
         assert_true(script_process(module, bed.batch, &bed.error));
         log_stop();
+        /* What a reload says of it. */
+        assert_true(script_state_failures(bed.state, &first) > 0);
+        if (strncmp(first, "stage s: ", 9) != 0 || strstr(first, "1.2345") || strstr(first, "Shanghai"))
+            fail_msg("%s: the first failure is %s", cases[i].body, first);
         log = fopen(path, "rb");
         assert_non_null(log);
         size = fread(text, 1, sizeof(text) - 1, log);
