@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -147,6 +148,7 @@ unsigned job_socket_ask(const char *job_path, const char *request, int64_t wait_
 
     for (unsigned i = 0; i < JOB_SOCKET_PROCESSES_MAX; i++) {
         int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const struct timeval patience = {.tv_sec = REQUEST_WAIT_MS / 1000};
         struct sockaddr_un address;
         socklen_t size = address_make(job_path, i, &address);
         struct buffer answer;
@@ -154,6 +156,8 @@ unsigned job_socket_ask(const char *job_path, const char *request, int64_t wait_
 
         if (connection < 0)
             break;
+        /* Else one who accepts nobody, whoever it is, would hold the caller for ever once its queue is full. */
+        (void)setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
         if (connect(connection, (struct sockaddr *)&address, size) == 0 && peer_allowed(connection, &process)) {
             bool sent = send(connection, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request) &&
                         send(connection, "\n", 1, MSG_NOSIGNAL) == 1;
