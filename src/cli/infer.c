@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "job/job.h"
 #include "sample/infer.h"
 #include "sample/sample.h"
@@ -209,8 +210,12 @@ int cli_infer(int argc, char **argv)
         buffer_init(&text, 0);
         report_print(command.report, &text);
         fputs(buffer_text(&text), stderr);
-        if (!ok && !report_mistakes(command.report))
-            fprintf(stderr, "luaduct infer: %s\n", error.text);
+        if (!ok && !report_mistakes(command.report)) {
+            buffer_clear(&text);
+            log_redact(error.text);
+            terminal_clean(str_of(error.text), true, &text); /* an error of Lua may quote a record */
+            fprintf(stderr, "luaduct infer: %s\n", buffer_text(&text));
+        }
         buffer_release(&text);
         status = ok                                                              ? finish(&command, zone)
                  : error.kind == ERROR_CONFIG || report_mistakes(command.report) ? EXIT_CONFIG

@@ -84,6 +84,16 @@ def test_other_fields(tmp_path):
     assert status == 2 and 'did you mean "inner"?' in err
 
 
+def test_an_error_that_quotes_a_record_drives_no_terminal(tmp_path):
+    path = sample(tmp_path / "s.sample", {"value": "\x1b]0;title\x07"}, topic="t")
+    (tmp_path / "own.lua").write_text("return {process = function(batch) for row in batch:rows() do error(row.__value__) end end}")
+    job = tmp_path / "job.yaml"
+    job.write_text((JOB % ("", "    columns: [{name: x, path: $.x, type: json}]")).replace(
+        "stages:", "stages:\n  - {name: own, kind: lua, file: own.lua, when_error: stop}"))
+    status, out, err = infer(tmp_path, path, "--job", job, "--stage", "parse")
+    assert status == 1 and "\x1b" not in out + err and "own.lua:1: \\x1b]0;title\\x07" in err, err
+
+
 def test_records_that_are_no_objects(tmp_path):
     path = sample(tmp_path / "s.sample", [{"a": 1}, {"a": None}], [])
     status, out, err = infer(tmp_path, path)
