@@ -80,6 +80,7 @@ void stats_init(struct stats *stats, struct metrics *registry)
     };
 
     stats->registry = registry;
+    stats->version = NULL;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         *rows[i].metric = metrics_add(registry, rows[i].kind, rows[i].name, rows[i].help, NULL, NULL, rows[i].milli);
     for (size_t i = 0; i < COUNT_OF(reloads); i++)

@@ -160,6 +160,25 @@ static void expect_results(const struct run *run, int64_t accepted, int64_t refu
     assert_int_equal(metric_get(run->stats.reloads_reverted), reverted);
 }
 
+/* Whatever was in its memory before. */
+static void the_version_shows_from_the_first_one_on(void **state UNUSED)
+{
+    struct metrics *metrics = metrics_new("j");
+    struct stats stats;
+    struct buffer page;
+
+    memset(&stats, 0xA5, sizeof(stats));
+    stats_init(&stats, metrics);
+    stats_set_version(&stats, "one");
+    stats_set_version(&stats, "two");
+    buffer_init(&page, 0);
+    metrics_print(metrics, &page);
+    assert_non_null(strstr(buffer_text(&page), "luaduct_code_version{job=\"j\",version=\"two\"} 1\n"));
+    assert_null(strstr(buffer_text(&page), "\"one\""));
+    buffer_release(&page);
+    metrics_free(metrics);
+}
+
 static void new_code_takes_over_between_two_batches(void **state UNUSED)
 {
     static const int workers[] = {0, 1, 3};
@@ -428,6 +447,7 @@ static void many_reloads_lose_and_double_nothing(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_version_shows_from_the_first_one_on),
         cmocka_unit_test(new_code_takes_over_between_two_batches),
         cmocka_unit_test(what_scripts_count_is_of_the_code_that_runs),
         cmocka_unit_test(code_that_breaks_is_refused_and_the_old_goes_on),
