@@ -13,7 +13,7 @@
 
 #include "util/log.h"
 
-enum { POINTS = 25, SECONDS = 60, WRONG = 40, OUTPUT_MAX = 16 * 1024, FAILURES_MAX = 8, SLOTS = 4 };
+enum { POINTS = 25, SECONDS = 60, WRONG = 40, OUTPUT_MAX = 16 * 1024, FAILURES_MAX = 8, SLOTS = 8 };
 
 extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
@@ -139,7 +139,7 @@ static void start(struct slot *slot, const struct sweep_case *sweep, const struc
 }
 
 /* Waits for one process to end and counts how it did. */
-static struct slot *finish(const struct sweep_case *sweep, unsigned ends[ENDINGS])
+static struct slot *finish(const struct sweep_case *sweep, unsigned ends[FAULT_KINDS][ENDINGS])
 {
     static char said[OUTPUT_MAX];
     struct slot *slot = slots;
@@ -158,7 +158,7 @@ static struct slot *finish(const struct sweep_case *sweep, unsigned ends[ENDINGS
     said[size > 0 ? size : 0] = '\0';
     nftw(slot->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     ending = judge(sweep, slot->result, status, said);
-    ends[ending]++;
+    ends[plan->kind][ending]++;
     if (getenv("LUADUCT_SWEEP_SHOW") || ending == ENDED_BADLY)
         printf("%s: %s %llu%s: %s (wait status 0x%x, error \"%s\")\n%s", sweep->name, fault_names[plan->kind],
                (unsigned long long)plan->at, plan->for_ever ? " and all after it" : "",
@@ -182,7 +182,8 @@ static struct fault_plan plan_of(const struct sweep_case *sweep, enum fault_kind
 /* How many calls of each kind from first to last there are when none fails. */
 static bool count_calls(const struct sweep_case *sweep, enum fault_kind first, enum fault_kind last, uint64_t totals[FAULT_KINDS])
 {
-    unsigned ends[ENDINGS] = {0}, running = 0;
+    unsigned ends[FAULT_KINDS][ENDINGS] = {0}, running = 0;
+    bool ok = true;
 
     for (enum fault_kind kind = first; kind <= last; kind++) {
         struct fault_plan plan = plan_of(sweep, kind);
@@ -196,47 +197,62 @@ static bool count_calls(const struct sweep_case *sweep, enum fault_kind first, e
             slots[running] = taken;
         }
     }
-    if (ends[ENDED_OK] != last - first + 1)
+    for (enum fault_kind kind = first; kind <= last; kind++)
+        ok &= ends[kind][ENDED_OK] == 1;
+    if (!ok)
         printf("%s: failed without a failure of ours\n", sweep->name);
-    return ends[ENDED_OK] == last - first + 1;
+    return ok;
 }
 
-static bool sweep_kind(const struct sweep_case *sweep, enum fault_kind kind, uint64_t total)
+static uint64_t points_of(const struct sweep_case *sweep, uint64_t total)
 {
-    struct fault_plan plan = plan_of(sweep, kind);
-    unsigned ends[ENDINGS] = {0}, running = 0;
     const char *wanted = getenv("LUADUCT_SWEEP");
-    /* A call that is interrupted for ever is a hang by definition. */
-    unsigned modes = kind == FAULT_INTERRUPTED || (sweep->flags & SWEEP_ONCE) ? 1 : 2;
-    uint64_t points, most = sweep->points ? sweep->points : POINTS;
+    uint64_t most = sweep->points ? sweep->points : POINTS;
 
     if (wanted)
         most = strcmp(wanted, "all") == 0 ? total : strtoull(wanted, NULL, 10);
-    points = total < most ? total : most;
-    for (uint64_t i = 0; i < points * modes && ends[ENDED_BADLY] < FAILURES_MAX; i++) {
-        struct slot *slot = running == SLOTS ? finish(sweep, ends) : &slots[running++];
-
-        plan.for_ever = i >= points;
-        plan.at = point(total, points, i % points);
-        start(slot, sweep, &plan);
-    }
-    while (running--)
-        (void)finish(sweep, ends);
-    printf("%-20s %-13s %5llu calls, %4llu points x %u: %u got over, %u errors, %u stops, %u bad\n", sweep->name,
-           fault_names[kind], (unsigned long long)total, (unsigned long long)points, modes, ends[ENDED_OK], ends[ENDED_ERROR],
-           ends[ENDED_STOP], ends[ENDED_BADLY]);
-    return ends[ENDED_BADLY] == 0;
+    return total < most ? total : most;
 }
 
+/* A call that is interrupted for ever is a hang by definition. */
+static unsigned modes_of(const struct sweep_case *sweep, enum fault_kind kind)
+{
+    return kind == FAULT_INTERRUPTED || (sweep->flags & SWEEP_ONCE) ? 1 : 2;
+}
+
+/* All kinds share the slots, so that nobody waits for the last process of each. */
 static bool sweep_one(const struct sweep_case *sweep)
 {
     enum fault_kind first = sweep->flags & SWEEP_IO ? FAULT_MEMORY + 1 : FAULT_MEMORY;
     enum fault_kind last = sweep->flags & SWEEP_IO ? FAULT_KINDS - 1 : FAULT_MEMORY;
+    unsigned ends[FAULT_KINDS][ENDINGS] = {0}, running = 0;
     uint64_t totals[FAULT_KINDS] = {0};
     bool ok = count_calls(sweep, first, last, totals);
 
-    for (enum fault_kind kind = first; ok && kind <= last; kind++)
-        ok &= sweep_kind(sweep, kind, totals[kind]);
+    if (!ok)
+        return false;
+    for (enum fault_kind kind = first; kind <= last; kind++) {
+        struct fault_plan plan = plan_of(sweep, kind);
+        uint64_t points = points_of(sweep, totals[kind]);
+
+        for (uint64_t i = 0; i < points * modes_of(sweep, kind) && ends[kind][ENDED_BADLY] < FAILURES_MAX; i++) {
+            struct slot *slot = running == SLOTS ? finish(sweep, ends) : &slots[running++];
+
+            plan.for_ever = i >= points;
+            plan.at = point(totals[kind], points, i % points);
+            start(slot, sweep, &plan);
+        }
+    }
+    while (running--)
+        (void)finish(sweep, ends);
+    for (enum fault_kind kind = first; kind <= last; kind++) {
+        const unsigned *ended = ends[kind];
+
+        printf("%-20s %-13s %5llu calls, %4llu points x %u: %u got over, %u errors, %u stops, %u bad\n", sweep->name,
+               fault_names[kind], (unsigned long long)totals[kind], (unsigned long long)points_of(sweep, totals[kind]),
+               modes_of(sweep, kind), ended[ENDED_OK], ended[ENDED_ERROR], ended[ENDED_STOP], ended[ENDED_BADLY]);
+        ok &= ended[ENDED_BADLY] == 0;
+    }
     return ok;
 }
 
