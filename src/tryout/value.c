@@ -50,15 +50,16 @@ static void print_instant(struct value_printer *printer, const struct mc_type *t
                           struct buffer *text)
 {
     struct instant instant = instant_of(type, value);
+    bool local = printer && printer->zone && !json;
     char shown[TIME_TEXT_MAX];
     size_t size;
 
-    if (printer && printer->zone && type->kind != MC_TIMESTAMP_NTZ)
+    if (local && type->kind != MC_TIMESTAMP_NTZ)
         instant.seconds = zone_to_local(printer->zone, &printer->cache, instant.seconds);
     size = time_print(instant, shown);
     if (json)
         shown[10] = 'T';
-    buffer_print(text, "%s%.*s%s%s", json ? "\"" : "", (int)size, shown, json && type->kind != MC_TIMESTAMP_NTZ ? "Z" : "",
+    buffer_print(text, "%s%.*s%s%s", json ? "\"" : "", (int)size, shown, !local && type->kind != MC_TIMESTAMP_NTZ ? "Z" : "",
                  json ? "\"" : "");
 }
 

@@ -7,7 +7,7 @@
  *     STRING, VARCHAR, CHAR, JSON            as it is                     a string; {"base64": ...} when it is no UTF-8
  *     BINARY                                 0x and hexadecimal digits    {"base64": ...}
  *     DATE                                   2024-01-31                   a string
- *     DATETIME, TIMESTAMP                    in the given zone            a string, in UTC with a Z
+ *     DATETIME, TIMESTAMP                    in the zone, or UTC with Z   a string, in UTC with a Z
  *     TIMESTAMP_NTZ                          as it is                     a string without a Z
  *     ARRAY, MAP, STRUCT                     as the JSON                  an array; an object (keys as text)
  *     NULL                                   not printed: ask first       null
