@@ -345,6 +345,8 @@ static bool check_comparison(struct binder *binder, struct node *node, size_t a,
     }
     if (x.kind == TYPE_BOOLEAN || y.kind == TYPE_BOOLEAN)
         hint = "a boolean stands alone, or with is true and is false";
+    else if ((kind_is_time(x.kind) && is_number(y.kind)) || (kind_is_time(y.kind) && is_number(x.kind)))
+        hint = "a date or time is written as a text, '2024-01-31', and epoch_ms(time) is a number";
     return fail_at(binder, at, width, "%s and %s do not compare; %s", type_called(x, x_name), type_called(y, y_name), hint);
 }
 

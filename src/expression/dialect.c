@@ -63,6 +63,10 @@ static const struct dialect_word {
     {"ceiling", DIALECT_FUNCTION, "use ceil(number)"},
     {"max", DIALECT_FUNCTION, "use greatest(a, b), within a row; there are no functions over rows"},
     {"min", DIALECT_FUNCTION, "use least(a, b), within a row; there are no functions over rows"},
+    {"sum", DIALECT_FUNCTION, "there are no functions over rows"},
+    {"avg", DIALECT_FUNCTION, "there are no functions over rows"},
+    {"count", DIALECT_FUNCTION, "there are no functions over rows"},
+    {"row_number", DIALECT_FUNCTION, "there are no functions over rows"},
     {"sha2", DIALECT_FUNCTION, "use sha256(text) or sha512(text)"},
     {"concatws", DIALECT_FUNCTION, "use concat_ws(separator, a, b)"},
     /* the time, as a function and without brackets */

@@ -116,6 +116,12 @@ static bool read_operator(struct str text, struct token *token, struct expressio
     static const struct {
         const char *text, *hint;
     } foreign[] = {
+        {"=<", "write <="},
+        {"=>", "write >="},
+        {"=!", "write !="},
+        {"=~", "write ~"},
+        {"===", "write ="},
+        {"<=>", "write =, and is null where both may be NULL"},
         {"&&", "write and"},
         {"&", "write and"},
         {"|", "write or (|| joins texts)"},
@@ -123,25 +129,29 @@ static bool read_operator(struct str text, struct token *token, struct expressio
         {"::", "write cast(a as type)"},
         {"^", "use power(a, b)"},
         {"[", "a name stands between double quotes, and json_get(text, '$.a[0]') takes an element"},
+        {"$.", "write json_get(text, '$.a')"},
         {"$", "a variable is written as ${now}"},
         {";", "nothing stands behind an expression"},
     };
     struct str rest = str_make(text.data + token->at, text.size - token->at);
 
-    for (size_t i = 0; i < COUNT_OF(operators); i++) {
-        if (str_starts_with(rest, str_of(operators[i]))) {
-            token->kind = TOKEN_OPERATOR;
-            token->text = str_of(operators[i]);
-            token->width = token->text.size;
-            return true;
-        }
+    for (size_t i = 0; i < COUNT_OF(operators) && !token->width; i++)
+        if (str_starts_with(rest, str_of(operators[i])))
+            token->width = strlen(operators[i]);
+    for (size_t i = 0; i < COUNT_OF(foreign); i++) {
+        size_t width = strlen(foreign[i].text);
+
+        if (width <= token->width || !str_starts_with(rest, str_of(foreign[i].text)))
+            continue;
+        *place = (struct expression_place){token->at, width};
+        return error_set(error, ERROR_CONFIG, "%s is no operator here; %s", foreign[i].text, foreign[i].hint);
+    }
+    if (token->width) {
+        token->kind = TOKEN_OPERATOR;
+        token->text = str_head(rest, token->width);
+        return true;
     }
     *place = (struct expression_place){token->at, 1};
-    for (size_t i = 0; i < COUNT_OF(foreign); i++)
-        if (str_starts_with(rest, str_of(foreign[i].text))) {
-            place->width = strlen(foreign[i].text);
-            return error_set(error, ERROR_CONFIG, "%s is no operator here; %s", foreign[i].text, foreign[i].hint);
-        }
     if ((unsigned char)rest.data[0] < 0x20 || rest.data[0] == 0x7F)
         return error_set(error, ERROR_CONFIG, "a control character (%u) is not part of an expression", (unsigned)rest.data[0]);
     return error_set(error, ERROR_CONFIG, "\"%c\" is not part of the expression language%s", rest.data[0],
