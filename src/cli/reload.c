@@ -27,8 +27,8 @@ static void answered(void *arg, pid_t process, struct str text)
     answers->refused |= refused;
     buffer_init(&clean, 0);
     terminal_clean(str_make(text.data + 1, text.size - 1), true, &clean); /* an error of Lua may quote a record */
-    fprintf(refused ? stderr : stdout, "process %d: %s%s\n", (int)process, refused ? "refused, the code before goes on: " : "",
-            buffer_text(&clean));
+    fprintf(refused ? stderr : stdout, "process %d: %s%s\n", (int)process,
+            refused ? "refused, the code before goes on until a restart: " : "", buffer_text(&clean));
     buffer_release(&clean);
 }
 
@@ -37,6 +37,7 @@ static const char usage[] =
     "  --force  also when more of the newest rows would become dirty than with the code that runs now\n"
     "The processes that run the job on this machine, as the same user, look at its files at once. New code is checked, and run\n"
     "beside the old on copies of the newest records; then it takes over between two batches, or is refused with the reason.\n"
+    "A restart takes the files as they are: mend or undo what was refused or taken back.\n"
     "Taken are the stages, their Lua files, time_zone, the limits of dirty, log.level and reload; when another key has\n"
     "changed, nothing is.\n"
     "Exit status: 0 the new code runs (or there is none), 1 it was refused, or no process runs the job, 2 a mistake.\n";

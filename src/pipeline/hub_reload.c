@@ -120,8 +120,9 @@ static void go_back(struct hub *hub, const char *reason)
     struct code *failed = hub->code;
 
     metric_add(hub->options.stats->reloads_reverted, 1);
-    log_error(hub->options.log, "code version=%s is taken back, and version=%s runs again: %s", failed->version,
-              hub->proven->version, reason);
+    log_error(hub->options.log,
+              "code version=%s is taken back, and version=%s runs again, until a restart takes the files as they are: %s",
+              failed->version, hub->proven->version, reason);
     run_code(hub, hub->proven, NULL);
     if (hub->swapping)
         answer(hub, false, reason);

@@ -215,7 +215,8 @@ static void try_code(struct reloader *reloader, bool force, struct buffer *said)
         buffer_print(&text, "nothing has changed; version %s runs", running->version);
     if (result == SHADOW_REFUSED) {
         metric_add(options->stats->reloads_refused, 1);
-        log_warn(options->log, "new code is refused, and version=%s goes on: %.*s", running->version, STR_ARG(first_line(&text)));
+        log_warn(options->log, "new code is refused, and version=%s goes on, until a restart takes the files as they are: %.*s",
+                 running->version, STR_ARG(first_line(&text)));
     }
     buffer_append_char(said, result == SHADOW_PASSED ? '+' : result == SHADOW_UNCHANGED ? '=' : '-');
     buffer_append_str(said, buffer_str(&text));

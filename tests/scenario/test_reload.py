@@ -148,7 +148,7 @@ def test_broken_code_under_load(reloaded):
     for kind, (code, reason) in BROKEN.items():
         reloaded.write(code)
         status, text = reloaded.reload()
-        assert status == 1 and "refused" in text and reason in text, (kind, text)
+        assert status == 1 and "refused, the code before goes on until a restart: " in text and reason in text, (kind, text)
         assert reloaded.version() == version
     assert reloaded.results("refused") == len(BROKEN)
     assert reloaded.results("accepted") == 0
