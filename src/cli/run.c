@@ -133,12 +133,12 @@ int run_engine(struct engine *engine, struct counts *counts_out, char *reason)
     signals_end();
     *counts_out = *hub_counts(engine->hub);
     if (!ok) {
-        status = failure_status(&error, hub_stuck(engine->hub), reason);
+        status = failure_status(&error, hub_worker_stuck(engine->hub), reason);
         if (report_mistakes(engine->report)) /* warnings were told at the start */
             (void)engine_report(engine);
         log_error(engine->log, "the job failed: %s", error.text);
     }
-    if (!ok && hub_stuck(engine->hub))
+    if (!ok && hub_worker_stuck(engine->hub))
         end_stuck(status);
     finished = ok && hub_finished(engine->hub);
     log_info(engine->log, "%s read=%" PRId64 " written=%" PRId64 " filtered=%" PRId64 " dirty=%" PRId64 " expanded=%" PRId64,

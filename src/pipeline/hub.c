@@ -40,7 +40,7 @@ void hub_free(struct hub *hub)
 {
     if (!hub)
         return;
-    assert(!hub->stuck);
+    assert(!hub_stuck(hub));
     for (size_t i = 0; i < hub->worker_count; i++)
         worker_free(hub->workers[i]);
     free(hub->workers);
@@ -68,7 +68,12 @@ bool hub_finished(const struct hub *hub)
 
 bool hub_stuck(const struct hub *hub)
 {
-    return hub->stuck;
+    return hub->worker_stuck || hub->trial_stuck;
+}
+
+bool hub_worker_stuck(const struct hub *hub)
+{
+    return hub->worker_stuck;
 }
 
 bool hub_undone(const struct hub *hub)
@@ -506,7 +511,7 @@ static bool take_results(struct hub *hub, bool *moved, int64_t now_ms, struct er
         if (worker_load(hub->workers[i]) && now_ms - hub->worker_progress_ms[i] > steps_stuck_ms(STUCK_MS)) {
             const char *stage = worker_stage_now(hub->workers[i]);
 
-            hub->stuck = true;
+            hub->worker_stuck = true;
             return error_set(error, ERROR_SCRIPT,
                              "stage %s has not come back for %d s and cannot be stopped from outside (a C function called from "
                              "Lua, for instance a bad pattern); the process ends, nothing of its epoch was committed",

@@ -37,7 +37,7 @@ struct hub_options {
 };
 
 struct hub *hub_new(const struct hub_options *options) MUST_USE;
-/* Must not be called when hub_stuck says so: then a worker's thread cannot be joined, and the process has to end. */
+/* Must not be called when hub_stuck says so: then a thread cannot be joined, and the process has to end. */
 void hub_free(struct hub *hub);
 
 /* Runs until stopped (drains: what was read is flushed and committed), or until the source ends or records_max is reached, or an
@@ -47,6 +47,8 @@ void hub_stop(struct hub *hub);
 /* Looks whether there is new code, now; any thread. */
 void hub_reload(struct hub *hub);
 bool hub_stuck(const struct hub *hub);
+/* It is a worker's thread, which is why the run failed; else new code is still being tried, which is no fault of the run. */
+bool hub_worker_stuck(const struct hub *hub);
 /* The source had an end, and everything before it is done. */
 bool hub_finished(const struct hub *hub);
 

@@ -38,7 +38,7 @@ struct hub {
     bool keeps_state;
     int64_t *worker_progress_ms;
     struct worker_has *has; /* per worker */
-    bool stuck;
+    bool worker_stuck, trial_stuck; /* threads that cannot be joined */
 
     struct lane *lanes;
     size_t lane_count, lane_capacity;

@@ -77,7 +77,7 @@ void hub_reload_end(struct hub *hub)
     reloader = hub->reloader;
     hub->reloader = NULL;
     pthread_mutex_unlock(&hub->reload_lock);
-    hub->stuck |= !reloader_stop(reloader);
+    hub->trial_stuck |= !reloader_stop(reloader);
 }
 
 /* What is to run from now on, and the settings that come with it. */

@@ -28,6 +28,14 @@ BROKEN = {
     "dirty": ("return {process = function(batch) for row in batch:rows() do row:dirty('no') end end}", "would become dirty"),
 }
 HANGING = "-- %d\nreturn {process = function(batch) if batch:count() > 0 then string.find(('a'):rep(1000), ('a-'):rep(30) .. 'b') end end}"
+LATE_DIRTY = """local rows = 0
+return {process = function(batch)
+  rows = rows + batch:count()
+  for row in batch:rows() do
+    if rows > 8000 then row:dirty("late") end
+  end
+end}
+"""
 TEN_THOUSANDTH = """local rows = 0
 return {process = function(batch)
   %s
@@ -247,6 +255,21 @@ def test_a_trial_that_does_not_come_back(broker, endpoint, tmp_path, name):
             reloaded.process.process.send_signal(signal.SIGHUP)
             reloaded.process.wait_for(lambda: "not taken before the job is started again" in reloaded.process.stderr(), what="the last one's line")
             reloaded.end()
+
+
+def test_a_stuck_trial_is_no_reason_for_a_restart(broker, endpoint, tmp_path, name):
+    """What needs a person ends the job, whatever a trial does at that time."""
+    port = free_port()
+    more = f"metrics: {{listen: '127.0.0.1:{port}'}}\nreload: {{watch: false}}\ndirty: {{max: 0}}\nfailover: {{max: 3, window: 30m}}"
+    with Job(tmp_path, broker, endpoint, name, session_ms=6000, more=more) as job:
+        with Reloaded(job, port, {"LUADUCT_STUCK_MS": "4000"}) as reloaded:
+            reloaded.write(HANGING % 0)
+            assert "does not come back from being tried" in reloaded.reload()[1]
+            reloaded.write(LATE_DIRTY)
+            status, said = reloaded.reload()
+            assert status == 0, said
+            assert reloaded.process.wait(90) == 1
+            assert "more than dirty.max" in reloaded.process.stderr() and "is restarted" not in reloaded.process.stderr()
 
 
 def test_no_process(tmp_path):
