@@ -50,7 +50,7 @@ bool hasher_new(struct hasher **hasher_out, struct str algorithm, struct str sal
     if (!hasher->context)
         stop_out_of_memory("a digest");
     if (!hasher->algorithm || !EVP_DigestInit_ex2(hasher->context, hasher->algorithm, NULL)) {
-        error_set(error, ERROR_CONFIG, "the OpenSSL of this machine does not offer %s", name);
+        error_set(error, ERROR_CONFIG, "the OpenSSL of this machine does not offer %s, or has no memory for it", name);
         goto out;
     }
     hasher->size = (size_t)EVP_MD_get_size(hasher->algorithm);

@@ -69,7 +69,7 @@ bool pseudonym_new(struct pseudonym **pseudonym_out, struct str key, struct erro
          EVP_CIPHER_CTX_set_padding(pseudonym->context, 0);
     OPENSSL_cleanse(secret, sizeof(secret));
     if (!ok) {
-        error_set(error, ERROR_CONFIG, "the OpenSSL of this machine does not offer AES");
+        error_set(error, ERROR_CONFIG, "the OpenSSL of this machine does not offer AES, or has no memory for it");
         goto out;
     }
     *pseudonym_out = pseudonym;
