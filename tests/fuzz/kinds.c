@@ -96,7 +96,8 @@ static const struct dirty_row *dirty_of(const struct batch *batch, uint32_t row)
 static bool read_type(char letter, enum type_kind *kind)
 {
     static const char letters[] = "sifdDyj";
-    static const enum type_kind kinds[] = {TYPE_STRING, TYPE_BIGINT, TYPE_DOUBLE, TYPE_DECIMAL, TYPE_DATE, TYPE_BINARY, TYPE_JSON};
+    static const enum type_kind kinds[] = {TYPE_STRING, TYPE_BIGINT, TYPE_DOUBLE, TYPE_DECIMAL,
+                                           TYPE_DATE,   TYPE_BINARY, TYPE_JSON};
     const char *found = letter ? strchr(letters, letter) : NULL;
 
     if (found)
@@ -130,19 +131,45 @@ static bool read_mask(struct str words, struct spec *spec)
         snprintf(number, sizeof(number), "%.*s", (int)size_min(text.size, 8), text.data);
         count = strtoul(number, NULL, 10) % 100000000;
         switch (word.data[0]) {
-        case 'b': options->before = count; break;
-        case 'a': options->after = count; break;
-        case 'p': options->position = count; break;
-        case 'l': options->length = count; break;
-        case 'd': options->digits = (int)strtol(number, NULL, 10); break;
-        case 'w': options->with = text; break;
-        case 'R': options->random = true; break;
-        case 'k': options->keep_empty = true; break;
-        case 'o': options->algorithm = text; break;
-        case 'S': options->salt = text; break;
-        case 'K': options->key = text; break;
-        case 'e': options->otherwise = text; break;
-        case 'N': spec->when_error = WHEN_ERROR_NULL; break;
+        case 'b':
+            options->before = count;
+            break;
+        case 'a':
+            options->after = count;
+            break;
+        case 'p':
+            options->position = count;
+            break;
+        case 'l':
+            options->length = count;
+            break;
+        case 'd':
+            options->digits = (int)strtol(number, NULL, 10);
+            break;
+        case 'w':
+            options->with = text;
+            break;
+        case 'R':
+            options->random = true;
+            break;
+        case 'k':
+            options->keep_empty = true;
+            break;
+        case 'o':
+            options->algorithm = text;
+            break;
+        case 'S':
+            options->salt = text;
+            break;
+        case 'K':
+            options->key = text;
+            break;
+        case 'e':
+            options->otherwise = text;
+            break;
+        case 'N':
+            spec->when_error = WHEN_ERROR_NULL;
+            break;
         case 's': /* so many stay; 0: the rest */
         case 'c':
             if (options->segment_count < SEGMENTS_MAX)
@@ -164,7 +191,8 @@ static bool read_mask(struct str words, struct spec *spec)
             if (text.size)
                 (void)read_type(text.data[0], &spec->type);
             break;
-        default: break;
+        default:
+            break;
         }
     }
     if (options->value_kind != TYPE_BIGINT && options->value_kind != TYPE_DOUBLE)
@@ -412,7 +440,8 @@ static bool is_telling(struct str value)
     return value.size >= 8 && count_of(value, isdigit) >= 4;
 }
 
-static void check_masked(const struct spec *spec, const struct batch *batch, const struct column *column, const struct column *out)
+static void check_masked(const struct spec *spec, const struct batch *batch, const struct column *column,
+                         const struct column *out)
 {
     enum mask_rule rule = spec->mask.rule;
     uint32_t next = 0;
@@ -423,7 +452,8 @@ static void check_masked(const struct spec *spec, const struct batch *batch, con
         bool null = column_is_null(column, row);
 
         if (dirty) {
-            FUZZ_CLAIM(!null && !is_telling(values[row]) || !memmem(dirty->reason.data, dirty->reason.size, values[row].data, values[row].size),
+            FUZZ_CLAIM(!null && !is_telling(values[row]) ||
+                           !memmem(dirty->reason.data, dirty->reason.size, values[row].data, values[row].size),
                        "the value is told: %.*s", STR_ARG(dirty->reason));
             continue;
         }

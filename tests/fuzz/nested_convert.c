@@ -171,7 +171,8 @@ static yyjson_val *find_member(yyjson_val *object, const char *name)
     size_t i, count;
     yyjson_val *key, *value;
 
-    yyjson_obj_foreach(object, i, count, key, value) {
+    yyjson_obj_foreach(object, i, count, key, value)
+    {
         if (str_equal_ignore_case(str_make(unsafe_yyjson_get_str(key), unsafe_yyjson_get_len(key)), str_of(name)))
             return value;
     }
@@ -194,12 +195,12 @@ static void check_value(const struct mc_type *type, yyjson_val *json, const stru
     switch (type->kind) {
     case MC_ARRAY:
         FUZZ_CLAIM(yyjson_is_arr(json) && yyjson_arr_size(json) == value->count, "%zu items", value->count);
-        yyjson_arr_foreach(json, i, count, item)
-            check_value(type->children, item, &value->items[i], empty_as_null);
+        yyjson_arr_foreach(json, i, count, item) check_value(type->children, item, &value->items[i], empty_as_null);
         break;
     case MC_MAP:
         FUZZ_CLAIM(yyjson_is_obj(json) && yyjson_obj_size(json) == pairs, "%zu pairs", pairs);
-        yyjson_obj_foreach(json, i, count, key, item) {
+        yyjson_obj_foreach(json, i, count, key, item)
+        {
             FUZZ_CLAIM(!value->items[i].null, "a key became NULL");
             if (is_plain_text(type->children[0].kind))
                 check_scalar(&type->children[0], key, &value->items[i]);
@@ -207,8 +208,8 @@ static void check_value(const struct mc_type *type, yyjson_val *json, const stru
         }
         break;
     case MC_STRUCT:
-        FUZZ_CLAIM(yyjson_is_obj(json) && yyjson_obj_size(json) <= value->count && value->count == type->child_count, "%zu fields",
-                   value->count);
+        FUZZ_CLAIM(yyjson_is_obj(json) && yyjson_obj_size(json) <= value->count && value->count == type->child_count,
+                   "%zu fields", value->count);
         for (i = 0; i < value->count; i++)
             check_value(&type->children[i], find_member(json, type->child_names[i]), &value->items[i], empty_as_null);
         break;
@@ -256,8 +257,8 @@ static void check_taken(struct nested *nested, struct arena *arena, struct mc_ty
     print_value(&again, type, &values[0]);
     status = nested_convert(nested, arena, type, buffer_str(&again), &second, &reason);
     FUZZ_CLAIM(status == CONVERT_OK, "printed again it is refused (%d): %s %s", status, buffer_text(&again), reason);
-    FUZZ_CLAIM(str_equal(wire->wire, second.wire) && str_equal(wire->summed, second.summed), "printed again it has other bytes: %s",
-               buffer_text(&again));
+    FUZZ_CLAIM(str_equal(wire->wire, second.wire) && str_equal(wire->summed, second.summed),
+               "printed again it has other bytes: %s", buffer_text(&again));
     FUZZ_CLAIM(record_decoder_next(decoder, &values, &error) == 0, "%s", error.text);
     record_decoder_free(decoder);
     yyjson_doc_free(document);

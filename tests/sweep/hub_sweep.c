@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "job/job.h"
 #include "job/report.h"
@@ -155,6 +156,8 @@ static void bring_new_code(void *arg UNUSED)
     SWEEP_CHECK(drive.phase != 1 || clock_monotonic_ms() < drive.end_ms);
     if (swept)
         fault_on();
+    if (drive.phase == 1)
+        usleep(2000); /* the fewer turns, the more of the calls are the reload's */
 }
 
 static bool run(struct bed *bed, bool sweep, struct error *error)

@@ -227,7 +227,8 @@ static const char kinds_text[] =
     "    cast: {id: string}\n"
     "    set:\n"
     "      - {field: kind, value: bench}\n"
-    "      - {field: text, expression: \"case when salary > 100 then coalesce(nullif(city, '-'), 'none') || '-' || cast(salary as string) else 'none' end\"}\n"
+    "      - {field: text, expression: \"case when salary > 100 then coalesce(nullif(city, '-'), 'none') || '-' || cast(salary "
+    "as string) else 'none' end\"}\n"
     "      - {field: job, expression: \"${job}\"}\n"
     "    drop: [__key__]\n"
     "target: {maxcompute: m, table: t, create: if_missing}\n"
@@ -252,7 +253,8 @@ static const char library_text[] =
     "  batch:map({'__value__', 'at', 'city'}, {'again string', 'day string', 'region string'}, function(value, at, city)\n"
     "    local document = luaduct.json.decode(value)\n"
     "    local time = luaduct.time.parse(at, 'yyyy/MM/dd', '+08:00'):add(1, 'month', '+08:00')\n"
-    "    document.list = luaduct.json.array{1, luaduct.decimal('1.50'), luaduct.text.reverse(luaduct.text.normalize(city, 'NFC'))}\n"
+    "    document.list = luaduct.json.array{1, luaduct.decimal('1.50'), luaduct.text.reverse(luaduct.text.normalize(city, "
+    "'NFC'))}\n"
     "    document.phone = nil\n"
     "    seen:add(1)\n"
     "    last:set(document.id)\n"
@@ -267,12 +269,12 @@ static void add_person(struct batch *batch, struct buffer *text, int i)
 {
     buffer_clear(text);
     buffer_print(text,
-                 "{\"id\":%d,\"phone\":\"1380013%04d\",\"mail\":\"ann%d@example.com\",\"user\":\"Ann%d\",\"card\":\"62220212%d\",\"age\":%d,"
+                 "{\"id\":%d,\"phone\":\"1380013%04d\",\"mail\":\"ann%d@example.com\",\"user\":\"Ann%d\",\"card\":\"62220212%d\","
+                 "\"age\":%d,"
                  "\"pay\":\"12%d.50\",\"city\":\"Shanghai\",\"at\":\"2024-01-%02d\"}",
                  i, i, i, i, i, i % 10 ? 18 + i : 9, i, 1 + i % 30);
-    batch_add_message(batch,
-                      &(struct message){.value = arena_try_copy(&batch->arena, buffer_str(text)), .key = STR("k"), .offset = i},
-                      NULL);
+    batch_add_message(
+        batch, &(struct message){.value = arena_try_copy(&batch->arena, buffer_str(text)), .key = STR("k"), .offset = i}, NULL);
 }
 
 static struct str text_of(struct batch *batch, const char *field, uint32_t row)

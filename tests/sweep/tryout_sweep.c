@@ -16,28 +16,29 @@ static const char datasources[] =
     "kafka:\n  k: {brokers: \"127.0.0.1:9\"}\n"
     "maxcompute:\n"
     "  m: {endpoint: \"http://127.0.0.1:9/api\", project: p, access_id: i, access_key: secret-of-m, time_zone: Asia/Shanghai}\n";
-static const char job_text[] = "name: j\n"
-                               "source: {kafka: k, topic: orders}\n"
-                               "stages:\n"
-                               "  - name: parse\n"
-                               "    kind: json\n"
-                               "    columns:\n"
-                               "      - {name: id, path: $.id, type: bigint, required: true}\n"
-                               "      - {name: city, path: $.city, type: string, required: true}\n"
-                               "      - {name: tags, path: $.tags, type: json}\n"
-                               "      - {name: phone, path: $.phone, type: string}\n"
-                               "  - name: hide\n"
-                               "    kind: mask\n"
-                               "    rules: [{field: phone, rule: phone}]\n"
-                               "  - {name: some, kind: filter, condition: \"id % 5 <> 4\"}\n"
-                               "  - {name: look, kind: lua, file: stage.lua}\n"
-                               "target:\n"
-                               "  maxcompute: m\n"
-                               "  table: t\n"
-                               "  create: if_missing\n"
-                               "  columns: [{name: id, type: bigint}, {name: phone, type: string}, {name: tags, type: \"array<int>\"}]\n"
-                               "  partition: [{name: city, kind: field, from: city}, {name: d, kind: time, format: yyyyMMdd}]\n"
-                               "dirty: {directory: dirty}\n";
+static const char job_text[] =
+    "name: j\n"
+    "source: {kafka: k, topic: orders}\n"
+    "stages:\n"
+    "  - name: parse\n"
+    "    kind: json\n"
+    "    columns:\n"
+    "      - {name: id, path: $.id, type: bigint, required: true}\n"
+    "      - {name: city, path: $.city, type: string, required: true}\n"
+    "      - {name: tags, path: $.tags, type: json}\n"
+    "      - {name: phone, path: $.phone, type: string}\n"
+    "  - name: hide\n"
+    "    kind: mask\n"
+    "    rules: [{field: phone, rule: phone}]\n"
+    "  - {name: some, kind: filter, condition: \"id % 5 <> 4\"}\n"
+    "  - {name: look, kind: lua, file: stage.lua}\n"
+    "target:\n"
+    "  maxcompute: m\n"
+    "  table: t\n"
+    "  create: if_missing\n"
+    "  columns: [{name: id, type: bigint}, {name: phone, type: string}, {name: tags, type: \"array<int>\"}]\n"
+    "  partition: [{name: city, kind: field, from: city}, {name: d, kind: time, format: yyyyMMdd}]\n"
+    "dirty: {directory: dirty}\n";
 static const char stage_text[] = "local stage = {}\n"
                                  "function stage.process(batch)\n"
                                  "  for row in batch:rows() do if row.id == 7 then row:dirty('seven') end end\n"
@@ -74,10 +75,11 @@ static void files_make(void)
     buffer_init(&text, 0);
     buffer_print(&text, "{\"luaduct_sample\":1,\"job\":\"j\",\"topic\":\"orders\",\"taken\":\"2024-01-31T00:00:00Z\"}\n");
     for (int i = 0; i < RECORDS; i++)
-        buffer_print(&text,
-                     "{\"partition\":0,\"offset\":%d,\"timestamp\":1700000000000,\"value\":\"{\\\"id\\\":%d,\\\"city\\\":\\\"c%d\\\","
-                     "\\\"phone\\\":\\\"1380013%04d\\\",\\\"tags\\\":[%d]}\"}\n",
-                     i, i, i % 3, i, i);
+        buffer_print(
+            &text,
+            "{\"partition\":0,\"offset\":%d,\"timestamp\":1700000000000,\"value\":\"{\\\"id\\\":%d,\\\"city\\\":\\\"c%d\\\","
+            "\\\"phone\\\":\\\"1380013%04d\\\",\\\"tags\\\":[%d]}\"}\n",
+            i, i, i % 3, i, i);
     snprintf(sample_path, sizeof(sample_path), "%s", sweep_file("sample", buffer_text(&text)));
     buffer_release(&text);
 }
@@ -157,7 +159,8 @@ static bool preview_rows(struct error *error)
 static bool plan(struct error *error)
 {
     files_make();
-    return command(cli_plan, WORDS("plan", job_path, "--no-color"), EXIT_OK, WORDS("CREATE TABLE", "ARRAY<INT>", "yyyyMMdd"), error);
+    return command(cli_plan, WORDS("plan", job_path, "--no-color"), EXIT_OK, WORDS("CREATE TABLE", "ARRAY<INT>", "yyyyMMdd"),
+                   error);
 }
 
 static bool columns(struct error *error)
