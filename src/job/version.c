@@ -6,8 +6,6 @@
 
 #include "util/file.h"
 
-enum { FILE_BYTES_MAX = 4 << 20 };
-
 static const char *const live_keys[] = {
     "stages", "time_zone", "dirty.max", "dirty.file_bytes_max", "dirty.bytes_max", "log.level", "reload",
 };
@@ -168,16 +166,7 @@ bool job_files_changed(const struct job *job)
     const char *path;
     struct str text;
 
-    for (size_t i = 0; !changed && file_set_get(job->files, i, &path, &text); i++) {
-        struct buffer content;
-        struct error error;
-
-        buffer_init(&content, 0);
-        if (file_read(&content, path, FILE_BYTES_MAX, NULL, &error))
-            changed = !text.data || !str_equal(buffer_str(&content), text);
-        else
-            changed = text.data != NULL;
-        buffer_release(&content);
-    }
+    for (size_t i = 0; !changed && file_set_get(job->files, i, &path, &text); i++)
+        changed = !file_holds(path, text);
     return changed;
 }

@@ -61,13 +61,20 @@ struct reloader {
 
 /* --- the files --- */
 
-static void watch(struct reloader *reloader, const char *path)
+/* A file that is not what was read of it counts as changed from the first look on: it may have changed a moment later. */
+static void watch(struct reloader *reloader, const char *path, struct str text)
 {
+    struct watched file = {0};
+
     for (size_t i = 0; i < reloader->file_count; i++)
         if (strcmp(reloader->files[i].path, path) == 0)
             return;
+    file.path = xstrdup(path);
+    file_stamp_get(path, &file.seen);
+    if (file_holds(path, text))
+        file.tried = file.seen;
     XGROW(reloader->files, reloader->file_count, reloader->file_capacity);
-    reloader->files[reloader->file_count++] = (struct watched){.path = xstrdup(path)};
+    reloader->files[reloader->file_count++] = file;
 }
 
 static void watch_all(struct reloader *reloader, struct file_set *files)
@@ -76,22 +83,16 @@ static void watch_all(struct reloader *reloader, struct file_set *files)
     struct str text;
 
     for (size_t i = 0; file_set_get(files, i, &path, &text); i++)
-        watch(reloader, path);
+        watch(reloader, path, text);
 }
 
-/* What has changed since it was read is tried soon; what has not waits for its change. */
 static void watch_from_start(struct reloader *reloader)
 {
     const struct job *job = reloader->options.shadow.job;
-    bool changed = job_files_changed(job);
 
-    watch(reloader, job->path);
-    watch_all(reloader, job->files);
-    for (size_t i = 0; !changed && i < reloader->file_count; i++) {
-        file_stamp_get(reloader->files[i].path, &reloader->files[i].tried);
-        reloader->files[i].seen = reloader->files[i].tried;
-    }
+    watch(reloader, job->path, STR_NONE);
     reloader->files[0].tried = job->stamp;
+    watch_all(reloader, job->files);
 }
 
 static void watch_forget(struct reloader *reloader)
@@ -221,11 +222,7 @@ static void try_code(struct reloader *reloader, bool force, struct buffer *said)
     buffer_append_char(said, result == SHADOW_PASSED ? '+' : result == SHADOW_UNCHANGED ? '=' : '-');
     buffer_append_str(said, buffer_str(&text));
 
-    /* What new code looked at is watched even when it was refused: it may be mended there. */
-    for (size_t before = reloader->file_count, i = (watch_all(reloader, seen), before); i < reloader->file_count; i++) {
-        file_stamp_get(reloader->files[i].path, &reloader->files[i].tried);
-        reloader->files[i].seen = reloader->files[i].tried;
-    }
+    watch_all(reloader, seen); /* also of code that was refused: it may be mended there */
 out:
     file_set_free(seen);
     buffer_release(&text);

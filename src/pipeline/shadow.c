@@ -133,7 +133,7 @@ static void note_files(const struct job *job, struct file_set *seen)
     struct str text;
 
     for (size_t i = 0; job && file_set_get(job->files, i, &path, &text); i++)
-        (void)file_set_put(seen, path, STR_NONE);
+        (void)file_set_put(seen, path, text);
 }
 
 static void say_refused(const struct report *report, const struct error *error, struct buffer *said)

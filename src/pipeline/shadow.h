@@ -38,7 +38,7 @@ static inline size_t shadow_batch_bytes(const struct job *job)
 enum shadow_result { SHADOW_PASSED, SHADOW_UNCHANGED, SHADOW_REFUSED };
 
 /* PASSED: *code_out is the new version. `said` gets what a person wants to know: how many rows it was tried on, or why it was
- * refused. `seen` gets the paths of all files that were looked at, so that they can be watched. */
+ * refused. `seen` gets all files that were looked at, and what was read of them, so that they can be watched. */
 enum shadow_result shadow_run(const struct shadow_options *options, struct code *running, bool force, struct code **code_out,
                               struct file_set *seen, struct buffer *said);
 

@@ -6,6 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of a file without a text to compare with it is only asked whether it can be read. */
+enum { FILE_HOLDS_BYTES_MIN = 4 << 20 };
+
 static int64_t nanoseconds(const struct timespec *time)
 {
     return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
@@ -76,4 +79,19 @@ out:
     if (fd >= 0)
         close(fd);
     return ok;
+}
+
+bool file_holds(const char *path, struct str text)
+{
+    struct buffer content;
+    struct error error;
+    bool same;
+
+    buffer_init(&content, 0);
+    if (file_read(&content, path, size_max(text.size, FILE_HOLDS_BYTES_MIN), NULL, &error))
+        same = text.data && str_equal(buffer_str(&content), text);
+    else
+        same = !text.data;
+    buffer_release(&content);
+    return same;
 }

@@ -12,6 +12,8 @@ struct file_stamp {
     int64_t size, modified_ns, changed_ns;
 };
 
+/* Whether the file's text is that one; absent: whether there is none to be read. */
+bool file_holds(const char *path, struct str text);
 bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b);
 /* Zeroes when there is nothing at the path. */
 void file_stamp_get(const char *path, struct file_stamp *stamp_out);

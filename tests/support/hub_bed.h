@@ -47,6 +47,7 @@ struct setup {
     const char *lua;     /* stage.lua beside the job */
     const char *tail;    /* more of the job file */
     bool reloads;
+    bool (*reload_test)(const struct job *job, struct log *log, struct error *error);
     enum delivery delivery;
     struct checked_service *service; /* NULL: one of its own */
 };
@@ -135,6 +136,7 @@ static inline struct run *open_run(const struct setup *setup, int64_t records)
         .stats = &run->stats,
         .table = setup->table ? setup->table : "p.t",
         .reloads = setup->reloads,
+        .reload_test = setup->reload_test,
         .records_max = setup->records_max ? setup->records_max : -1,
         .monotonic_ms = setup->monotonic_ms ? setup->monotonic_ms : clock_monotonic_ms,
         .wall_ms = clock_wall_ms,

@@ -27,6 +27,7 @@ struct drive {
     bool unasked;         /* by the watch alone */
     bool asked;           /* by a command, whose answer is kept */
     int reloads;          /* so many one after another, each with its number in a comment */
+    int answers;          /* that are waited for, by default one */
     int phase, done;
     int64_t results;
     int64_t until_ms; /* an answer that does not come fails the test */
@@ -106,7 +107,8 @@ static void drive(void *arg)
             hub_reload(drive->run->hub);
         drive->phase = 1;
     }
-    if (drive->phase == 1 && results(drive) + metric_get(drive->run->stats.reloads_reverted) > drive->results) {
+    if (drive->phase == 1 &&
+        results(drive) + metric_get(drive->run->stats.reloads_reverted) >= drive->results + (drive->answers ? drive->answers : 1)) {
         drive->phase = ++drive->done < drive->reloads ? 0 : 2;
         source->hold_at = drive->phase ? -1 : source->hold_at + (RECORDS - HOLD) / drive->reloads;
     }
@@ -404,6 +406,32 @@ static void files_are_watched(void **state UNUSED)
     close_run(run);
 }
 
+static const struct run *changing;
+
+/* Between its reading and the end of the trial. */
+static bool change_helper(const struct job *job UNUSED, struct log *log UNUSED, struct error *error UNUSED)
+{
+    replace_file(changing, "helper.lua", "return 48000");
+    return true;
+}
+
+static void a_change_while_new_code_is_tried_is_a_change(void **state UNUSED)
+{
+    static const char by_helper[] = "local shift = require('helper')\n"
+                                    "return {process = function(batch) batch:set('n', batch.n + shift) end}\n";
+    struct drive with = {.lua = by_helper, .unasked = true, .answers = 2};
+    struct run *run =
+        open_driven(&(struct setup){.workers = 1, .tail = "reload: {watch: true}\n", .reload_test = change_helper}, &with);
+
+    changing = run;
+    write_file(run->folder, "helper.lua", "return 0");
+    go(run);
+    expect_ok(run);
+    expect_results(run, 2, 0, 0);
+    expect_numbers(run, HOLD * SCRIPT_PARTITIONS, HOLD * SCRIPT_PARTITIONS);
+    close_run(run);
+}
+
 static void the_dirty_limit_is_taken_live(void **state UNUSED)
 {
     static const char sometimes[] = "local stage = {}\nfunction stage.process(batch)\n"
@@ -457,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_worker_that_cannot_swap_brings_all_back),
         cmocka_unit_test(the_answer_to_a_command_keeps_secrets),
         cmocka_unit_test(files_are_watched),
+        cmocka_unit_test(a_change_while_new_code_is_tried_is_a_change),
         cmocka_unit_test(the_dirty_limit_is_taken_live),
         cmocka_unit_test(many_reloads_lose_and_double_nothing),
     };
