@@ -260,7 +260,7 @@ def test_a_trial_that_does_not_come_back(broker, endpoint, tmp_path, name):
 def test_a_stuck_trial_is_no_reason_for_a_restart(broker, endpoint, tmp_path, name):
     """What needs a person ends the job, whatever a trial does at that time."""
     port = free_port()
-    more = f"metrics: {{listen: '127.0.0.1:{port}'}}\nreload: {{watch: false}}\ndirty: {{max: 0}}\nfailover: {{max: 3, window: 30m}}"
+    more = f"metrics: {{listen: '127.0.0.1:{port}'}}\nreload: {{watch: false}}\ndirty: {{max: 20000}}"
     with Job(tmp_path, broker, endpoint, name, session_ms=6000, more=more) as job:
         with Reloaded(job, port, {"LUADUCT_STUCK_MS": "4000"}) as reloaded:
             reloaded.write(HANGING % 0)
