@@ -5,8 +5,9 @@
 #include <stdio.h>
 
 #include "batch/masked.h"
+#include "util/clock.h"
 
-enum { FIELDS_SHOWN_MAX = 8, NAME_BYTES_MAX = 40 };
+enum { FIELDS_SHOWN_MAX = 8, NAME_BYTES_MAX = 40, LINES_MAX = 5, LINES_MS = 10 * 1000 };
 
 /* The part of a message that is a value: what stands before one of these, back to the ": " before it. */
 void failure_mask(struct buffer *text, const char *message)
@@ -64,10 +65,30 @@ static void append_values(struct buffer *text, const struct batch *batch, uint32
     }
 }
 
+/* A stage may fail on every row: some lines in a while tell what is wrong, and the dirty rows tell it of each. */
+static bool has_room(struct script_state *state)
+{
+    int64_t now_ms = clock_monotonic_ms();
+
+    if (!state->failure_lines || now_ms - state->failure_lines_ms >= LINES_MS) {
+        if (state->failures_unsaid)
+            log_warn(state->log, "%u more rows failed in stages, of which the log says nothing", state->failures_unsaid);
+        state->failure_lines_ms = now_ms;
+        state->failure_lines = 0;
+        state->failures_unsaid = 0;
+    }
+    if (state->failure_lines < LINES_MAX) {
+        state->failure_lines++;
+        return true;
+    }
+    state->failures_unsaid++;
+    return false;
+}
+
 void failure_log(struct script_state *state, const struct batch *batch, uint32_t row, const char *message)
 {
     bool loud = batch->when_error == WHEN_ERROR_DIRTY || batch->when_error == WHEN_ERROR_STOP;
-    enum log_level level = loud ? LOG_WARN : LOG_DEBUG;
+    enum log_level level = loud && has_room(state) ? LOG_WARN : LOG_DEBUG;
     struct buffer text;
 
     if (!log_enabled(state->log, level))

@@ -79,6 +79,8 @@ struct script_state {
     struct script_module *modules;
     struct script_module *opening;
     struct script_lookup *lookups; /* lookup.c */
+    int64_t failure_lines_ms;      /* failure.c: since when the lines are counted */
+    unsigned failure_lines, failures_unsaid;
     int64_t lookups_due_ms;
     struct metrics *registry; /* NULL: nothing is counted */
     bool aside; /* another state does the work for now: gauges are off the page */

@@ -159,6 +159,11 @@ def shown(rows):
     return sorted(comparable({**row["values"], "partition": row["partition"]}) for row in rows)
 
 
+def only_failed_rows(text):
+    """Beside the rows themselves a command says, of some of them, where the script failed."""
+    return all(": a row failed: " in line or " more rows failed" in line for line in text.splitlines())
+
+
 @pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
 def test_the_rows_shown_are_the_rows_written(broker, endpoint, tmp_path, name, delivery):
     name = name + "_" + delivery[0]
@@ -170,7 +175,7 @@ def test_the_rows_shown_are_the_rows_written(broker, endpoint, tmp_path, name, d
     deaf = Deaf()
     case.write(deaf.address, f"http://{deaf.address}/api")
     status, kinds, err = case.simulate()
-    assert status == 1 and not err, err  # there are dirty rows
+    assert status == 1 and only_failed_rows(err), err  # there are dirty rows
     summary, = kinds["summary"]
     assert summary["read"] == len(texts) and summary["written"] == len(kinds["row"]) > 100
     assert summary["read"] + summary["expanded"] == summary["written"] + summary["filtered"] + summary["dirty"]
@@ -184,7 +189,7 @@ def test_the_rows_shown_are_the_rows_written(broker, endpoint, tmp_path, name, d
     assert case.simulate("--allow-dirty")[0] == 0
     for arguments in (["columns"], ["plan"], ["preview", "--stage", "own", "--sample", case.sample], ["simulate", "--sample", case.sample]):
         status, out, err = case.command(arguments[0], case.path, *arguments[1:])
-        assert out and status == (arguments[0] == "simulate") and not err, err
+        assert out and status == (arguments[0] == "simulate") and only_failed_rows(err), err
     assert deaf.knocks == 0, "nobody was asked"
     assert not (tmp_path / "dirty").exists() and not (tmp_path / "job.log").exists(), "nothing of the job's own was touched"
 
@@ -206,7 +211,7 @@ def test_with_connect_there_are_only_reads(broker, endpoint, tmp_path, name):
     case.write(broker, endpoint.url, proxy)
     # The table is not there: it would be made, and is not.
     _status, before, err = case.simulate("--connect")
-    assert len(before["row"]) > 10 and not err, err
+    assert len(before["row"]) > 10 and only_failed_rows(err), err
     status, out, err = case.command("plan", case.path, "--connect")
     assert status == 0 and "it does not exist and is made by" in out and "CREATE TABLE" in out and "0:0,1:0,2:0" in out, out + err
     assert not endpoint.odps().exist_table(name)

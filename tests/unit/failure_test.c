@@ -124,6 +124,38 @@ static void test_log(void **state)
     }
 }
 
+/* A stage that fails on every row does not fill the log. */
+static void test_log_is_bounded(void **state)
+{
+    char path[] = "/tmp/luaduct-failure-XXXXXX", text[8192];
+    int file = mkstemp(path);
+    struct script_module *module;
+    struct stage_bed bed;
+    unsigned lines = 0;
+    FILE *log;
+
+    (void)state;
+    assert_true(file >= 0);
+    close(file);
+    bed_init(&bed, 16 << 20, 1000000);
+    assert_true(log_start(LOG_INFO, path, &bed.error));
+    module = bed_open(&bed, "return {process = function(batch) batch:map({'id'}, {'x'}, function() error('no') end) end}");
+    for (int i = 0; i < 3; i++) {
+        bed_fill(&bed);
+        assert_true(script_process(module, bed.batch, &bed.error));
+        assert_int_equal(bed.batch->dirty_count, 5);
+    }
+    log_stop();
+    log = fopen(path, "rb");
+    assert_non_null(log);
+    while (fgets(text, sizeof(text), log))
+        lines += strstr(text, "a row failed") != NULL;
+    fclose(log);
+    unlink(path);
+    assert_int_equal(lines, 5);
+    bed_release(&bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_longest_fits),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log_is_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
