@@ -4,8 +4,10 @@ import json
 import os
 import re
 import resource
+import socket
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -40,9 +42,12 @@ def status_of(url):
 def test_an_endpoint_without_descriptors_waits_and_says_so(tmp_path):
     endpoint = Endpoint(tmp_path / "endpoint")
     limit_descriptors(endpoint.process, descriptors_used(endpoint.process))
-    status_of(endpoint.url + "/projects/p")  # the descriptor for it was taken when the wait for it began
-    endpoint.wait_for(lambda: "cannot be accepted" in endpoint.stderr(), what="the warning")
-    limit_descriptors(endpoint.process, None)
+    # A descriptor is taken when the wait for a connection begins; when that had begun, the next wait finds none.
+    address = urllib.parse.urlsplit(endpoint.url)
+    with socket.create_connection((address.hostname, address.port)) as first:
+        first.sendall(b"GET /projects/p HTTP/1.1\r\nHost: here\r\n\r\n")
+        endpoint.wait_for(lambda: "cannot be accepted" in endpoint.stderr(), what="the warning")
+        limit_descriptors(endpoint.process, None)
     assert status_of(endpoint.url + "/projects/p") == 400, "connections are accepted again"
     assert "too many open files in this process; raise its limit (ulimit -n" in endpoint.stderr()
     assert endpoint.stderr().count("\n") < 10
