@@ -149,10 +149,12 @@ static inline uint32_t scripted_give(struct scripted_source *script, int p, stru
            !scripted_stands(script, p)) {
         int64_t number = script->at[p] * SCRIPT_PARTITIONS + p;
         char *text = script->texts[number];
-        int size = snprintf(text, 64, "{\"n\":%lld,\"part\":\"p%lld\"}", (long long)number, (long long)(number % script->spread));
 
+        /* A record that is given again may still be read by a worker, in a batch that will be thrown away. */
+        if (!*text)
+            snprintf(text, 64, "{\"n\":%lld,\"part\":\"p%lld\"}", (long long)number, (long long)(number % script->spread));
         messages[count] = (struct message){
-            .value = script->fixed_value ? str_of(script->fixed_value) : str_make(text, (size_t)size),
+            .value = script->fixed_value ? str_of(script->fixed_value) : str_of(text),
             .offset = script->at[p]++,
             .timestamp_ms = 1700000000000 + number,
         };
