@@ -58,7 +58,7 @@ void casts_read(struct option_reader *reader, const struct option *row UNUSED, v
     map_read(reader, node, "a type", pipeline_type_check);
 }
 
-void selection_read(struct option_reader *reader, const struct option *row UNUSED, void *base UNUSED, struct tree_node *node)
+void names_read(struct option_reader *reader, const struct option *row UNUSED, void *base UNUSED, struct tree_node *node)
 {
     if (!node)
         return;

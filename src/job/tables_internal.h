@@ -26,7 +26,9 @@ extern const struct option assign_set_rows[];
 /* Of stage kind assign; checked, and stored nowhere. */
 void renames_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node);
 void casts_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node);
-void selection_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node);
+
+/* A list of field names, checked only. */
+void names_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node);
 
 /* A map of librdkafka properties, each checked by name and form. */
 void properties_read(struct option_reader *reader, const struct option *row, void *base, struct tree_node *node);

@@ -20,23 +20,6 @@ static void with_read(struct option_reader *reader, const struct option *row UNU
         node->quoted = true; /* "00" and not 0 */
 }
 
-static void names_read(struct option_reader *reader, const struct option *row UNUSED, void *base UNUSED, struct tree_node *node)
-{
-    if (!node)
-        return;
-    if (node->kind != TREE_LIST || !node->count) {
-        option_mistake(reader, node, "must be a list of field names");
-        return;
-    }
-    for (size_t i = 0; i < node->count; i++) {
-        size_t mark = options_path_enter(reader, STR_NONE, i + 1);
-
-        if (option_scalar(reader, node->items[i], "a field's name"))
-            node->items[i]->quoted = true;
-        options_path_leave(reader, mark);
-    }
-}
-
 static const struct option segment_rows[] = {
     {.name = "show", .type = OPTION_CUSTOM, .read = scalar_read, .form = "number of characters, or rest",
      .sentence = "So many characters stay."},

@@ -9,7 +9,7 @@
 
 #include "batch/decimal.h"
 
-enum { SCRATCH_BYTES_MAX = 64 << 20, DIGITS = 32 };
+enum { SCRATCH_BYTES_MAX = 64 << 20, DIGITS = 40 };
 
 void cells_init(struct cells *cells, const struct zone *zone)
 {

@@ -22,7 +22,7 @@ void value_printer_release(struct value_printer *printer)
 static void print_real(double value, bool single, bool json, struct buffer *text)
 {
     const char *quote = json ? "\"" : "";
-    char digits[32];
+    char digits[40];
 
     if (!isfinite(value)) {
         buffer_print(text, "%s%s%s", quote, isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity", quote);
