@@ -92,6 +92,8 @@ static void client_use(struct kafka_source *kafka, rd_kafka_t *rk, rd_kafka_queu
     kafka->consumer = rd_kafka_queue_get_consumer(rk);
     queue_watch(kafka, kafka->consumer);
     queue_watch(kafka, kafka->answers);
+    /* Only what comes from here on is told by the descriptor; a log-in without a token may have failed already. */
+    kafka->signalled = true;
 }
 
 static void client_dispose(struct kafka_source *kafka)
