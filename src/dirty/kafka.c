@@ -235,8 +235,10 @@ static bool client_use(struct kafka *kafka, rd_kafka_t *rk, struct error *error)
     kafka->events = rd_kafka_queue_get_main(rk);
     if (!kafka->topic)
         return error_set(error, ERROR_CONFIG, "\"%s\" cannot be a topic's name; correct dirty.kafka.topic", kafka->options.topic);
-    if (kafka->options.wake)
+    if (kafka->options.wake) {
         rd_kafka_queue_cb_event_enable(kafka->events, on_event, kafka);
+        on_event(rk, kafka); /* it is not called for what is there already */
+    }
     describe(kafka);
     return true;
 }
