@@ -72,17 +72,24 @@ class Job:
         self.numbers += count
 
     def start(self, machine="one", steps="", first=None, arguments=("--no-restart",)):
-        """first: whether the job never ran; by default it is seen from the stored positions."""
+        """first: whether the job never ran; by default it is seen from the stored positions. What a process sent as its last may still be on its
+        way: when nothing is stored yet and nobody runs, the group's session ends first, behind which the group takes nothing of that process."""
         path = write_job(self.folder / machine, self.address, self.endpoint.url, self.text, session_ms=self.session_ms, heartbeat_ms=200,
                          properties=self.properties, cluster=self.cluster)
         (self.folder / machine / "keep.lua").write_text(KEEP)
+        if first is None and not self.anchored() and self.processes and all(p.process.poll() is not None or stopped(p) for p in self.processes):
+            self.wait_members(0)
         if first is None:
-            first = not any(text for _offset, text in self.committed().values())
+            first = not self.anchored()
         process = Process(self.folder / machine / ("run%d" % len(self.processes)), "run", path, *arguments, *(["--first"] if first else []),
                           env={"LUADUCT_STEP": steps})
         RUNNING.remove(process)
         self.processes.append(process)
         return process
+
+    def anchored(self):
+        """Whether a position of the job is stored."""
+        return any(text for _offset, text in self.committed().values())
 
     def committed(self):
         return self.broker.committed(self.group, self.topic, self.partitions)
