@@ -1,7 +1,8 @@
 /* credentials.c: the state of one source of credentials.
- * "Refused" is told per generation: the first refusal of a generation asks for a renewal, and there is no hope when that brings
- * nothing new or fails for half a minute, or when a generation that came by a refusal is refused before the service took anything
- * with it: a command that prints a fresh but useless token each time must not be asked for ever. */
+ * "Refused" is told per generation: the first refusal of a generation asks for a renewal. When the service took what this
+ * source gave before, the source is asked for CREDENTIALS_GRACE_MS, for the key may have been changed at the service first. Else,
+ * and after that, there is no hope when the renewal brings nothing new or fails for half a minute, or when a generation that came
+ * by a refusal is refused as well: a command that prints a fresh but useless token each time must not be asked for ever. */
 #include "maxcompute/credentials.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ enum {
     FILE_LOOK_MS = 2000,
     LEAD_MS = 5 * 60 * 1000, /* a command runs again that long before the end */
     PAUSE_MS_MIN = 1000,
+    PAUSE_MS_REFUSED = 30 * 1000, /* a command that gave nothing that the service takes */
     PAUSE_MS_ENDED = 30 * 1000, /* once the end has passed by our clock, which the service need not share */
     START_TRIES = 3,
     RENEWAL_TRIES = 6, /* of a reading that the service's refusal waits for: with the pauses between them half a minute */
@@ -36,6 +38,9 @@ struct credentials {
     unsigned failures;       /* in a row */
     bool end_said;           /* that the file's credentials end soon */
     bool asked;              /* a refusal waits for the next reading */
+    bool proved;             /* the service took one once */
+    bool grace_said;         /* since the service took one */
+    int64_t refused_ms;      /* when the first was refused since the service took one */
     unsigned refused;        /* the last generation that was refused */
     unsigned barren;         /* the last generation for which a renewal brought nothing */
     unsigned refusals;       /* of different generations, since the service took one */
@@ -253,10 +258,33 @@ static void failure_tell(struct credentials *credentials)
     }
 }
 
+static bool in_grace(const struct credentials *credentials, int64_t now_ms)
+{
+    return credentials->proved && now_ms - credentials->refused_ms < CREDENTIALS_GRACE_MS;
+}
+
+static void grace_tell(struct credentials *credentials)
+{
+    if (credentials->log && !credentials->grace_said)
+        log_warn(credentials->log,
+                 "the service refuses the credentials of the %s %s, which worked before: it is read again and again for %d "
+                 "minutes, and what is to be sent waits",
+                 source_kind(credentials), source_name(credentials), CREDENTIALS_GRACE_MS / 60000);
+    credentials->grace_said = true;
+}
+
+/* Before the next reading that a refusal waits for. */
+static int64_t grace_pause_ms(const struct credentials *credentials)
+{
+    if (credentials->failures && credentials->failures < RENEWAL_TRIES)
+        return (int64_t)PAUSE_MS_MIN << (credentials->failures - 1);
+    return credentials->file ? FILE_LOOK_MS : PAUSE_MS_REFUSED;
+}
+
 /* A reading is over. */
 static void reading_end(struct credentials *credentials, bool ok, int64_t now_ms, int64_t wall_ms)
 {
-    bool again;
+    bool waits = credentials->asked && credentials->generation == credentials->refused, again;
 
     credentials->failures = ok ? 0 : credentials->failures + 1;
     if (ok)
@@ -264,12 +292,14 @@ static void reading_end(struct credentials *credentials, bool ok, int64_t now_ms
     else
         failure_tell(credentials);
     /* A file that is half written or a network that is away for a moment is no answer to a refusal. */
-    again = !ok && credentials->asked && credentials->generation == credentials->refused && credentials->failures < RENEWAL_TRIES;
-    if (credentials->asked && credentials->generation == credentials->refused && !again)
+    again = waits && (in_grace(credentials, now_ms) || (!ok && credentials->failures < RENEWAL_TRIES));
+    if (waits && !again)
         credentials->barren = credentials->generation;
+    if (again && in_grace(credentials, now_ms))
+        grace_tell(credentials);
     credentials->asked = again;
     if (again)
-        credentials->due_ms = now_ms + ((int64_t)PAUSE_MS_MIN << (credentials->failures - 1));
+        credentials->due_ms = now_ms + grace_pause_ms(credentials);
     else if (credentials->file)
         credentials->due_ms = now_ms + (credentials->generation ? FILE_LOOK_MS : PAUSE_MS_MIN);
     else
@@ -351,8 +381,11 @@ void credentials_step(struct credentials *credentials, int64_t now_ms, int64_t w
 
 void credentials_accepted(struct credentials *credentials, unsigned generation)
 {
-    if (generation == credentials->generation)
-        credentials->refusals = 0;
+    if (generation != credentials->generation || generation == credentials->refused) /* or the answer to what was sent before */
+        return;
+    credentials->refusals = 0;
+    credentials->proved = true;
+    credentials->grace_said = false;
 }
 
 void credentials_refused(struct credentials *credentials, unsigned generation, int64_t now_ms)
@@ -360,13 +393,15 @@ void credentials_refused(struct credentials *credentials, unsigned generation, i
     if (is_fixed(credentials) || generation != credentials->generation || generation == credentials->refused)
         return;
     credentials->refused = generation;
-    if (++credentials->refusals > 1) {
+    if (++credentials->refusals == 1)
+        credentials->refused_ms = now_ms;
+    if (credentials->refusals > 1 && !in_grace(credentials, now_ms)) {
         credentials->barren = generation;
         return;
     }
     credentials->asked = true;
     if (!credentials->running)
-        credentials->due_ms = now_ms;
+        credentials->due_ms = credentials->refusals == 1 ? now_ms : now_ms + grace_pause_ms(credentials);
 }
 
 enum credentials_hope credentials_hope(const struct credentials *credentials, unsigned generation)

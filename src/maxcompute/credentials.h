@@ -3,9 +3,10 @@
  *
  * A file is read again when it changes (looked at every 2 s). A command runs again when five minutes are left, or half the time
  * where less than ten are; without a known end, after `interval`. Both are read again at once when the service refuses what they
- * gave, and a few times more within half a minute when that fails. A renewal that fails is said and tried again; what was read
- * before stays in use until the service itself refuses it. Each different credential is a new generation; a request keeps the one
- * it was signed with.
+ * gave, and a few times more within half a minute when that fails; for CREDENTIALS_GRACE_MS, a file every 2 s and a command every
+ * 30 s, when the service took what they gave before. A renewal that fails is said and tried again; what was read before stays in
+ * use until the service itself refuses it. Each different credential is a new generation; a request keeps the one it was signed
+ * with.
  *
  * Ownership: credentials_free ends a running command and wipes all. Threads: one owner (the hub); nothing here waits: a command
  * is a child process that is looked at, a file is small. Secrets are told to log_secret, and are part of no text. Errors: see
@@ -17,6 +18,8 @@
 #include "util/log.h"
 
 struct credentials;
+
+enum { CREDENTIALS_GRACE_MS = 10 * 60 * 1000 };
 
 struct credentials_options { /* of file and command, one */
     const char *file;

@@ -118,7 +118,8 @@ class Judge:
         return Endpoint.rows(self, table)
 
 
-def test_a_token_that_nobody_renews_ends_the_job(broker, tmp_path, name):
+def test_a_key_that_is_changed_at_the_service_first(broker, tmp_path, name):
+    """The job waits for the file, says so, and goes on; one whose key never worked ends at once."""
     accepted, own = tmp_path / "accepted.json", tmp_path / "key.json"
     keys.write(accepted, [keys.key("a")])
     keys.write(own, keys.key("a"))
@@ -127,12 +128,18 @@ def test_a_token_that_nobody_renews_ends_the_job(broker, tmp_path, name):
     produce(broker, name, 0, 1000)
     path, process = start(tmp_path, broker, target, name, "credentials: {file: key.json}")
     process.wait_for(lambda: committed(broker, "luaduct-" + name, name) == 1000, what="the first rows")
-    keys.write(accepted, [keys.key("a", -1)])
+    keys.write(accepted, [keys.key("a", -1), keys.key("b")])
     produce(broker, name, 1000, 1000)
+    process.wait_for(lambda: f"refuses the credentials of the file {own}, which worked before" in process.stderr(), what="the refusal")
+    keys.write(own, keys.key("b"))
+    process.wait_for(lambda: committed(broker, "luaduct-" + name, name) == 2000, what="the other rows")
+    assert process.terminate() == 0, process.stderr()
+    keys.write(own, keys.key("a"))
+    process = Process(tmp_path / "again", "run", path)
     assert process.wait(60) == 1
     said = process.stderr()
     assert "AuthenticationRequestExpired" in said and f"the file {own} was read again and gave the same credentials" in said, said
-    assert "tunnel endpoint 127.0.0.1" in said and said.count("the job failed") == 1 and "is restarted" not in said, said
+    assert "endpoint 127.0.0.1" in said and said.count("the job failed") == 1 and "is restarted" not in said, said
     assert not keys.secrets_in(said)
     assert target.terminate() == 0
 

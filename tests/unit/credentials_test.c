@@ -205,6 +205,9 @@ static void test_a_start_without_a_file_fails_after_three_tries(void **state UNU
     source_stop(&source);
 }
 
+#define COUNTING "n=$(cat \"$0\" 2>/dev/null || echo 0); n=$((n+1)); echo $n > \"$0\"; "
+#define PRINT "printf '{\"mode\":\"StsToken\",\"access_key_id\":\"id\",\"access_key_secret\":\"key-%d\",\"sts_token\":\"t\"%s}' $n "
+
 static void test_a_refusal_reads_once(void **state UNUSED)
 {
     struct source source;
@@ -222,16 +225,91 @@ static void test_a_refusal_reads_once(void **state UNUSED)
     assert_string_equal(key_of(&source), "second-key");
     credentials_refused(source.credentials, 1, source.now_ms); /* the answer to an older request */
     assert_int_equal(credentials_hope(source.credentials, 1), CREDENTIALS_RENEWED);
-    /* Taken by the service, and refused later: once more. This time nobody wrote a new one. */
-    credentials_accepted(source.credentials, 2);
+    /* Refused before the service took any: nobody wrote a new one. */
     credentials_refused(source.credentials, 2, source.now_ms);
-    assert_int_equal(credentials_hope(source.credentials, 2), CREDENTIALS_ASKED);
-    advance(&source, 0);
     assert_int_equal(credentials_hope(source.credentials, 2), CREDENTIALS_HOPELESS);
     credentials_advise(source.credentials, advice, sizeof(advice));
+    assert_non_null(strstr(advice, "others, which the service refuses as well"));
+    source_stop(&source);
+}
+
+static void test_the_same_ones_are_no_answer_to_a_refusal(void **state UNUSED)
+{
+    struct source source;
+    char advice[400];
+
+    source_start(&source, NULL, 0);
+    key_write(&source, "first-key", "");
+    advance(&source, 0);
+    credentials_refused(source.credentials, 1, source.now_ms);
+    advance(&source, 0);
+    assert_int_equal(credentials_hope(source.credentials, 1), CREDENTIALS_HOPELESS);
+    credentials_advise(source.credentials, advice, sizeof(advice));
     assert_non_null(strstr(advice, "read again and gave the same credentials"));
-    credentials_refused(source.credentials, 2, source.now_ms); /* no endless asking */
-    assert_int_equal(credentials_hope(source.credentials, 2), CREDENTIALS_HOPELESS);
+    credentials_refused(source.credentials, 1, source.now_ms); /* no endless asking */
+    assert_int_equal(credentials_hope(source.credentials, 1), CREDENTIALS_HOPELESS);
+    source_stop(&source);
+}
+
+/* What the service took before may have been changed there first: the file is read again for ten minutes. */
+static void test_what_worked_before_is_asked_for_again(void **state UNUSED)
+{
+    struct source source;
+    char advice[400];
+    int64_t refused_ms;
+
+    source_start(&source, NULL, 0);
+    key_write(&source, "first-key", "");
+    advance(&source, 0);
+    credentials_accepted(source.credentials, 1);
+    credentials_refused(source.credentials, 1, source.now_ms);
+    credentials_accepted(source.credentials, 1); /* the answer to what was sent before */
+    for (int i = 0; i < 100; i++) {
+        advance(&source, i ? 2000 : 0);
+        assert_int_equal(credentials_hope(source.credentials, 1), CREDENTIALS_ASKED);
+        assert_int_equal(credentials_deadline(source.credentials) - source.now_ms, 2000);
+    }
+    key_write(&source, "second-key", "");
+    advance(&source, 2000);
+    assert_int_equal(credentials_hope(source.credentials, 1), CREDENTIALS_RENEWED);
+    /* Another half of the change is missing, and comes. */
+    credentials_refused(source.credentials, 2, source.now_ms);
+    assert_int_equal(credentials_hope(source.credentials, 2), CREDENTIALS_ASKED);
+    key_write(&source, "third-key", "");
+    advance(&source, 2000);
+    assert_int_equal(credentials_hope(source.credentials, 2), CREDENTIALS_RENEWED);
+    credentials_accepted(source.credentials, 3);
+    /* Nobody writes a new one this time. */
+    credentials_refused(source.credentials, 3, source.now_ms);
+    refused_ms = source.now_ms;
+    while (credentials_hope(source.credentials, 3) == CREDENTIALS_ASKED)
+        advance(&source, credentials_deadline(source.credentials) - source.now_ms);
+    assert_int_equal(source.now_ms - refused_ms, CREDENTIALS_GRACE_MS);
+    assert_int_equal(credentials_hope(source.credentials, 3), CREDENTIALS_HOPELESS);
+    credentials_advise(source.credentials, advice, sizeof(advice));
+    assert_non_null(strstr(advice, "read again and gave the same credentials"));
+    source_stop(&source);
+}
+
+/* A command that gives a fresh one each time, none of which is taken, is asked every half minute. */
+static void test_fresh_ones_that_are_refused_end_it_in_time(void **state UNUSED)
+{
+    struct source source;
+    unsigned generation;
+
+    source_start(&source, COUNTING PRINT "''", 60000);
+    settle(&source);
+    credentials_accepted(source.credentials, 1);
+    for (generation = 1; generation < 100; generation++) {
+        credentials_refused(source.credentials, generation, source.now_ms);
+        if (credentials_hope(source.credentials, generation) == CREDENTIALS_HOPELESS)
+            break;
+        if (credentials_deadline(source.credentials) > source.now_ms)
+            advance(&source, credentials_deadline(source.credentials) - source.now_ms);
+        settle(&source);
+        assert_int_equal(credentials_hope(source.credentials, generation), CREDENTIALS_RENEWED);
+    }
+    assert_in_range(generation, 10, 22);
     source_stop(&source);
 }
 
@@ -253,29 +331,6 @@ static void test_a_half_written_file_is_no_answer_to_a_refusal(void **state UNUS
     assert_string_equal(key_of(&source), "second-key");
     source_stop(&source);
 }
-
-static void test_new_ones_that_are_refused_as_well_end_it(void **state UNUSED)
-{
-    struct source source;
-    char advice[400];
-
-    source_start(&source, NULL, 0);
-    key_write(&source, "first-key", "");
-    advance(&source, 0);
-    credentials_accepted(source.credentials, 1);
-    key_write(&source, "second-key", "");
-    credentials_refused(source.credentials, 1, source.now_ms);
-    advance(&source, 0);
-    key_write(&source, "third-key", "");
-    credentials_refused(source.credentials, 2, source.now_ms);
-    assert_int_equal(credentials_hope(source.credentials, 2), CREDENTIALS_HOPELESS);
-    credentials_advise(source.credentials, advice, sizeof(advice));
-    assert_non_null(strstr(advice, "others, which the service refuses as well"));
-    source_stop(&source);
-}
-
-#define COUNTING "n=$(cat \"$0\" 2>/dev/null || echo 0); n=$((n+1)); echo $n > \"$0\"; "
-#define PRINT "printf '{\"mode\":\"StsToken\",\"access_key_id\":\"id\",\"access_key_secret\":\"key-%d\",\"sts_token\":\"t\"%s}' $n "
 
 static void test_a_command_runs_again_before_the_end(void **state UNUSED)
 {
@@ -416,7 +471,9 @@ int main(void)
         cmocka_unit_test(test_a_start_without_a_file_fails_after_three_tries),
         cmocka_unit_test(test_a_refusal_reads_once),
         cmocka_unit_test(test_a_half_written_file_is_no_answer_to_a_refusal),
-        cmocka_unit_test(test_new_ones_that_are_refused_as_well_end_it),
+        cmocka_unit_test(test_the_same_ones_are_no_answer_to_a_refusal),
+        cmocka_unit_test(test_what_worked_before_is_asked_for_again),
+        cmocka_unit_test(test_fresh_ones_that_are_refused_end_it_in_time),
         cmocka_unit_test(test_a_command_runs_again_before_the_end),
         cmocka_unit_test(test_a_command_without_an_end_runs_at_an_interval_and_when_refused),
         cmocka_unit_test(test_a_failing_command_leaves_what_was_there),
