@@ -2,6 +2,7 @@
 #include "cli/grid.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,14 @@ void grid_add_text(struct grid *grid, struct str text, enum grid_style style)
     buffer_release(&clean);
 }
 
+void grid_add_reaching(struct grid *grid, struct str text, enum grid_style style, enum grid_reach reach)
+{
+    grid_add_text(grid, text, style);
+    grid->cells[grid->count - 1].reach = reach;
+    while (grid->count % grid->columns)
+        grid_add_text(grid, STR(""), GRID_PLAIN);
+}
+
 void grid_add(struct grid *grid, const char *format, ...)
 {
     char text[1500]; /* the longest are error texts */
@@ -64,18 +73,23 @@ static bool is_mistakable(struct str value)
            value.data[value.size - 1] == ' ';
 }
 
+void grid_value_print(struct str value, bool text, struct buffer *shown)
+{
+    if (!value.data)
+        buffer_append_str(shown, STR("NULL"));
+    else if (text && is_mistakable(value))
+        buffer_append_json(shown, value);
+    else
+        buffer_append_str(shown, value);
+}
+
 void grid_add_value(struct grid *grid, struct str value, bool text, const char *mark, enum grid_style style)
 {
     struct buffer shown;
 
     buffer_init(&shown, 0);
     buffer_append_str(&shown, str_of(mark));
-    if (!value.data)
-        buffer_append_str(&shown, STR("NULL"));
-    else if (text && is_mistakable(value))
-        buffer_append_json(&shown, value);
-    else
-        buffer_append_str(&shown, value);
+    grid_value_print(value, text, &shown);
     grid_add_text(grid, buffer_str(&shown), !value.data && style == GRID_PLAIN ? GRID_DIM : style);
     grid->cells[grid->count - 1].is_text = value.data && text;
     buffer_release(&shown);
@@ -86,6 +100,8 @@ static bool column_is_numbers(const struct grid *grid, size_t column)
 {
     bool numbers = false;
 
+    if (grid->words)
+        return false;
     for (size_t i = grid->columns * grid->heads + column; i < grid->count; i += grid->columns) {
         const char *cell = grid->cells[i].text + strspn(grid->cells[i].text, "~");
         const char *digits = cell + (cell[0] == '-');
@@ -115,10 +131,10 @@ static void cap(unsigned *widths, size_t count, unsigned most)
         widths[i] = widths[i] > most ? most : widths[i];
 }
 
-/* The largest cap with which all columns fit into a line; 0: none that leaves something to read. */
-static unsigned cap_that_fits(const unsigned *widths, size_t count, unsigned room)
+/* The largest cap, of `least` and more, with which all columns fit into a line; 0: there is none. */
+static unsigned cap_that_fits(const unsigned *widths, size_t count, unsigned room, unsigned least)
 {
-    for (unsigned most = room; most >= CUT_LEAST; most--) {
+    for (unsigned most = room; most >= least; most--) {
         unsigned sum = 0;
 
         for (size_t i = 0; i < count; i++)
@@ -154,11 +170,42 @@ static const char *style_begin(enum grid_style style)
     return begins[style];
 }
 
+static void styled_print(const struct grid *grid, enum grid_style style, struct str piece, struct buffer *text)
+{
+    const char *begin = grid->colours ? style_begin(style) : "";
+
+    buffer_append_str(text, str_of(begin));
+    buffer_append_str(text, piece);
+    buffer_append_str(text, *begin ? STR("\033[0m") : STR(""));
+}
+
+/* at: the cells of the line before it. */
+static void reaching_print(const struct grid *grid, const struct grid_cell *cell, unsigned at, unsigned blanks,
+                           struct buffer *text)
+{
+    unsigned room = !grid->width ? UINT_MAX : grid->width > at + LEAST ? grid->width - at : LEAST;
+    struct str rest = str_of(cell->text);
+    struct buffer line;
+
+    buffer_init(&line, 0);
+    buffer_print(text, "%*s", (int)blanks, "");
+    if (cell->reach == GRID_LINE) {
+        (void)terminal_cut(rest, room, &line);
+        styled_print(grid, cell->style, buffer_str(&line), text);
+    } else {
+        styled_print(grid, cell->style, terminal_wrap(&rest, room), text);
+        while (rest.size) {
+            buffer_print(text, "\n%*s", (int)at, "");
+            styled_print(grid, cell->style, terminal_wrap(&rest, room), text);
+        }
+    }
+    buffer_release(&line);
+}
+
 /* blanks: that are due since the cell before; those at the end of a line are never printed. */
 static void cell_print(const struct grid *grid, const struct grid_cell *cell, unsigned width, bool number, unsigned *blanks,
                        struct buffer *text)
 {
-    const char *begin = grid->colours ? style_begin(cell->style) : "";
     struct buffer cut;
     unsigned used;
 
@@ -166,9 +213,8 @@ static void cell_print(const struct grid *grid, const struct grid_cell *cell, un
     used = terminal_cut(str_of(cell->text), width, &cut);
     *blanks += number ? width - used : 0;
     if (cut.size) {
-        buffer_print(text, "%*s%s", (int)*blanks, "", begin);
-        buffer_append_str(text, buffer_str(&cut));
-        buffer_append_str(text, *begin ? STR("\033[0m") : STR(""));
+        buffer_print(text, "%*s", (int)*blanks, "");
+        styled_print(grid, cell->style, buffer_str(&cut), text);
         *blanks = 0;
     }
     *blanks += (number ? 0 : width - used) + GAP;
@@ -180,11 +226,20 @@ static void group_print(const struct grid *grid, const struct shape *shape, size
                         struct buffer *text)
 {
     for (size_t row = 0; row < grid->count; row += grid->columns) {
-        unsigned blanks = indent;
+        unsigned blanks = indent, at = indent;
 
-        for (size_t column = 0; column < end && row + column < grid->count; column++)
-            if (column < grid->keys || column >= first)
-                cell_print(grid, &grid->cells[row + column], shape->widths[column], shape->numbers[column], &blanks, text);
+        for (size_t column = 0; column < end && row + column < grid->count; column++) {
+            const struct grid_cell *cell = &grid->cells[row + column];
+
+            if (column >= grid->keys && column < first)
+                continue;
+            if (cell->reach != GRID_COLUMN) {
+                reaching_print(grid, cell, at, blanks, text);
+                break;
+            }
+            cell_print(grid, cell, shape->widths[column], shape->numbers[column], &blanks, text);
+            at += shape->widths[column] + GAP;
+        }
         buffer_append_char(text, '\n');
     }
 }
@@ -216,7 +271,7 @@ void grid_print(const struct grid *grid, unsigned indent, struct buffer *text)
     unsigned room = grid->width > indent + LEAST ? grid->width - indent : LEAST, most;
 
     for (size_t i = 0; i < grid->count; i++) {
-        unsigned cells = terminal_cells(str_of(grid->cells[i].text));
+        unsigned cells = grid->cells[i].reach == GRID_COLUMN ? terminal_cells(str_of(grid->cells[i].text)) : 0;
         unsigned *width = &shape.widths[i % grid->columns];
 
         *width = cells > *width ? cells : *width;
@@ -231,8 +286,12 @@ void grid_print(const struct grid *grid, unsigned indent, struct buffer *text)
     } else if (grid->fit == GRID_CUT) {
         cut_from_the_right(shape.widths, grid->columns, room);
         group_print(grid, &shape, grid->keys, grid->columns, indent, text);
+    } else if (grid->fit == GRID_EVEN) {
+        most = cap_that_fits(shape.widths, grid->columns, room, LEAST);
+        cap(shape.widths, grid->columns, most ? most : LEAST);
+        group_print(grid, &shape, grid->keys, grid->columns, indent, text);
     } else {
-        most = cap_that_fits(shape.widths, grid->columns, room);
+        most = cap_that_fits(shape.widths, grid->columns, room, CUT_LEAST);
         cap(shape.widths, grid->columns, most ? most : CUT_GROUPED < room ? CUT_GROUPED : room);
         groups_print(grid, &shape, room, indent, text);
     }

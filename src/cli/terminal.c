@@ -99,3 +99,27 @@ unsigned terminal_cut(struct str clean, unsigned width, struct buffer *text)
     buffer_append_str(text, STR("\u2026"));
     return used + 1;
 }
+
+struct str terminal_wrap(struct str *clean, unsigned width)
+{
+    unsigned used = 0, before = 0; /* before: the cells of the character before */
+    struct str line = *clean;
+    size_t place = 0, size; /* place: the last one where a line may end; 0: none yet */
+
+    for (size_t i = 0; i < line.size; i += size) {
+        unsigned cells = cells_of(character(str_make(line.data + i, line.size - i), &size));
+
+        if (i && (line.data[i] == ' ' || (cells == 2 && before == 2)))
+            place = i;
+        if (used + cells > width && place) {
+            *clean = str_make(line.data + place, line.size - place);
+            while (clean->size && clean->data[0] == ' ')
+                *clean = str_make(clean->data + 1, clean->size - 1);
+            return str_make(line.data, place);
+        }
+        used += cells;
+        before = cells;
+    }
+    *clean = STR("");
+    return line;
+}

@@ -19,5 +19,8 @@ void terminal_clean(struct str text, bool lines, struct buffer *clean);
 unsigned terminal_cells(struct str clean);
 /* Clean text that takes `width` cells at most: as it is, or its beginning and an ellipsis. Returns the cells it takes. */
 unsigned terminal_cut(struct str clean, unsigned width, struct buffer *text);
+/* Takes a line of `width` cells at most off the beginning of clean text: up to a blank, which is left out, or between two wide
+ * characters. A word that is longer stays in one piece, so that a path can be copied. */
+struct str terminal_wrap(struct str *clean, unsigned width);
 
 #endif

@@ -87,6 +87,39 @@ static void texts_are_as_wide_as_they_look(void **state UNUSED)
     }
 }
 
+static void lines_end_where_they_may(void **state UNUSED)
+{
+    static const struct {
+        const char *text;
+        unsigned width;
+        const char *lines; /* each in brackets */
+    } cases[] = {
+        {"", 5, "[]"},
+        {"abc de", 6, "[abc de]"},
+        {"abc de f", 6, "[abc de][f]"},
+        {"abc de f", 5, "[abc][de f]"},
+        {"abc  de", 4, "[abc ][de]"},
+        {"a /a/long/path b", 4, "[a][/a/long/path][b]"}, /* a word is never broken */
+        {"\u4e2d\u6587\u5b57\u7b26", 5, "[\u4e2d\u6587][\u5b57\u7b26]"},
+        {"in \u4e2d\u6587\u5b57 x", 6, "[in \u4e2d][\u6587\u5b57 x]"},
+        {"\u4e2d\u6587", 1, "[\u4e2d][\u6587]"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct str rest = str_of(cases[i].text);
+        struct buffer lines;
+
+        buffer_init(&lines, 0);
+        do {
+            struct str line = terminal_wrap(&rest, cases[i].width);
+
+            buffer_print(&lines, "[%.*s]", STR_ARG(line));
+        } while (rest.size);
+        assert_string_equal(buffer_text(&lines), cases[i].lines);
+        buffer_release(&lines);
+    }
+}
+
 static void numbers_stand_to_the_right(void **state UNUSED)
 {
     static const char *const cells[] = {"partition", "lag", "what", "0", "12345", "idle", "17", "-", "nothing", "total", "-1.50", ""};
@@ -217,6 +250,61 @@ static void what_does_not_fit_goes_into_groups(void **state UNUSED)
                     "#       second        third\n1  in   bbbbbbbbbbbb  cccc\n2  out  b             c\n");
 }
 
+/* Cells that leave their column make it no wider, and know where the line ends. */
+static void cells_may_leave_their_columns(void **state UNUSED)
+{
+    static const struct {
+        unsigned width;
+        const char *printed;
+    } cases[] = {
+        {0, "a    b  c\nrow  one long line that is cut\n     one long text that goes on below\n1    2  3\n"},
+        {21, "a    b  c\nrow  one long line t\u2026\n     one long text\n     that goes on\n     below\n1    2  3\n"},
+        {5, "a    b  c\nrow  one lon\u2026\n     one long\n     text\n     that\n     goes on\n     below\n1    2  3\n"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        static const char *const heads[] = {"a", "b", "c"}, *const numbers[] = {"1", "2", "3"};
+        struct grid grid;
+
+        grid_init(&grid, 3);
+        grid.width = cases[i].width;
+        grid.fit = GRID_EVEN;
+        grid.words = true;
+        add_all(&grid, heads, COUNT_OF(heads));
+        grid_add(&grid, "row");
+        grid_add_reaching(&grid, STR("one long line that is cut"), GRID_PLAIN, GRID_LINE);
+        grid_add(&grid, "%s", "");
+        grid_add_reaching(&grid, STR("one long text that goes on below"), GRID_PLAIN, GRID_WRAPPED);
+        add_all(&grid, numbers, COUNT_OF(numbers));
+        check(&grid, 0, cases[i].printed);
+    }
+}
+
+/* What is compared gets the same room; of numbers, words make no column. */
+static void sides_are_cut_alike(void **state UNUSED)
+{
+    static const char *const cells[] = {"n", "before", "after", "x", "0123456789012345", "0123456789012345", "y", "1", "2"};
+    static const struct {
+        unsigned width;
+        const char *printed;
+    } cases[] = {
+        {40, "n  before            after\nx  0123456789012345  0123456789012345\ny  1                 2\n"},
+        {25, "n  before      after\nx  012345678\u2026  012345678\u2026\ny  1           2\n"},
+        {9, "n  before    after\nx  0123456\u2026  0123456\u2026\ny  1         2\n"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct grid grid;
+
+        grid_init(&grid, 3);
+        grid.width = cases[i].width;
+        grid.fit = GRID_EVEN;
+        grid.words = true;
+        add_all(&grid, cells, COUNT_OF(cells));
+        check(&grid, 0, cases[i].printed);
+    }
+}
+
 /* However narrow the terminal: it ends, and each group has a column. */
 static void the_narrowest_terminal(void **state UNUSED)
 {
@@ -260,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(controls_never_reach_the_terminal),
         cmocka_unit_test(texts_are_as_wide_as_they_look),
+        cmocka_unit_test(lines_end_where_they_may),
         cmocka_unit_test(numbers_stand_to_the_right),
         cmocka_unit_test(words_stand_to_the_left),
         cmocka_unit_test(a_row_may_end_early),
@@ -268,6 +357,8 @@ int main(void)
         cmocka_unit_test(the_last_columns_give_way),
         cmocka_unit_test(wide_grids_cut_their_widest_columns_first),
         cmocka_unit_test(what_does_not_fit_goes_into_groups),
+        cmocka_unit_test(cells_may_leave_their_columns),
+        cmocka_unit_test(sides_are_cut_alike),
         cmocka_unit_test(the_narrowest_terminal),
         cmocka_unit_test(colours_take_no_room),
         cmocka_unit_test(colours_are_for_terminals),
