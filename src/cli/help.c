@@ -19,7 +19,7 @@ static const char usage[] =
     "  luaduct infer SAMPLE                 the columns of a json stage, as the records of a sample have them\n"
     "  luaduct test [JOB.yaml | FOLDER]     runs the cases that stand beside jobs and Lua files; --coverage: and which\n"
     "                                       lines they ran\n"
-    "  luaduct preview JOB.yaml --stage NAME --sample FILE   what one stage does with them, row by row; --rows FILE:\n"
+    "  luaduct preview JOB.yaml --stage NAME --sample FILE   rows before and after one stage; --rows FILE:\n"
     "                                       with rows typed by hand\n"
     "  luaduct simulate JOB.yaml --sample FILE   the whole job on them: the rows as they would be written, and why others\n"
     "                                       would not; it writes nothing\n"

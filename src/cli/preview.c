@@ -1,48 +1,41 @@
-/* preview.c: `luaduct preview JOB --stage NAME`: what one stage does with the rows of a sample, or with rows typed by hand.
- * A table has a line for each row that goes in, and below it one for each that comes out. All records of the sample go through
- * the stages, for stages may remember; only the first rows are kept to be shown. */
-#include "tryout/preview.h"
+/* preview.c: `luaduct preview JOB --stage NAME`: what one stage does with the rows of a sample, or with rows typed by hand. All
+ * records of the sample go through the stages, for stages may remember; only the first rows are kept to be shown. */
+#include "cli/preview.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "cli/tryout.h"
 #include "tryout/rows.h"
 
 enum { LIMIT_DEFAULT = 20 };
 
-struct shown_field {
-    struct str name; /* of a kept preview */
-    bool before, after;
-};
-
 struct look {
     struct tryout tryout;
-    const char *rows_path;
-    size_t limit; /* rows that go in */
-    bool limit_given, all_fields, hand;
+    const char *rows_path, *layout;
+    bool limit_given;
 
-    struct preview *kept;
-    size_t kept_count, kept_capacity, kept_rows;
-    struct shown_field *fields;
-    size_t field_count, field_capacity;
+    struct preview_show show;
+    size_t kept_rows;
     uint64_t rows_in, rows_out, filtered, dirty, expanded, earlier_filtered, earlier_dirty;
-    struct value_printer printer;
 };
 
 static const char usage[] =
-    "usage: luaduct preview JOB.yaml --stage NAME --sample FILE [--limit N] [--all-fields] [--any-topic] [--json] [--no-color]\n"
+    "usage: luaduct preview JOB.yaml --stage NAME --sample FILE [--limit N] [--all-fields] [--layout blocks|rows]\n"
+    "                       [--any-topic] [--json] [--no-color]\n"
     "       luaduct preview JOB.yaml --stage NAME --rows FILE ...\n"
-    "Shows the rows that go into a stage, and below each what becomes of it. The stages before it run too, those behind it do\n"
-    "not, and nothing leaves the machine. A changed value is marked ~, a new field +, one that is gone -.\n"
+    "Shows the rows that go into a stage and what becomes of each, before and after side by side. The stages before it run\n"
+    "too, those behind it do not, and nothing leaves the machine. A changed field is marked ~, a new one +, one that is gone -;\n"
+    "= stands before one that the stage leaves as it is.\n"
     "  --stage NAME    the stage, as the job names it\n"
     "  --sample FILE   from `luaduct sample`, or written by hand (`luaduct help sample`)\n"
     "  --rows FILE     rows typed by hand, which go into this stage alone: a line of JSON a row, with the fields that come into\n"
     "                  it, as in {\"id\": 1, \"city\": null, \"note\": \"\"}; a field that is left out is NULL\n"
     "  --limit N       rows shown (default 20; with --json all)\n"
-    "  --all-fields    source fields that the stage does not read as well\n"
+    "  --all-fields    a line, or a column, for every field: also what a row keeps, and source fields that nobody reads\n"
+    "  --layout NAME   blocks (the default): a block for each row, a line for each field; rows: a table with a column for each\n"
+    "                  field, where a row after the stage stands below what it was before\n"
     "  --any-topic     takes a sample of another topic too\n"
     "  --json          lines of JSON, each with a \"kind\": row (partition, offset, index, in: fields, out: a list of {index,\n"
     "                  fields, changed: names}, dirty: a list of {index, column, reason}, filtered), summary (rows_in, "
@@ -51,194 +44,18 @@ static const char usage[] =
     "  --no-color      no colours, as with NO_COLOR in the environment\n"
     "Exit status: 0 done, also with dirty rows, 1 the stage stopped, 2 a mistake in a file or on the command line.\n";
 
-/* --- fields --- */
-
-static struct shown_field *field_shown(struct look *look, struct str name)
-{
-    for (size_t i = 0; i < look->field_count; i++)
-        if (str_equal(look->fields[i].name, name))
-            return &look->fields[i];
-    XGROW(look->fields, look->field_count, look->field_capacity);
-    look->fields[look->field_count] = (struct shown_field){.name = name};
-    return &look->fields[look->field_count++];
-}
-
-/* A field is worth a column when one batch has something to say of it. */
-static void fields_gather(struct look *look, const struct preview *preview)
-{
-    for (uint32_t i = 0; i < preview->field_count; i++)
-        if (look->all_fields || !preview_field_is_idle(preview, preview->fields[i].name))
-            field_shown(look, preview->fields[i].name)->before = true;
-    for (uint32_t i = 0; i < preview->batch->field_count; i++)
-        if (look->all_fields || !preview_field_is_idle(preview, preview->batch->fields[i].name))
-            field_shown(look, preview->batch->fields[i].name)->after = true;
-}
-
-/* --- the table --- */
-
-static void value_add(struct look *look, struct grid *grid, const struct value *value, const char *mark, enum grid_style style)
-{
-    struct buffer text;
-
-    buffer_init(&text, 0);
-    if (!value->value.null)
-        value_print(&look->printer, &value->type, &value->value, &text);
-    grid_add_value(grid, value->value.null ? STR_NONE : buffer_str(&text), value_is_text(value->type.kind), mark, style);
-    buffer_release(&text);
-}
-
-static void in_add(struct look *look, struct grid *grid, const struct preview *preview, const struct preview_in *in)
-{
-    struct buffer headers;
-
-    buffer_init(&headers, 0);
-    if (look->hand)
-        grid_add(grid, "%u", in->message + 1);
-    else
-        grid_add(grid, in->index ? "%d/%" PRId64 "/%u" : "%d/%" PRId64, preview->batch->partition,
-                 preview->batch->messages[in->message].offset, in->index);
-    grid_add(grid, "in");
-    for (size_t i = 0; i < look->field_count; i++) {
-        const struct field *field = preview_field_in(preview, look->fields[i].name);
-        struct value value;
-
-        if (field) {
-            preview_value_in(preview, field, in, &headers, &value);
-            value_add(look, grid, &value, "", GRID_PLAIN);
-        } else {
-            grid_add(grid, "%s", "");
-        }
-    }
-    buffer_release(&headers);
-}
-
-static void out_add(struct look *look, struct grid *grid, const struct preview *preview, const struct preview_out *out)
-{
-    const struct preview_in *in = &preview->ins[out->in];
-    struct buffer headers, headers_before;
-
-    buffer_init(&headers, 0);
-    buffer_init(&headers_before, 0);
-    grid_add(grid, "%s", "");
-    if (in->count > 1)
-        grid_add(grid, "out %zu", (size_t)(out - &preview->outs[in->first]) + 1);
-    else
-        grid_add(grid, "out");
-    for (size_t i = 0; i < look->field_count; i++) {
-        const struct field *before = preview_field_in(preview, look->fields[i].name);
-        const struct field *after = batch_field(preview->batch, look->fields[i].name);
-        struct value value, old;
-        bool changed = false;
-
-        if (!after) {
-            grid_add(grid, "%s", "");
-            continue;
-        }
-        preview_value_out(preview, after, out, &headers, &value);
-        if (before) {
-            preview_value_in(preview, before, in, &headers_before, &old);
-            changed = !preview_value_equal(&old, &value);
-        }
-        value_add(look, grid, &value, changed ? "~" : "", changed ? GRID_CHANGED : before ? GRID_DIM : GRID_NEW);
-    }
-    buffer_release(&headers);
-    buffer_release(&headers_before);
-}
-
-static void gone_add(const struct look *look, struct grid *grid, const char *word)
-{
-    grid_add(grid, "%s", "");
-    grid_add_text(grid, str_of(word), GRID_GONE);
-    for (size_t i = 0; i < look->field_count; i++)
-        grid_add(grid, "%s", "");
-}
-
-static void rows_show(struct look *look, struct buffer *text)
-{
-    size_t left = look->limit;
-    struct grid grid;
-
-    tryout_grid(&look->tryout, &grid, look->field_count + 2);
-    grid.keys = 2;
-    grid_add(&grid, look->hand ? "row" : "record");
-    grid_add(&grid, "%s", "");
-    for (size_t i = 0; i < look->field_count; i++)
-        grid_add(&grid, "%s%.*s",
-                 !look->fields[i].before  ? "+"
-                 : !look->fields[i].after ? "-"
-                                          : "",
-                 STR_ARG(look->fields[i].name));
-    for (size_t k = 0; k < look->kept_count; k++) {
-        const struct preview *preview = &look->kept[k];
-
-        for (size_t i = 0; i < preview->in_count && left; i++, left--) {
-            const struct preview_in *in = &preview->ins[i];
-
-            in_add(look, &grid, preview, in);
-            for (size_t j = in->first; j < in->first + in->count; j++) {
-                if (preview->outs[j].dirty)
-                    gone_add(look, &grid, "dirty");
-                else
-                    out_add(look, &grid, preview, &preview->outs[j]);
-            }
-            if (!in->count)
-                gone_add(look, &grid, "filtered");
-        }
-    }
-    if (grid.count > grid.columns)
-        grid_print(&grid, 0, text);
-    grid_release(&grid);
-}
-
-static void dirty_show(struct look *look, struct buffer *text)
-{
-    size_t left = look->limit;
-    struct grid grid;
-
-    tryout_grid(&look->tryout, &grid, 3);
-    grid.width = grid.cell_max = 0; /* a reason is never cut, for it may end with file and line */
-    grid_add(&grid, look->hand ? "row" : "record");
-    grid_add(&grid, "column");
-    grid_add(&grid, "why it is dirty");
-    for (size_t k = 0; k < look->kept_count; k++) {
-        const struct preview *preview = &look->kept[k];
-
-        for (size_t i = 0; i < preview->in_count && left; i++, left--) {
-            const struct preview_in *in = &preview->ins[i];
-
-            for (size_t j = in->first; j < in->first + in->count; j++) {
-                const struct preview_out *out = &preview->outs[j];
-
-                if (!out->dirty)
-                    continue;
-                if (look->hand)
-                    grid_add(&grid, "%u", in->message + 1);
-                else
-                    grid_add(&grid, out->index ? "%d/%" PRId64 "/%u" : "%d/%" PRId64, preview->batch->partition,
-                             preview->batch->messages[in->message].offset, out->index);
-                grid_add_text(&grid, out->dirty->column, GRID_PLAIN);
-                grid_add_text(&grid, out->dirty->reason, GRID_GONE);
-            }
-        }
-    }
-    if (grid.count > grid.columns) {
-        buffer_append_char(text, '\n');
-        grid_print(&grid, 0, text);
-    }
-    grid_release(&grid);
-}
-
 static void table_show(struct look *look)
 {
     struct buffer text;
 
     buffer_init(&text, 0);
-    for (size_t k = 0; k < look->kept_count; k++)
-        fields_gather(look, &look->kept[k]);
-    rows_show(look, &text);
-    dirty_show(look, &text);
-    if (look->rows_in > look->limit)
-        buffer_print(&text, "... and %" PRIu64 " more rows; --limit N shows more\n", look->rows_in - look->limit);
+    if (strcmp(look->layout, "rows") == 0)
+        preview_show_rows(&look->show, &text);
+    else
+        preview_show_blocks(&look->show, &text);
+    if (look->rows_in > look->show.limit)
+        buffer_print(&text, "\n... and %" PRIu64 " more row%s; --limit N shows more\n", look->rows_in - look->show.limit,
+                     look->rows_in - look->show.limit == 1 ? "" : "s");
     buffer_print(&text, "\nstage %s: %" PRIu64 " row%s in, %" PRIu64 " out, %" PRIu64 " filtered, %" PRIu64 " dirty",
                  look->tryout.stage_name, look->rows_in, look->rows_in == 1 ? "" : "s", look->rows_out, look->filtered,
                  look->dirty);
@@ -250,6 +67,16 @@ static void table_show(struct look *look)
     buffer_append_char(&text, '\n');
     tryout_print(&text);
     buffer_release(&text);
+}
+
+void preview_print_origin(const struct preview_show *show, const struct preview *preview, const struct preview_in *in,
+                          uint32_t index, struct buffer *text)
+{
+    if (show->hand)
+        buffer_print(text, "%u", in->message + 1);
+    else
+        buffer_print(text, index ? "%d/%" PRId64 "/%u" : "%d/%" PRId64, preview->batch->partition,
+                     preview->batch->messages[in->message].offset, index);
 }
 
 /* --- JSON --- */
@@ -340,7 +167,7 @@ static void preview_json(const struct look *look, const struct preview *preview)
     struct buffer text;
 
     buffer_init(&text, 0);
-    for (size_t i = 0; i < preview->in_count && look->rows_in + i < look->limit; i++) {
+    for (size_t i = 0; i < preview->in_count && look->rows_in + i < look->show.limit; i++) {
         in_json(preview, &preview->ins[i], &text);
         tryout_print(&text);
     }
@@ -362,7 +189,7 @@ static bool batch_look(struct look *look, struct batch *batch, struct error *err
 {
     struct preview preview;
 
-    if (!preview_run(&preview, look->tryout.engine.chain, batch, look->tryout.stage, look->hand, error)) {
+    if (!preview_run(&preview, look->tryout.engine.chain, batch, look->tryout.stage, look->show.hand, error)) {
         preview_release(&preview);
         return false;
     }
@@ -375,13 +202,13 @@ static bool batch_look(struct look *look, struct batch *batch, struct error *err
     look->expanded += preview.expanded;
     look->earlier_filtered += preview.earlier_filtered;
     look->earlier_dirty += preview.earlier_dirty;
-    if (look->tryout.json || look->kept_rows >= look->limit || !preview.in_count) {
+    if (look->tryout.json || look->kept_rows >= look->show.limit || !preview.in_count) {
         preview_release(&preview);
         return true;
     }
     look->kept_rows += preview.in_count;
-    XGROW(look->kept, look->kept_count, look->kept_capacity);
-    look->kept[look->kept_count++] = preview;
+    XGROW(look->show.kept, look->show.kept_count, look->show.kept_capacity);
+    look->show.kept[look->show.kept_count++] = preview;
     return true;
 }
 
@@ -445,8 +272,8 @@ static int run(struct look *look)
     bool ok;
 
     engine_parameters(engine, 0);
-    value_printer_init(&look->printer, engine->job->time_zone);
-    if (look->hand)
+    value_printer_init(&look->show.printer, engine->job->time_zone);
+    if (look->show.hand)
         status = hand_look(look, &error, &ok);
     else
         ok = sample_look(look, &error);
@@ -470,11 +297,17 @@ static bool arguments_read(struct look *look, int argc, char **argv)
         bool value = i + 1 < argc;
 
         if (strcmp(argv[i], "--all-fields") == 0) {
-            look->all_fields = true;
+            look->show.all_fields = true;
         } else if (value && strcmp(argv[i], "--rows") == 0) {
             look->rows_path = argv[++i];
+        } else if (value && strcmp(argv[i], "--layout") == 0) {
+            look->layout = argv[++i];
+            if (strcmp(look->layout, "blocks") == 0 || strcmp(look->layout, "rows") == 0)
+                continue;
+            (void)tryout_refuse(tryout, false, "--layout takes blocks or rows, not \"%s\"", look->layout);
+            return false;
         } else if (value && strcmp(argv[i], "--limit") == 0) {
-            if (!tryout_number(tryout, "--limit", argv[++i], 1, &look->limit))
+            if (!tryout_number(tryout, "--limit", argv[++i], 1, &look->show.limit))
                 return false;
             look->limit_given = true;
         } else if (!tryout_argument(tryout, argc, argv, &i)) {
@@ -482,9 +315,9 @@ static bool arguments_read(struct look *look, int argc, char **argv)
             return false;
         }
     }
-    look->hand = look->rows_path != NULL;
+    look->show.hand = look->rows_path != NULL;
     if (!look->limit_given)
-        look->limit = tryout->json ? SIZE_MAX : LIMIT_DEFAULT;
+        look->show.limit = tryout->json ? SIZE_MAX : LIMIT_DEFAULT;
     if (!tryout->job_path)
         return true; /* tryout_open says so */
     if (!tryout->stage_name && (look->rows_path || tryout->sample_path))
@@ -506,9 +339,10 @@ static bool arguments_read(struct look *look, int argc, char **argv)
 
 int cli_preview(int argc, char **argv)
 {
-    struct look look = {.tryout = {.name = "preview", .usage = usage, .takes = TRYOUT_SAMPLE | TRYOUT_STAGE}};
+    struct look look = {.tryout = {.name = "preview", .usage = usage, .takes = TRYOUT_SAMPLE | TRYOUT_STAGE}, .layout = "blocks"};
     int status;
 
+    look.show.tryout = &look.tryout;
     if (tryout_help(&look.tryout, argc, argv))
         return EXIT_OK;
     if (!arguments_read(&look, argc, argv))
@@ -516,11 +350,10 @@ int cli_preview(int argc, char **argv)
     status = tryout_open(&look.tryout);
     if (status == EXIT_OK)
         status = run(&look);
-    for (size_t i = 0; i < look.kept_count; i++)
-        preview_release(&look.kept[i]);
-    free(look.kept);
-    free(look.fields);
-    value_printer_release(&look.printer);
+    for (size_t i = 0; i < look.show.kept_count; i++)
+        preview_release(&look.show.kept[i]);
+    free(look.show.kept);
+    value_printer_release(&look.show.printer);
     tryout_close(&look.tryout);
     return status;
 }

@@ -222,6 +222,7 @@ def test_mistakes_come_all_at_once_as_check_tells_them(desk, command):
     (["preview"], "--stage NAME is wanted"),
     (["preview", "--sample", "s.sample"], "--stage NAME is wanted; the job's stages are: parse, own"),
     (["preview", "--stage", "own"], "--sample FILE is wanted"),
+    (["preview", "--stage", "own", "--layout", "columns"], '--layout takes blocks or rows, not "columns"'),
     (["preview", "--stage", "own", "--sample", "a", "--rows", "b"], "--sample and --rows do not go together"),
     (["preview", "--stage", "own", "--rows", "/no/such"], "/no/such"),
     (["preview", "--stage", "won", "--sample", "s.sample"], 'no stage "won"; did you mean "own"?; its stages are: parse, own'),
@@ -248,22 +249,100 @@ def test_help(tmp_path, command):
 # --- preview ---
 
 
-def test_preview_shows_before_and_behind(desk):
+def blocks(out):
+    """The lines of each block, by the name in its heading; a line is what stands in its columns."""
+    found = {}
+    for line in out.split("\nstage ")[0].splitlines()[1:]:
+        if line and line[0] != " ":
+            found[line.split("  ")[0]] = block = []
+        if line:
+            block.append(cells(line))
+    return found
+
+
+AT = "2024-02-01 07:30:00"
+
+
+def test_preview_shows_before_and_after_side_by_side(desk):
     status, out, err = desk.run("preview", "--stage", "own", "--sample", desk.sample)
+    assert status == 0, err
+    assert cells(out.splitlines()[0]) == ["record", "before", "after"]
+    shown = blocks(out)
+    assert list(shown) == ["0/7", "0/7/1", "0/8", "0/9", "0/10", "0/11", "0/12", "0/13/1"]
+    assert shown["0/7"] == [["0/7", "1 changed, 1 added, 3 unchanged"], ["~ city", "sh", "\u4e0a\u6d77"], ["+ level", "low"],
+                            ["unchanged", f"id=1, at={AT}, amount=1.50"]]
+    assert shown["0/9"] == [["0/9", "1 added, 4 unchanged"], ["+ level", "high"], ["unchanged", f'id=3, city="", at={AT}, amount=4.00']]
+    assert shown["0/10"] == [["0/10", "filtered"], ["before", f"id=4, city=nowhere, at={AT}, amount=5.00"]]
+    assert shown["0/11"] == [["0/11", "dirty: no such city"], ["before", f"id=5, city=bad, at={AT}, amount=6.00"]]
+    assert re.fullmatch(r"dirty: .*own\.lua:7: oops", shown["0/12"][0][1])
+    assert "__value__" not in out, "the stage does not read it"
+    assert "stage own: 8 rows in, 5 out, 1 filtered, 2 dirty; before it 0 filtered and 2 dirty" in out
+    after = [line.index(value) for line, value in zip(out.splitlines(), ["after", "", "", "\u4e0a\u6d77", "low"]) if value]
+    assert len(set(after)) == 1, "the right side stands in one column"
+
+
+def test_preview_of_rows_that_become_several(desk):
+    shown = blocks(desk.run("preview", "--stage", "parse", "--sample", desk.sample)[1])
+    first = shown["0/7"]
+    assert first[0] == ["0/7", "became 2 rows"] and first[1][0] == "= __value__" and first[1][1].startswith('{"id": 1, ')
+    assert first[2:] == [line for i, amount in ((0, "1.50"), (1, "2.00")) for line in
+                         ([f"0/7/{i}", "4 added"], ["+ id", "1"], ["+ city", "sh"], ["+ at", AT], ["+ amount", amount])], first
+    assert shown["0/13"][0][1] == "became 2 rows" and ["0/13/1", "4 added"] in shown["0/13"]
+    assert shown["0/13"][-1][0] == "0/13/0" and shown["0/13"][-1][1].startswith("dirty: column amount: "), "one of them is dirty"
+    assert shown["0/14"][0][1].startswith("dirty: column __value__: not JSON") and shown["0/14"][1] == ["= __value__", "no json"]
+
+
+def test_preview_of_all_fields(desk):
+    shown = blocks(desk.run("preview", "--stage", "own", "--sample", desk.sample, "--all-fields")[1])
+    assert [line[0] for line in shown["0/7"][1:]] == [f"= __{name}__" for name in ("key", "value", "partition", "headers", "offset", "timestamp")] + [
+        "= id", "~ city", "= at", "= amount", "+ level"]
+    assert ["= offset".replace("offset", "__offset__"), "7"] in shown["0/7"] and ["= at", AT] in shown["0/7"]
+    assert [line[0] for line in shown["0/10"][-4:]] == ["= id", "= city", "= at", "= amount"], "also of a row that is filtered"
+
+
+def test_preview_of_a_row_that_stays_as_it_is_takes_one_line(desk):
+    (desk.folder / "own.lua").write_text("return {process = function(batch) batch:drop(batch.city:eq('nowhere')) end}")
+    desk.job(JOB.replace("    - {name: grade, type: string, from: level}\n", ""))
+    _status, out, err = desk.run("preview", "--stage", "own", "--sample", desk.sample, "--limit", 3)
+    assert out.splitlines()[2:6] == [f"0/7     unchanged: id=1, city=sh, at={AT}, amount=1.50", f"0/7/1   unchanged: id=1, city=sh, at={AT}, amount=2.00",
+                                     f"0/8     unchanged: id=2, city=NULL, at={AT}, amount=3.00", ""], out + err
+
+
+def test_preview_of_types_and_of_what_differs_far_behind(desk):
+    job = JOB.replace("    - {name: grade, type: string, from: level}\n", "")
+    desk.job(job.replace("target:\n", "  - {name: types, kind: assign, cast: {id: string}, drop: [level]}\ntarget:\n"))
+    _status, out, err = desk.run("preview", "--stage", "types", "--sample", desk.sample)
+    shown = blocks(out)
+    assert shown["0/7"] == [["0/7", "1 changed, 1 removed, 3 unchanged"], ["~ id", "1 (bigint)", "1 (string)"], ["- level", "low"],
+                            ["unchanged", f"city=\u4e0a\u6d77, at={AT}, amount=1.50"]], "values that look alike are told apart:\n" + out + err
+    desk.job(JOB)
+    (desk.folder / "own.lua").write_text("return {process = function(batch) batch:add('level', 'string') for row in batch:rows() do\n"
+                                         "row.city = row.city:gsub('secret', '******') end end}")
+    rows = desk.folder / "rows"
+    rows.write_text(json.dumps({"id": 1, "city": "\u4e2d" * 40 + "secret" + "z" * 40}) + "\n")
+    _status, out, err = desk.run("preview", "--stage", "own", "--rows", rows)
+    old, new = blocks(out)["row 1"][1][1:]
+    assert "secret" in old and "******" in new and old.startswith("\u2026\u4e2d") and new.endswith("z\u2026"), out + err
+
+
+def test_preview_in_rows(desk):
+    command = ["preview", "--layout", "rows", "--sample", desk.sample, "--stage"]
+    status, out, err = desk.run(*command, "own")
     assert status == 0, err
     text = out.splitlines()
     assert cells(text[0]) == ["record", "id", "city", "at", "amount", "+level"]
-    at = "2024-02-01 07:30:00"
     assert [cells(line)[:6] for line in text[1:10]] == [
-        ["0/7", "in", "1", "sh", at, "1.50"], ["out", "1", "~\u4e0a\u6d77", at, "1.50", "low"],
-        ["0/7/1", "in", "1", "sh", at, "2.00"], ["out", "1", "~\u4e0a\u6d77", at, "2.00", "low"],
-        ["0/8", "in", "2", "NULL", at, "3.00"], ["out", "2", "NULL", at, "3.00", "low"],
-        ["0/9", "in", "3", '""', at, "4.00"], ["out", "3", '""', at, "4.00", "high"], ["0/10", "in", "4", "nowhere", at, "5.00"]]
+        ["0/7", "in", "1", "sh", AT, "1.50"], ["out", "1", "~\u4e0a\u6d77", AT, "1.50", "low"],
+        ["0/7/1", "in", "1", "sh", AT, "2.00"], ["out", "1", "~\u4e0a\u6d77", AT, "2.00", "low"],
+        ["0/8", "in", "2", "NULL", AT, "3.00"], ["out", "2", "NULL", AT, "3.00", "low"],
+        ["0/9", "in", "3", '""', AT, "4.00"], ["out", "3", '""', AT, "4.00", "high"], ["0/10", "in", "4", "nowhere", AT, "5.00"]]
     assert cells(text[10]) == ["filtered"] and cells(text[12]) == ["dirty"]
     assert re.search(r"^0/12 .*own\.lua:7: oops$", out, re.M)
-    assert "stage own: 8 rows in, 5 out, 1 filtered, 2 dirty; before it 0 filtered and 2 dirty" in out
-    first = cells(desk.run("preview", "--stage", "parse", "--sample", desk.sample, "--limit", 1)[1].splitlines()[0])
+    first = cells(desk.run(*command, "parse", "--limit", 1)[1].splitlines()[0])
     assert first == ["record", "__value__", "+id", "+city", "+at", "+amount"]
+
+
+def test_preview_in_json(desk):
     lines = desk.lines("preview", "--stage", "parse", "--sample", desk.sample)
     assert [o["index"] for o in lines[0]["out"]] == [0, 1] and lines[0]["out"][1]["changed"] == ["id", "city", "at", "amount"]
     assert lines[6]["dirty"][0]["column"] == "amount" and len(lines[6]["out"]) == 1 and lines[6]["filtered"] is False
@@ -358,17 +437,29 @@ def on_terminal(folder, width, *arguments, env=None):
     return text.decode().replace("\r\n", "\n")
 
 
+def as_wide_as(text):
+    return max(len(line) + len(re.findall("[\u4e00-\u9fff]", line)) for line in text.splitlines() if "lua" not in line)
+
+
 def test_colours_and_width_of_a_terminal(desk):
     command = ["preview", desk.path, "--stage", "own", "--sample", desk.sample]
     coloured = on_terminal(desk.folder, 100, *command)
-    assert "\x1b[33m~\u4e0a\u6d77\x1b[0m" in coloured and "\x1b[1m+level\x1b[0m" in coloured
+    assert "\x1b[33m  ~ city\x1b[0m       sh      \x1b[33m\u4e0a\u6d77\x1b[0m" in coloured and "\x1b[32m  + level\x1b[0m" in coloured
     for plain in (on_terminal(desk.folder, 100, *command, "--no-color"), on_terminal(desk.folder, 100, *command, env={"NO_COLOR": "1"}),
                   on_terminal(desk.folder, 100, *command, env={"TERM": "dumb"})):
-        assert "\x1b" not in plain and "~\u4e0a\u6d77" in plain
+        assert "\x1b" not in plain and "  ~ city       sh      \u4e0a\u6d77" in plain
+    narrow = on_terminal(desk.folder, 44, *command, "--no-color").split("\nstage own: 8")[0].split("record  ")[-1]
+    assert as_wide_as(narrow) <= 44 and "\u2026" in narrow and re.search(r"\n    before +id=4, city=nowhere,\n +at=2024-02-01 07:30:00,\n", narrow), narrow
+
+
+def test_rows_on_a_terminal(desk):
+    command = ["preview", desk.path, "--stage", "own", "--sample", desk.sample, "--layout", "rows"]
+    coloured = on_terminal(desk.folder, 100, *command)
+    assert "\x1b[33m~\u4e0a\u6d77\x1b[0m" in coloured and "\x1b[1m+level\x1b[0m" in coloured
     narrow = on_terminal(desk.folder, 44, *command, "--no-color")
     tables = narrow.split("\nrecord  why")[0]
     assert tables.count("\nrecord") + tables.startswith("record") >= 2, "columns go into groups:\n" + narrow
-    assert all(len(line) + len(re.findall("[\u4e00-\u9fff]", line)) <= 44 for line in tables.split("stage own")[0].splitlines() if "lua" not in line)
+    assert as_wide_as(tables.split("stage own")[0]) <= 44
 
 
 def test_the_demo_and_the_examples(tmp_path):

@@ -149,6 +149,13 @@ static bool preview(struct error *error)
                    WORDS("138****0003"), error);
 }
 
+static bool preview_layout(struct error *error)
+{
+    files_make();
+    return command(cli_preview, WORDS("preview", job_path, "--stage", "hide", "--sample", sample_path, "--layout", "rows"), EXIT_OK,
+                   WORDS("~138****0003"), error);
+}
+
 static bool preview_rows(struct error *error)
 {
     files_make();
@@ -188,6 +195,7 @@ static const struct sweep_case cases[] = {
     {.name = "simulate_json", .run = simulate_json, .flags = SWEEP_STOPS | SWEEP_ASSERTS, .points = 10},
     {.name = "preview", .run = preview, .flags = SWEEP_STOPS | SWEEP_ASSERTS},
     {.name = "preview_files", .run = preview, .flags = SWEEP_IO | SWEEP_ASSERTS, .points = 6},
+    {.name = "preview_layout", .run = preview_layout, .flags = SWEEP_STOPS | SWEEP_ASSERTS},
     {.name = "preview_rows", .run = preview_rows, .flags = SWEEP_STOPS | SWEEP_ASSERTS, .points = 10},
     {.name = "plan", .run = plan, .flags = SWEEP_STOPS | SWEEP_ASSERTS},
     {.name = "columns", .run = columns, .flags = SWEEP_STOPS | SWEEP_ASSERTS},
