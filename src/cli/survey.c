@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "maxcompute/service_error.h"
 #include "maxcompute/sign.h"
+#include "util/xml.h"
 
 enum { KAFKA_MS = 15 * 1000 };
 

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/terminal.h"
 #include "testing/cases.h"
+#include "util/xml.h"
 
 enum { DEPTH_MAX = 16 };
 
@@ -304,34 +305,6 @@ static void json_print(const struct command *command, struct buffer *json)
     buffer_append_str(json, STR("}\n"));
 }
 
-/* XML 1.0 has no way to write most control characters. */
-static void xml_text(struct buffer *xml, const char *text)
-{
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        switch (c) {
-        case '<':
-            buffer_append_str(xml, STR("&lt;"));
-            break;
-        case '>':
-            buffer_append_str(xml, STR("&gt;"));
-            break;
-        case '&':
-            buffer_append_str(xml, STR("&amp;"));
-            break;
-        case '"':
-            buffer_append_str(xml, STR("&quot;"));
-            break;
-        case '\n':
-            buffer_append_str(xml, STR("&#10;"));
-            break;
-        default:
-            buffer_append_char(xml, c < 0x20 && c != '\t' ? '?' : (char)c);
-        }
-    }
-}
-
 static void junit_print(const struct command *command, struct buffer *xml)
 {
     const struct cases *cases = &command->cases;
@@ -345,17 +318,17 @@ static void junit_print(const struct command *command, struct buffer *xml)
         for (next = i; next < cases->count && strcmp(cases->results[next].file, cases->results[i].file) == 0; next++)
             failed += cases->results[next].count > 0;
         buffer_append_str(xml, STR("  <testsuite name=\""));
-        xml_text(xml, cases->results[i].file);
+        xml_escape(xml, str_of(cases->results[i].file));
         buffer_print(xml, "\" tests=\"%zu\" failures=\"%zu\">\n", next - i, failed);
         for (size_t j = i; j < next; j++) {
             const struct case_result *result = &cases->results[j];
 
             buffer_append_str(xml, STR("    <testcase classname=\""));
-            xml_text(xml, result->file);
+            xml_escape(xml, str_of(result->file));
             buffer_append_str(xml, STR("\" name=\""));
-            xml_text(xml, result->name);
+            xml_escape(xml, str_of(result->name));
             buffer_print(xml, "\" file=\"");
-            xml_text(xml, result->file);
+            xml_escape(xml, str_of(result->file));
             buffer_print(xml, "\" line=\"%u\" time=\"%.3f\"", result->at.line, (double)result->microseconds / 1e6);
             if (!result->count) {
                 buffer_append_str(xml, STR("/>\n"));
@@ -365,7 +338,7 @@ static void junit_print(const struct command *command, struct buffer *xml)
             result_print(result, &text);
             buffer_print(xml, ">\n      <failure message=\"%zu difference%s\">", result->count + result->more,
                          result->count + result->more == 1 ? "" : "s");
-            xml_text(xml, buffer_text(&text));
+            xml_escape(xml, buffer_str(&text));
             buffer_append_str(xml, STR("</failure>\n    </testcase>\n"));
             buffer_release(&text);
         }

@@ -1,39 +1,18 @@
-/* control.c: the control plane, with projects, tables, partitions and SQL instances (protocol section 7). XML is written and, for
- * the one document that comes in, searched by hand: the endpoint needs a task's name and query, and no library for that. */
+/* control.c: the control plane, with projects, tables, partitions and SQL instances (protocol section 7). Of the one
+ * document that comes in, it needs a task's name and query. */
 #include "local/server.h"
 #include "maxcompute/sign.h"
+#include "util/xml.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { LIST_ITEMS_MAX = 1000 };
 
-static void xml_text(struct buffer *xml, struct str text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        switch (text.data[i]) {
-        case '&':
-            buffer_append_str(xml, STR("&amp;"));
-            break;
-        case '<':
-            buffer_append_str(xml, STR("&lt;"));
-            break;
-        case '>':
-            buffer_append_str(xml, STR("&gt;"));
-            break;
-        case '"':
-            buffer_append_str(xml, STR("&quot;"));
-            break;
-        default:
-            buffer_append_char(xml, text.data[i]);
-        }
-    }
-}
-
 static void xml_element(struct buffer *xml, const char *name, const char *text)
 {
     buffer_print(xml, "<%s>", name);
-    xml_text(xml, str_of(text));
+    xml_escape(xml, str_of(text));
     buffer_print(xml, "</%s>", name);
 }
 
@@ -42,21 +21,6 @@ static void xml_date(struct buffer *xml, const char *name, int64_t ms)
     buffer_print(xml, "<%s>", name);
     sign_date(xml, ms);
     buffer_print(xml, "</%s>", name);
-}
-
-/* "]]>" inside would end the section: it is split over two. */
-static void xml_cdata(struct buffer *xml, struct str text)
-{
-    buffer_append_str(xml, STR("<![CDATA["));
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.size - i >= 3 && memcmp(text.data + i, "]]>", 3) == 0) {
-            buffer_append_str(xml, STR("]]]]><![CDATA[>"));
-            i += 2;
-        } else {
-            buffer_append_char(xml, text.data[i]);
-        }
-    }
-    buffer_append_str(xml, STR("]]>"));
 }
 
 static struct buffer *xml_begin(struct answer *answer)
@@ -69,108 +33,13 @@ static struct buffer *xml_begin(struct answer *answer)
 
 /* --- the document of a new instance --- */
 
-/* What stands between <name> and </name>, searched from *text on; *text moves behind it. */
-static bool xml_find(struct str *text, const char *name, struct str *inner_out)
-{
-    char open[32], close[32];
-    const char *start, *end;
-
-    snprintf(open, sizeof(open), "<%s>", name);
-    snprintf(close, sizeof(close), "</%s>", name);
-    start = text->size ? memmem(text->data, text->size, open, strlen(open)) : NULL;
-    if (!start)
-        return false;
-    start += strlen(open);
-    size_t rest = text->size - (size_t)(start - text->data);
-    const char *from = start;
-
-    /* A CDATA section may hold what looks like the end. */
-    if (rest > 9 && memcmp(start, "<![CDATA[", 9) == 0) {
-        from = memmem(start, rest, "]]>", 3);
-        if (!from)
-            return false;
-    }
-    end = memmem(from, text->size - (size_t)(from - text->data), close, strlen(close));
-    if (!end)
-        return false;
-    *inner_out = str_make(start, (size_t)(end - start));
-    *text = str_make(end, text->size - (size_t)(end - text->data));
-    return true;
-}
-
-static void append_entity(struct buffer *text, struct str entity)
-{
-    static const struct {
-        const char *name;
-        char c;
-    } entities[] = {{"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}};
-    unsigned long code;
-
-    for (size_t i = 0; i < COUNT_OF(entities); i++) {
-        if (str_is(entity, entities[i].name)) {
-            buffer_append_char(text, entities[i].c);
-            return;
-        }
-    }
-    if (entity.size >= 2 && entity.size <= 8 && entity.data[0] == '#') {
-        char digits[16];
-        bool hex = entity.data[1] == 'x';
-
-        snprintf(digits, sizeof(digits), "%.*s", (int)(entity.size - 1 - hex), entity.data + 1 + hex);
-        code = strtoul(digits, NULL, hex ? 16 : 10);
-        if (code > 0 && code < 0x80) {
-            buffer_append_char(text, (char)code);
-        } else if (code < 0x800) {
-            buffer_append_char(text, (char)(0xC0 | code >> 6));
-            buffer_append_char(text, (char)(0x80 | (code & 63)));
-        } else if (code < 0x10000) {
-            buffer_append_char(text, (char)(0xE0 | code >> 12));
-            buffer_append_char(text, (char)(0x80 | (code >> 6 & 63)));
-            buffer_append_char(text, (char)(0x80 | (code & 63)));
-        } else if (code < 0x110000) {
-            buffer_append_char(text, (char)(0xF0 | code >> 18));
-            buffer_append_char(text, (char)(0x80 | (code >> 12 & 63)));
-            buffer_append_char(text, (char)(0x80 | (code >> 6 & 63)));
-            buffer_append_char(text, (char)(0x80 | (code & 63)));
-        }
-    }
-}
-
-static void xml_decode(struct buffer *text, struct str inner)
-{
-    for (size_t i = 0; i < inner.size;) {
-        struct str rest = str_make(inner.data + i, inner.size - i);
-        const char *end;
-
-        if (str_starts_with(rest, STR("<![CDATA[")) && (end = memmem(rest.data, rest.size, "]]>", 3))) {
-            buffer_append(text, rest.data + 9, (size_t)(end - rest.data) - 9);
-            i += (size_t)(end - rest.data) + 3;
-        } else if (rest.data[0] == '&' && (end = memchr(rest.data, ';', size_min(rest.size, 12)))) {
-            append_entity(text, str_make(rest.data + 1, (size_t)(end - rest.data) - 1));
-            i += (size_t)(end - rest.data) + 1;
-        } else {
-            buffer_append_char(text, rest.data[0]);
-            i++;
-        }
-    }
-}
-
 static bool read_job(const struct request *request, struct buffer *task, struct buffer *query)
 {
-    struct str text = buffer_str(&request->body), tasks, name, inner;
+    struct str body = buffer_str(&request->body), inner;
 
-    if (!xml_find(&text, "Tasks", &tasks))
+    if (xml_find(body, "Instance/Job/Tasks/SQL/Query", &inner, NULL) != XML_FOUND || !xml_text(inner, query))
         return false;
-    if (!xml_find(&tasks, "SQL", &inner))
-        return false;
-    tasks = inner;
-    if (xml_find(&tasks, "Name", &name))
-        xml_decode(task, name);
-    tasks = inner;
-    if (!xml_find(&tasks, "Query", &name))
-        return false;
-    xml_decode(query, name);
-    return true;
+    return xml_find(body, "Instance/Job/Tasks/SQL/Name", &inner, NULL) != XML_FOUND || xml_text(inner, task);
 }
 
 /* --- calls --- */
@@ -314,7 +183,7 @@ static void print_table(struct buffer *xml, const struct store_table *table, boo
                          "\"{\\\"Transactional\\\":\\\"false\\\",\\\"schema_version\\\":\\\"1\\\"}\"");
         buffer_print(&json, "}");
         buffer_print(xml, "<Schema format=\"Json\">");
-        xml_cdata(xml, buffer_str(&json));
+        xml_append_cdata(xml, buffer_str(&json));
         buffer_print(xml, "</Schema>");
         buffer_release(&json);
     }
@@ -390,9 +259,9 @@ static void print_spec(struct buffer *xml, const char *spec)
         str_cut(rest, ',', &part, &rest);
         str_cut(part, '=', &name, &value);
         buffer_print(xml, "<Column Name=\"");
-        xml_text(xml, name);
+        xml_escape(xml, name);
         buffer_print(xml, "\" Value=\"");
-        xml_text(xml, value);
+        xml_escape(xml, value);
         buffer_print(xml, "\"/>");
     }
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "util/xml.h"
+
 enum { POLL_MS_MIN = 100, POLL_MS_MAX = 1000, INSTANCE_ID_MAX = 200, RESULT_BYTES_MAX = 1 << 20 };
 
 enum sql_step { SQL_SUBMIT, SQL_WAIT, SQL_POLL, SQL_RESULT, SQL_DONE, SQL_FAILED };
@@ -35,23 +37,6 @@ static void uuid_append(struct buffer *text)
         buffer_print(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", bytes[i]);
 }
 
-/* "]]>" would end the section: it is split over two. */
-static void cdata_append(struct buffer *xml, struct str text)
-{
-    const char *at;
-
-    buffer_append_str(xml, STR("<![CDATA["));
-    while (text.size && (at = memmem(text.data, text.size, "]]>", 3))) {
-        size_t size = (size_t)(at - text.data) + 2;
-
-        buffer_append(xml, text.data, size);
-        buffer_append_str(xml, STR("]]><![CDATA["));
-        text = str_make(text.data + size, text.size - size);
-    }
-    buffer_append_str(xml, text);
-    buffer_append_str(xml, STR("]]>"));
-}
-
 static void body_make(struct buffer *xml, struct str sql, struct str settings)
 {
     sql = str_trim(sql);
@@ -66,14 +51,14 @@ static void body_make(struct buffer *xml, struct str sql, struct str settings)
     uuid_append(xml);
     buffer_append_str(xml, STR("</Value></Property></Config><Query>"));
     if (sql.size && sql.data[sql.size - 1] == ';') {
-        cdata_append(xml, sql);
+        xml_append_cdata(xml, sql);
     } else {
         struct buffer ended;
 
         buffer_init(&ended, 0);
         buffer_append_str(&ended, sql);
         buffer_append_char(&ended, ';');
-        cdata_append(xml, buffer_str(&ended));
+        xml_append_cdata(xml, buffer_str(&ended));
         buffer_release(&ended);
     }
     buffer_append_str(xml, STR("</Query></SQL></Tasks><DAG><RunMode>Sequence</RunMode></DAG></Job></Instance>"));

@@ -3,6 +3,7 @@
 
 #include "maxcompute/schema.h"
 #include "maxcompute/service_error.h"
+#include "util/xml.h"
 
 enum { TABLE_JSON_MAX = 16 * 1024 * 1024 };
 

@@ -57,15 +57,6 @@ void buffer_print(struct buffer *buffer, const char *format, ...)
     va_end(arguments);
 }
 
-/* The length of the well-formed UTF-8 character at text, or 0. */
-static size_t character_size(struct str text)
-{
-    unsigned char c = (unsigned char)text.data[0];
-    size_t size = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-
-    return size <= text.size && str_is_utf8(str_make(text.data, size)) ? size : 0;
-}
-
 void buffer_append_json(struct buffer *buffer, struct str text)
 {
     size_t plain = 0; /* start of the run that needs no escape */
@@ -80,7 +71,7 @@ void buffer_append_json(struct buffer *buffer, struct str text)
             continue;
         }
         if (c >= 0x80) {
-            size_t size = character_size(str_make(text.data + i, text.size - i));
+            size_t size = str_character_size(str_make(text.data + i, text.size - i));
 
             if (size) {
                 i += size;

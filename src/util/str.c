@@ -106,6 +106,14 @@ bool str_is_utf8(struct str text)
     return true;
 }
 
+size_t str_character_size(struct str text)
+{
+    unsigned char c = (unsigned char)text.data[0];
+    size_t size = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+
+    return size <= text.size && str_is_utf8(str_make(text.data, size)) ? size : 0;
+}
+
 /* Optimal string alignment distance (a swap of neighbours counts one), bounded to short words. */
 static size_t distance(struct str a, struct str b)
 {

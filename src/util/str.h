@@ -52,6 +52,8 @@ struct str str_head(struct str text, size_t bytes_max);
 
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, nothing beyond U+10FFFF, shortest forms). */
 bool str_is_utf8(struct str text);
+/* The bytes of the well-formed UTF-8 character that begins the text, which is not empty; 0: there is none. */
+size_t str_character_size(struct str text);
 
 /* Strict base64: whole groups of four with padding, unused bits zero. bytes needs text.size / 4 * 3. */
 bool str_decode_base64(struct str text, char *bytes, size_t *size_out) MUST_USE;

@@ -10,6 +10,7 @@
 #include "maxcompute/sign.h"
 #include "util/clock.h"
 #include "util/listener.h"
+#include "util/xml.h"
 
 #include <microhttpd.h>
 #include <time.h>

@@ -9,6 +9,7 @@
 #include "maxcompute/client.h"
 #include "maxcompute/service_error.h"
 #include "sink/upload.h"
+#include "util/xml.h"
 
 #include <ctype.h>
 
