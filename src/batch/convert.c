@@ -4,6 +4,7 @@
 #include "batch/convert.h"
 
 #include "batch/decimal.h"
+#include "util/real.h"
 
 #include <errno.h>
 #include <math.h>
@@ -335,20 +336,6 @@ enum convert_status convert_text(struct convert *convert, struct arena *arena, s
 
 /* --- values to text --- */
 
-static size_t print_double(double value, char text[32])
-{
-    if (isnan(value))
-        return (size_t)snprintf(text, 32, "NaN");
-    if (isinf(value))
-        return (size_t)snprintf(text, 32, "%sInfinity", value < 0 ? "-" : "");
-    for (int digits = 15;; digits++) {
-        int size = snprintf(text, 32, "%.*g", digits, value);
-
-        if (digits == 17 || strtod(text, NULL) == value)
-            return (size_t)size;
-    }
-}
-
 static const char *any_to_string(struct work *work, uint32_t row)
 {
     const struct column *from = work->from;
@@ -363,7 +350,7 @@ static const char *any_to_string(struct work *work, uint32_t row)
     case TYPE_BIGINT:
         size = (size_t)snprintf(text, sizeof(text), "%lld", (long long)from->bigint[row]);
         break;
-    case TYPE_DOUBLE: size = print_double(from->real[row], text); break;
+    case TYPE_DOUBLE: size = real_print(from->real[row], text); break;
     case TYPE_DECIMAL: size = decimal_print(from->decimal[row], from->type.scale, text); break;
     case TYPE_DATE: size = time_print_date(from->date[row], text); break;
     default: {
@@ -669,7 +656,7 @@ struct str convert_excerpt(const struct column *column, uint32_t row, char text[
     switch (column->type.kind) {
     case TYPE_BOOLEAN: return column->boolean[row] ? STR("true") : STR("false");
     case TYPE_BIGINT: size = (size_t)snprintf(text, 128, "%lld", (long long)column->bigint[row]); break;
-    case TYPE_DOUBLE: size = print_double(column->real[row], text); break;
+    case TYPE_DOUBLE: size = real_print(column->real[row], text); break;
     case TYPE_DECIMAL: size = decimal_print(column->decimal[row], column->type.scale, text); break;
     case TYPE_STRING:
     case TYPE_JSON: size = excerpt_text(column->text[row], text); break;

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "util/real.h"
+
 enum { SCALE_MAX = 18 }; /* of results; what the target allows */
 
 #define E18 ((int128)1000000000000000000)
@@ -473,16 +475,9 @@ double decimal_to_double(int128 value, unsigned scale)
 
 enum decimal_status decimal_from_double(double value, struct type type, int128 *value_out)
 {
-    char text[40];
-    int size = 0;
+    char text[REAL_TEXT_MAX];
 
     if (!isfinite(value))
         return DECIMAL_SYNTAX;
-    /* Fifteen digits always survive a double, so if they read back they are the shortest; seventeen always do. */
-    for (int digits = 15; digits <= 17; digits++) {
-        size = snprintf(text, sizeof(text), "%.*e", digits - 1, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    return decimal_parse(str_make(text, (size_t)size), type, value_out);
+    return decimal_parse(str_make(text, real_print(value, text)), type, value_out);
 }

@@ -9,6 +9,7 @@
 
 #include "maxcompute/schema.h"
 #include "batch/column.h"
+#include "batch/decimal.h"
 
 /* How a value goes over the wire. */
 enum wire_kind {
@@ -76,5 +77,15 @@ void record_append_value(struct buffer *wire, struct buffer *summed, const struc
 /* Encodes decoded values again (downloads of the local endpoint, tests). */
 void record_encode_values(const struct mc_schema *schema, const struct record_value *values, struct buffer *records,
                           struct buffer *crcs);
+
+/* --- of the pipeline --- */
+
+/* The kind of the target that a pipeline type prints and compares like, with the type's precision and scale. */
+struct mc_type record_type_of(struct type type);
+/* A value of a pipeline column as one of that kind: it borrows its text from the column, or from digits. */
+void record_value_of_column(const struct column *column, uint32_t row, char digits[DECIMAL_TEXT_MAX],
+                            struct record_value *value_out);
+/* The point in time of a DATETIME, TIMESTAMP or TIMESTAMP_NTZ. */
+struct instant record_instant(enum mc_kind kind, const struct record_value *value);
 
 #endif

@@ -8,6 +8,7 @@
 #include "batch/decimal.h"
 #include "route/nested.h"
 #include "route/target_type.h"
+#include "util/real.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -353,15 +354,11 @@ static const void *make_decimals(struct batch *batch, const struct column *colum
 /* Whether the float is the same number: as it is, or by its shortest text, so that decimal 0.1 passes and 16777217 does not. */
 static bool float_is_same(float value, double wanted)
 {
-    char text[32];
+    char text[REAL_TEXT_MAX];
 
     if ((double)value == wanted)
         return true;
-    for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value)
-            break;
-    }
+    (void)real_print_float(value, text);
     return strtod(text, NULL) == wanted;
 }
 

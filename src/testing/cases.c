@@ -534,13 +534,13 @@ static bool rows_of_fields(struct bench *bench, const struct str *specs, struct 
         struct column *column = batch_column(batch, &batch->fields[i]);
 
         ok = column || error_set(error, ERROR_DATA, "the batch needs more memory than a batch may use");
-        types[i] = column ? cell_type(column->type) : types[i];
+        types[i] = column ? record_type_of(column->type) : types[i];
     }
     for (uint32_t i = 0; ok && i < batch->selected; i++) {
         struct out_row row = {types, sizeof(*types), values, specs ? specs[batch->selection[i]] : STR("")};
 
         for (uint32_t j = 0; j < batch->field_count; j++)
-            cell_of_column(batch->fields[j].column, batch->selection[i], digits[j], &values[j]);
+            record_value_of_column(batch->fields[j].column, batch->selection[i], digits[j], &values[j]);
         row_compare(bench, &row);
     }
     free(types);

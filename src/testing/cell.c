@@ -3,13 +3,12 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <yyjson.h>
 
 #include "batch/decimal.h"
+#include "util/real.h"
 
-enum { SCRATCH_BYTES_MAX = 64 << 20, DIGITS = 40 };
+enum { SCRATCH_BYTES_MAX = 64 << 20 };
 
 void cells_init(struct cells *cells, const struct zone *zone)
 {
@@ -145,30 +144,6 @@ static bool documents_equal(struct str expected, struct str got, bool nested)
 
 /* --- printing --- */
 
-static void real_print(double value, bool single, struct buffer *text)
-{
-    char digits[DIGITS];
-
-    for (int precision = single ? 6 : 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof(digits), "%.*g", precision, value);
-        if (single ? strtof(digits, NULL) == (float)value : strtod(digits, NULL) == value)
-            break;
-    }
-    buffer_append_str(text, isfinite(value) ? str_of(digits)
-                            : isnan(value)  ? STR("NaN")
-                            : value < 0     ? STR("-Infinity")
-                                            : STR("Infinity"));
-}
-
-static struct instant instant_of(const struct mc_type *type, const struct record_value *value)
-{
-    int64_t rest = (value->integer % 1000 + 1000) % 1000;
-
-    if (type->kind == MC_DATETIME)
-        return (struct instant){(value->integer - rest) / 1000, (int32_t)rest * 1000000};
-    return (struct instant){value->integer, value->nanos};
-}
-
 static bool is_text(enum mc_kind kind)
 {
     return kind == MC_STRING || kind == MC_VARCHAR || kind == MC_CHAR;
@@ -251,7 +226,8 @@ void cell_print(struct cells *cells, const struct mc_type *type, const struct re
         break;
     case MC_FLOAT:
     case MC_DOUBLE:
-        real_print(value->real, type->kind == MC_FLOAT, text);
+        buffer_append(text, shown,
+                      type->kind == MC_FLOAT ? real_print_float((float)value->real, shown) : real_print(value->real, shown));
         break;
     case MC_DATE:
         buffer_append(text, shown, time_print_date((int32_t)value->integer, shown));
@@ -259,7 +235,7 @@ void cell_print(struct cells *cells, const struct mc_type *type, const struct re
     case MC_DATETIME:
     case MC_TIMESTAMP:
     case MC_TIMESTAMP_NTZ:
-        instant = instant_of(type, value);
+        instant = record_instant(type->kind, value);
         if (type->kind != MC_TIMESTAMP_NTZ && cells->convert.zone)
             instant.seconds = zone_to_local(cells->convert.zone, &cells->convert.zone_cache, instant.seconds);
         buffer_append(text, shown, time_print(instant, shown));
@@ -358,7 +334,7 @@ static bool scalar_matches(struct cells *cells, struct str text, const struct mc
     case MC_DATETIME:
     case MC_TIMESTAMP:
     case MC_TIMESTAMP_NTZ:
-        instant = instant_of(type, value);
+        instant = record_instant(type->kind, value);
         return wanted.instant.seconds == instant.seconds && wanted.instant.nanos == instant.nanos;
     default:
         return wanted.bigint == value->integer;
@@ -382,58 +358,4 @@ bool cell_matches(struct cells *cells, const struct tree_node *expected, const s
     if (type->kind == MC_DECIMAL)
         return numbers_equal(expected->text, value->bytes);
     return scalar_matches(cells, expected->text, type, value);
-}
-
-/* --- of the pipeline --- */
-
-struct mc_type cell_type(struct type type)
-{
-    static const enum mc_kind kinds[TYPE_KINDS] = {
-        [TYPE_NULL] = MC_STRING,
-        [TYPE_BOOLEAN] = MC_BOOLEAN,
-        [TYPE_BIGINT] = MC_BIGINT,
-        [TYPE_DOUBLE] = MC_DOUBLE,
-        [TYPE_DECIMAL] = MC_DECIMAL,
-        [TYPE_STRING] = MC_STRING,
-        [TYPE_BINARY] = MC_BINARY,
-        [TYPE_DATE] = MC_DATE,
-        [TYPE_DATETIME] = MC_TIMESTAMP,
-        [TYPE_TIMESTAMP] = MC_TIMESTAMP,
-        [TYPE_TIMESTAMP_NTZ] = MC_TIMESTAMP_NTZ,
-        [TYPE_JSON] = MC_JSON,
-    };
-
-    return (struct mc_type){.kind = kinds[type.kind], .precision = type.precision, .scale = type.scale};
-}
-
-void cell_of_column(const struct column *column, uint32_t row, char digits[48], struct record_value *value_out)
-{
-    *value_out = (struct record_value){.null = column_is_null(column, row)};
-    if (value_out->null)
-        return;
-    switch (column->type.kind) {
-    case TYPE_BOOLEAN:
-        value_out->integer = column->boolean[row];
-        break;
-    case TYPE_BIGINT:
-        value_out->integer = column->bigint[row];
-        break;
-    case TYPE_DOUBLE:
-        value_out->real = column->real[row];
-        break;
-    case TYPE_DECIMAL:
-        value_out->bytes = str_make(digits, decimal_print(column->decimal[row], column->type.scale, digits));
-        break;
-    case TYPE_DATE:
-        value_out->integer = column->date[row];
-        break;
-    case TYPE_DATETIME:
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMP_NTZ:
-        value_out->integer = column->instant[row].seconds;
-        value_out->nanos = column->instant[row].nanos;
-        break;
-    default:
-        value_out->bytes = column->text[row];
-    }
 }

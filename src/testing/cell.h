@@ -26,10 +26,6 @@ bool cell_matches(struct cells *cells, const struct tree_node *expected, const s
 void cell_print(struct cells *cells, const struct mc_type *type, const struct record_value *value, struct buffer *text);
 void cell_print_expected(const struct mc_type *type, const struct tree_node *expected, struct buffer *text);
 
-/* The kind of the target that a pipeline type prints and compares like, and a value of it; digits is room for a decimal. */
-struct mc_type cell_type(struct type type);
-void cell_of_column(const struct column *column, uint32_t row, char digits[48], struct record_value *value_out);
-
 /* A YAML value as JSON text: what is in quotes is text; plain words are null, true, false, numbers (their digits kept) or text.
  */
 void cell_tree_json(const struct tree_node *node, struct buffer *json);

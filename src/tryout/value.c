@@ -1,10 +1,10 @@
-/* value.c: all kinds of pipeline values have a kind of the target that prints alike, so that there is one printer. */
+/* value.c */
 #include "tryout/value.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
+
+#include "util/real.h"
 
 void value_printer_init(struct value_printer *printer, const char *zone)
 {
@@ -21,35 +21,17 @@ void value_printer_release(struct value_printer *printer)
 
 static void print_real(double value, bool single, bool json, struct buffer *text)
 {
-    const char *quote = json ? "\"" : "";
-    char digits[40];
+    const char *quote = json && !isfinite(value) ? "\"" : "";
+    char digits[REAL_TEXT_MAX];
 
-    if (!isfinite(value)) {
-        buffer_print(text, "%s%s%s", quote, isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity", quote);
-        return;
-    }
-    for (int precision = single ? 6 : 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof(digits), "%.*g", precision, value);
-        if (single ? strtof(digits, NULL) == (float)value : strtod(digits, NULL) == value)
-            break;
-    }
-    buffer_append_str(text, str_of(digits));
-}
-
-static struct instant instant_of(const struct mc_type *type, const struct record_value *value)
-{
-    int64_t rest;
-
-    if (type->kind != MC_DATETIME)
-        return (struct instant){value->integer, value->nanos};
-    rest = (value->integer % 1000 + 1000) % 1000;
-    return (struct instant){(value->integer - rest) / 1000, (int32_t)rest * 1000000};
+    (void)(single ? real_print_float((float)value, digits) : real_print(value, digits));
+    buffer_print(text, "%s%s%s", quote, digits, quote);
 }
 
 static void print_instant(struct value_printer *printer, const struct mc_type *type, const struct record_value *value, bool json,
                           struct buffer *text)
 {
-    struct instant instant = instant_of(type, value);
+    struct instant instant = record_instant(type->kind, value);
     bool local = printer && printer->zone && !json;
     char shown[TIME_TEXT_MAX];
     size_t size;
@@ -157,40 +139,10 @@ void value_print(struct value_printer *printer, const struct mc_type *type, cons
 
 /* --- of the pipeline --- */
 
-static enum mc_kind kind_of(enum type_kind kind)
-{
-    static const enum mc_kind kinds[TYPE_KINDS] = {
-        [TYPE_NULL] = MC_STRING,     [TYPE_BOOLEAN] = MC_BOOLEAN, [TYPE_BIGINT] = MC_BIGINT,     [TYPE_DOUBLE] = MC_DOUBLE,
-        [TYPE_DECIMAL] = MC_DECIMAL, [TYPE_STRING] = MC_STRING,   [TYPE_BINARY] = MC_BINARY,     [TYPE_DATE] = MC_DATE,
-        [TYPE_DATETIME] = MC_TIMESTAMP, [TYPE_TIMESTAMP] = MC_TIMESTAMP, [TYPE_TIMESTAMP_NTZ] = MC_TIMESTAMP_NTZ,
-        [TYPE_JSON] = MC_JSON,
-    };
-
-    return kinds[kind];
-}
-
 void value_of_column(const struct column *column, uint32_t row, struct value *value_out)
 {
-    struct record_value *value = &value_out->value;
-
-    value_out->type = (struct mc_type){.kind = kind_of(column->type.kind)};
-    *value = (struct record_value){.null = column_is_null(column, row)};
-    if (value->null)
-        return;
-    switch (column->type.kind) {
-    case TYPE_BOOLEAN: value->integer = column->boolean[row]; break;
-    case TYPE_BIGINT: value->integer = column->bigint[row]; break;
-    case TYPE_DOUBLE: value->real = column->real[row]; break;
-    case TYPE_DECIMAL:
-        value->bytes = str_make(value_out->digits, decimal_print(column->decimal[row], column->type.scale, value_out->digits));
-        break;
-    case TYPE_DATE: value->integer = column->date[row]; break;
-    case TYPE_DATETIME: case TYPE_TIMESTAMP: case TYPE_TIMESTAMP_NTZ:
-        value->integer = column->instant[row].seconds;
-        value->nanos = column->instant[row].nanos;
-        break;
-    default: value->bytes = column->text[row];
-    }
+    value_out->type = record_type_of(column->type);
+    record_value_of_column(column, row, value_out->digits, &value_out->value);
 }
 
 void value_of_builtin(const struct batch *batch, enum batch_builtin builtin, uint32_t message, struct buffer *headers,

@@ -5,6 +5,7 @@
 
 #include "batch/decimal.h"
 #include "batch/time.h"
+#include "util/real.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -276,18 +277,6 @@ bool kernel_negate(struct batch *batch, struct operand a, struct column **column
 
 enum { PRINT_MAX = 64 };
 
-/* The shortest text that reads back as the same double. */
-static size_t print_double(double value, char text[PRINT_MAX])
-{
-    for (int digits = 15; digits < 17; digits++) {
-        int size = snprintf(text, PRINT_MAX, "%.*g", digits, value);
-
-        if (strtod(text, NULL) == value)
-            return (size_t)size;
-    }
-    return (size_t)snprintf(text, PRINT_MAX, "%.17g", value);
-}
-
 /* The value as text: borrowed, or in text. Points in time are printed in UTC and say so, for no zone is known here. */
 static struct str print_value(const struct column *column, uint32_t row, char text[PRINT_MAX])
 {
@@ -296,7 +285,7 @@ static struct str print_value(const struct column *column, uint32_t row, char te
     switch (column->type.kind) {
     case TYPE_BOOLEAN: return column->boolean[row] ? STR("true") : STR("false");
     case TYPE_BIGINT: size = (size_t)snprintf(text, PRINT_MAX, "%lld", (long long)column->bigint[row]); break;
-    case TYPE_DOUBLE: size = print_double(column->real[row], text); break;
+    case TYPE_DOUBLE: size = real_print(column->real[row], text); break;
     case TYPE_DECIMAL: size = decimal_print(column->decimal[row], column->type.scale, text); break;
     case TYPE_STRING:
     case TYPE_BINARY:
