@@ -37,6 +37,8 @@ static const char usage[] =
     "  --force  also when more of the newest rows would become dirty than with the code that runs now\n"
     "The processes that run the job on this machine, as the same user, look at its files at once. New code is checked, and run\n"
     "beside the old on copies of the newest records; then it takes over between two batches, or is refused with the reason.\n"
+    "The path that the job was started with finds it also when a link in it points to another folder by now (current ->\n"
+    "releases/13); a job that was started by a relative path from within such a folder stays in the folder of its start.\n"
     "A restart takes the files as they are: mend or undo what was refused or taken back.\n"
     "Taken are the stages, their Lua files, time_zone, the limits of dirty, log.level and reload; when another key has\n"
     "changed, nothing is.\n"

@@ -33,9 +33,9 @@ struct watched {
 struct reloader {
     struct reloader_options options;
     pthread_t thread;
-    struct log *trial; /* what code under trial says */
-    int event;         /* eventfd */
-    int control;       /* -1: no command can reach the job */
+    struct log *trial;         /* what code under trial says */
+    int event;                 /* eventfd */
+    struct job_socket control; /* none: no command can reach the job */
 
     /* The thread's own. */
     struct watched *files;
@@ -242,14 +242,14 @@ static int connection_swap(struct reloader *reloader, int connection)
     return before;
 }
 
-static void serve(struct reloader *reloader)
+static void serve(struct reloader *reloader, int descriptor)
 {
     char request[JOB_SOCKET_REQUEST_MAX];
     struct buffer said;
     char *answer;
     int connection;
 
-    if (!job_socket_accept(reloader->control, request, &connection))
+    if (!job_socket_accept(descriptor, request, &connection))
         return;
     buffer_init(&said, 0);
     (void)connection_swap(reloader, connection);
@@ -302,12 +302,18 @@ static void *thread_main(void *arg)
 
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
     for (;;) {
-        struct pollfd polled[] = {{.fd = reloader->event, .events = POLLIN}, {.fd = reloader->control, .events = POLLIN}};
+        struct pollfd polled[1 + JOB_SOCKET_NAMES_MAX] = {{.fd = reloader->event, .events = POLLIN}};
+        int asked = -1;
         struct runner *retired;
         bool poked, stopping;
         uint64_t count;
 
+        for (size_t i = 0; i < JOB_SOCKET_NAMES_MAX; i++)
+            polled[1 + i] = (struct pollfd){.fd = reloader->control.descriptors[i], .events = POLLIN};
         (void)poll(polled, COUNT_OF(polled), LOOK_MS);
+        for (size_t i = 1; i < COUNT_OF(polled); i++)
+            if (polled[i].revents)
+                asked = polled[i].fd;
         /* What is wanted stands under the lock; the event only cuts the wait short. One that cannot be read does not make this
          * spin. */
         if (polled[0].revents && read(reloader->event, &count, sizeof(count)) < 0 && errno != EAGAIN)
@@ -322,8 +328,8 @@ static void *thread_main(void *arg)
         runners_free(retired);
         if (stopping)
             return NULL;
-        if (polled[1].revents)
-            serve(reloader);
+        if (asked >= 0)
+            serve(reloader, asked);
         else if (poked)
             try_unasked(reloader);
         else if (monotonic_ms() - reloader->looked_ms >= LOOK_MS && watching(reloader)) {
@@ -353,7 +359,8 @@ static struct reloader *reloader_new(const struct reloader_options *options)
     reloader->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (reloader->event < 0)
         stop_out_of_memory("an eventfd");
-    reloader->control = reloader->connection = -1;
+    reloader->control = JOB_SOCKET_NONE;
+    reloader->connection = -1;
     pthread_mutex_init(&reloader->lock, NULL);
     pthread_cond_init(&reloader->answered, NULL);
     buffer_init(&reloader->said, 0);
@@ -400,7 +407,8 @@ bool reloader_replace(struct reloader **reloader, const char *why)
     next->retired = stuck->retired;
     next->poked = stuck->poked;
     connection = stuck->connection;
-    stuck->control = stuck->connection = -1;
+    stuck->control = JOB_SOCKET_NONE;
+    stuck->connection = -1;
     stuck->files = NULL;
     stuck->file_count = stuck->file_capacity = 0;
     stuck->retired = NULL;
@@ -428,8 +436,7 @@ static void reloader_free(struct reloader *reloader)
     log_free(reloader->trial);
     watch_forget(reloader);
     free(reloader->files);
-    if (reloader->control >= 0)
-        close(reloader->control);
+    job_socket_close(&reloader->control);
     close(reloader->event);
     pthread_cond_destroy(&reloader->answered);
     pthread_mutex_destroy(&reloader->lock);

@@ -3,6 +3,7 @@ test_exactly_once.py, and PyODPS reads the table back. LUADUCT_RELOADS=1000 make
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -234,6 +235,37 @@ def test_files_are_watched(reloaded):
     reloaded.write("return function(batch) %s end -- 3\n" % KEEP, "helper.lua")
     reloaded.process.wait_for(lambda: reloaded.results("accepted") == 3, what="its return")
     reloaded.end()
+
+
+def release(reloaded, number):
+    """The folder's next contents in a folder of its own, to which the link is switched. The process' output stays where it is."""
+    top, new = reloaded.job.folder, reloaded.job.folder / f"release{number}"
+    new.mkdir()
+    for file in ("job.yaml", "datasources.yaml"):
+        shutil.copy(reloaded.folder / file, new)
+    (new / "keep.lua").write_text(GOOD % number)
+    (new / "run0").symlink_to(top / "release1" / "run0")
+    (top / "next").symlink_to(new.name)
+    os.replace(top / "next", reloaded.folder)
+
+
+def test_a_switched_link(broker, endpoint, tmp_path, name):
+    """The job is started by a path through a link. When that points to another release, the watch takes it, and the same path finds the
+    process."""
+    port = free_port()
+    (tmp_path / "release1").mkdir()
+    (tmp_path / "one").symlink_to("release1")
+    more = f"metrics: {{listen: '127.0.0.1:{port}'}}\nreload: {{watch: true, probation: 0s}}"
+    with Job(tmp_path, broker, endpoint, name, session_ms=6000, more=more) as job, Reloaded(job, port) as reloaded:
+        first = reloaded.version()
+        release(reloaded, 2)
+        reloaded.process.wait_for(lambda: reloaded.results("accepted") == 1, what="the second release")
+        second = reloaded.version()
+        release(reloaded, 3)
+        status, text = reloaded.reload()
+        assert status == 0 and text.count("process ") == 1, text
+        assert len({first, second, reloaded.version()}) == 3
+        reloaded.end()
 
 
 def test_a_trial_that_does_not_come_back(broker, endpoint, tmp_path, name):

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dirty/dirty.h"
@@ -35,7 +36,12 @@ static const char job_text[] = "name: j\n"
                                "runtime: {workers: %d, batch_rows: %d, flush_interval: %dms, flush_bytes: 64KiB}\n"
                                "%s";
 
+/* Where the job's files lie: beside each other; in a folder "12" that the link "current" points to; or each of them a link through
+ * the link "..data" to the folder "..12", as Kubernetes lays them. */
+enum layout { LAYOUT_PLAIN, LAYOUT_FOLDER_LINK, LAYOUT_FILE_LINKS };
+
 struct setup {
+    enum layout layout;
     const char *stages;
     int open_max;
     const char *dirty_max;
@@ -73,7 +79,7 @@ struct run {
 
 static inline void write_file(const char *folder, const char *name, const char *text)
 {
-    char path[128];
+    char path[256];
     FILE *file;
 
     snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -81,6 +87,37 @@ static inline void write_file(const char *folder, const char *name, const char *
     assert_non_null(file);
     fputs(text, file);
     fclose(file);
+}
+
+/* A rename, so that the link is never missing. */
+static inline void switch_link(const char *folder, const char *name, const char *to)
+{
+    char link[256], next[256];
+
+    snprintf(link, sizeof(link), "%s/%s", folder, name);
+    snprintf(next, sizeof(next), "%s/next", folder);
+    assert_int_equal(symlink(to, next), 0);
+    assert_int_equal(rename(next, link), 0);
+}
+
+/* Makes the folder and the links to it; gives the prefix of the files' names. */
+static inline const char *lay_out(const char *folder, enum layout layout)
+{
+    static const char *const files[] = {"job.yaml", "datasources.yaml", "stage.lua"};
+    char path[128];
+
+    if (layout == LAYOUT_PLAIN)
+        return "";
+    snprintf(path, sizeof(path), "%s/%s", folder, layout == LAYOUT_FOLDER_LINK ? "12" : "..12");
+    assert_int_equal(mkdir(path, 0700), 0);
+    switch_link(folder, layout == LAYOUT_FOLDER_LINK ? "current" : "..data", layout == LAYOUT_FOLDER_LINK ? "12" : "..12");
+    if (layout == LAYOUT_FOLDER_LINK)
+        return "current/";
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        snprintf(path, sizeof(path), "..data/%s", files[i]);
+        switch_link(folder, files[i], path);
+    }
+    return "";
 }
 
 static inline struct run *open_run(const struct setup *setup, int64_t records)
@@ -91,17 +128,22 @@ static inline struct run *open_run(const struct setup *setup, int64_t records)
     struct mc_schema schema;
     struct hub_options options;
     char text[2048], path[128];
+    const char *prefix;
 
     strcpy(run->folder, "/tmp/luaduct-hub-XXXXXX");
     assert_non_null(mkdtemp(run->folder));
-    write_file(run->folder, "datasources.yaml", datasources);
+    prefix = lay_out(run->folder, setup->layout);
+    snprintf(path, sizeof(path), "%sdatasources.yaml", prefix);
+    write_file(run->folder, path, datasources);
     snprintf(text, sizeof(text), job_text, setup->stages ? setup->stages : "", setup->open_max ? setup->open_max : 32,
              setup->dirty_max ? setup->dirty_max : "unlimited", setup->workers, setup->batch_rows ? setup->batch_rows : 100,
              setup->flush_ms ? setup->flush_ms : 60000, setup->tail ? setup->tail : "");
-    write_file(run->folder, "job.yaml", text);
+    snprintf(path, sizeof(path), "%sjob.yaml", prefix);
+    write_file(run->folder, path, text);
+    snprintf(path, sizeof(path), "%sstage.lua", prefix);
     if (setup->lua)
-        write_file(run->folder, "stage.lua", setup->lua);
-    snprintf(path, sizeof(path), "%s/job.yaml", run->folder);
+        write_file(run->folder, path, setup->lua);
+    snprintf(path, sizeof(path), "%s/%sjob.yaml", run->folder, prefix);
     run->report = report_new();
     if (!job_load(&run->job, path, NULL, run->report)) {
         struct buffer mistakes;

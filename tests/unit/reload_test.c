@@ -28,6 +28,7 @@ struct drive {
     bool asked;           /* by a command, whose answer is kept */
     int reloads;          /* so many one after another, each with its number in a comment */
     int answers;          /* that are waited for, by default one */
+    enum layout layout;   /* a folder beside the files' gets the new code, and the link is switched to it */
     int phase, done;
     int64_t results;
     int64_t until_ms; /* an answer that does not come fails the test */
@@ -79,11 +80,25 @@ static void answered(void *arg, pid_t process UNUSED, struct str text)
 static void *ask(void *arg)
 {
     struct drive *drive = arg;
-    char path[160];
 
-    snprintf(path, sizeof(path), "%s/job.yaml", drive->run->folder);
-    (void)job_socket_ask(path, "reload", 60 * 1000, answered, drive);
+    (void)job_socket_ask(drive->run->job->path, "reload", 60 * 1000, answered, drive);
     return NULL;
+}
+
+/* As a release is made. Who removes the old one at once, as Kubernetes does, leaves nothing of it to be read. */
+static void release(const struct run *run, enum layout layout, const char *lua)
+{
+    const char *dots = layout == LAYOUT_FILE_LINKS ? ".." : "";
+    char command[400], path[80];
+
+    snprintf(command, sizeof(command), "cp -r %s/%s12 %s/%s13", run->folder, dots, run->folder, dots);
+    assert_int_equal(system(command), 0);
+    snprintf(path, sizeof(path), "%s13/stage.lua", dots);
+    write_file(run->folder, path, lua);
+    snprintf(path, sizeof(path), "%s13", dots);
+    switch_link(run->folder, layout == LAYOUT_FOLDER_LINK ? "current" : "..data", path);
+    snprintf(command, sizeof(command), "rm -r %s/%s12/*.*", run->folder, dots);
+    assert_int_equal(system(command), 0);
 }
 
 static void drive(void *arg)
@@ -96,7 +111,10 @@ static void drive(void *arg)
         drive->results = results(drive);
         if (drive->lua) {
             snprintf(text, sizeof(text), "-- %d\n%s", drive->done, drive->lua);
-            replace_file(drive->run, "stage.lua", text);
+            if (drive->layout)
+                release(drive->run, drive->layout, text);
+            else
+                replace_file(drive->run, "stage.lua", text);
         } else {
             change_job(drive->run, drive->old, drive->new);
         }
@@ -406,6 +424,31 @@ static void files_are_watched(void **state UNUSED)
     close_run(run);
 }
 
+/* The link on the way to the files points to another folder: both the watch and whoever types the path as at the start get what
+ * is there. */
+static void a_switched_link_is_a_change(void **state UNUSED)
+{
+    static const enum layout layouts[] = {LAYOUT_FOLDER_LINK, LAYOUT_FILE_LINKS};
+
+    for (size_t i = 0; i < COUNT_OF(layouts) * 2; i++) {
+        bool watch = i % 2;
+        struct drive with = {.lua = shifted, .unasked = watch, .asked = !watch, .layout = layouts[i / 2]};
+        struct run *run = open_driven(&(struct setup){.workers = 1, .layout = with.layout,
+                                                      .tail = watch ? "reload: {watch: true}\n" : NULL},
+                                      &with);
+
+        go(run);
+        if (!watch) {
+            pthread_join(with.command, NULL);
+            assert_int_equal(with.answer[0], '+');
+        }
+        expect_ok(run);
+        expect_results(run, 1, 0, 0);
+        expect_numbers(run, HOLD * SCRIPT_PARTITIONS, HOLD * SCRIPT_PARTITIONS);
+        close_run(run);
+    }
+}
+
 static const struct run *changing;
 
 /* Between its reading and the end of the trial. */
@@ -485,6 +528,7 @@ int main(void)
         cmocka_unit_test(a_worker_that_cannot_swap_brings_all_back),
         cmocka_unit_test(the_answer_to_a_command_keeps_secrets),
         cmocka_unit_test(files_are_watched),
+        cmocka_unit_test(a_switched_link_is_a_change),
         cmocka_unit_test(a_change_while_new_code_is_tried_is_a_change),
         cmocka_unit_test(the_dirty_limit_is_taken_live),
         cmocka_unit_test(many_reloads_lose_and_double_nothing),
