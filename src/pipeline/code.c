@@ -36,7 +36,7 @@ bool runner_open(struct runner **runner_out, struct code *code, const struct mc_
 
     runner->code = code_keep(code);
     if (!chain_open_saved(&runner->chain, code->job, saved, NULL, log, error) ||
-        !route_open(&runner->route, code->job, schema, chain_state(runner->chain), log, error))
+        !route_open_saved(&runner->route, code->job, schema, chain_state(runner->chain), saved, log, error))
         goto out;
     *runner_out = runner;
     runner = NULL;
@@ -58,7 +58,7 @@ void runner_free(struct runner *runner)
 
 bool runner_save(struct runner *runner, struct buffer *saved, struct error *error)
 {
-    return chain_save(runner->chain, saved, error);
+    return chain_save(runner->chain, saved, error) && route_save(runner->route, saved, error);
 }
 
 bool runner_run(struct runner *runner, struct batch *batch, struct routed *routed, struct error *error)

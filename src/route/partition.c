@@ -2,7 +2,10 @@
  * share a source, and patterns are cut into tokens here, so that a batch costs no parsing (partition_group.c). */
 #include "route/partition_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+enum { SAVED_NAME_MAX = 160 }; /* column names have 128 bytes at most */
 
 const char *partition_value_reason(struct str value)
 {
@@ -112,8 +115,14 @@ static bool same_source(const struct source *source, const struct job_partition 
     return same_text(other->from, rule->from) && same_text(other->zone, rule->zone);
 }
 
+/* By which what a function saves is found again: of its first column, in a form that no stage's name has. */
+static void saved_name(const struct job_partition *rule, char name[SAVED_NAME_MAX])
+{
+    snprintf(name, SAVED_NAME_MAX, "partition %s", rule->name);
+}
+
 static bool open_source(struct partitions *partitions, struct source *source, const struct job_partition *rule,
-                        struct script_state *state, struct complaints *complaints)
+                        struct script_state *state, struct str saved, struct complaints *complaints)
 {
     struct error error;
 
@@ -139,10 +148,13 @@ static bool open_source(struct partitions *partitions, struct source *source, co
     case PARTITION_LUA: {
         struct script_source script = {.stage = "partition", .path = rule->file, .options = rule->options,
                                        .zone = partitions->zone, .files = partitions->job->files};
+        char name[SAVED_NAME_MAX];
 
         source->kind = SOURCE_LUA;
         if (!state)
             return true;
+        saved_name(rule, name);
+        script.saved = script_saved_find(saved, name);
         if (script_module_open(state, &script, &source->module, &error)) {
             if (script_module_has(source->module, "partition"))
                 return true;
@@ -159,7 +171,7 @@ static bool open_source(struct partitions *partitions, struct source *source, co
 
 /* Rules are walked in the job's order, which is the order of a Lua function's columns. */
 static void add_rule(struct partitions *partitions, const struct job_partition *rule, struct level *level,
-                     struct script_state *state, struct complaints *complaints)
+                     struct script_state *state, struct str saved, struct complaints *complaints)
 {
     struct source *source = NULL;
 
@@ -175,7 +187,7 @@ static void add_rule(struct partitions *partitions, const struct job_partition *
             source = &partitions->sources[i];
     if (!source) {
         source = &partitions->sources[partitions->source_count];
-        if (!open_source(partitions, source, rule, state, complaints))
+        if (!open_source(partitions, source, rule, state, saved, complaints))
             return;
         partitions->source_count++;
     }
@@ -195,7 +207,7 @@ static bool type_fits(struct level *level)
 }
 
 struct partitions *partitions_new(const struct job *job, const struct mc_schema *schema, struct script_state *state,
-                                  const struct zone *zone, struct complaints *complaints)
+                                  struct str saved, const struct zone *zone, struct complaints *complaints)
 {
     struct partitions *partitions = xcalloc(1, sizeof(*partitions));
     unsigned before = complaints->count;
@@ -227,7 +239,7 @@ struct partitions *partitions_new(const struct job *job, const struct mc_schema 
             complain(complaints, rule->at, rule->width, "partition column \"%s\" has a type that this release does not write; "
                      "STRING, VARCHAR, CHAR and the integers are possible", rule->name);
         else
-            add_rule(partitions, rule, level, state, complaints);
+            add_rule(partitions, rule, level, state, saved, complaints);
     }
     for (size_t i = 0; i < schema->partition_count; i++)
         if (!partitions->levels[i].rule && complaints->count == before)
@@ -254,6 +266,23 @@ void partitions_free(struct partitions *partitions)
     free(partitions->sources);
     free(partitions->specs);
     free(partitions);
+}
+
+bool partitions_save(struct partitions *partitions, struct buffer *saved, struct error *error)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < partitions->source_count; i++) {
+        const struct source *source = &partitions->sources[i];
+        char name[SAVED_NAME_MAX];
+
+        if (!source->module)
+            continue;
+        saved_name(source->rule, name);
+        ok = script_module_save_as(source->module, name, saved, error) ||
+             error_wrap(error, "partition \"%s\"", source->rule->name);
+    }
+    return ok;
 }
 
 /* --- check --- */

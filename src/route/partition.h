@@ -10,11 +10,12 @@
 struct partitions;
 
 /* The job's rules against the table's partition columns: each exactly once. Without a mistake they are there. state NULL:
- * functions in Lua are not opened (for check), and such partitions must not be asked for batches. zone: the job's, for local
- * date-times in text. */
+ * functions in Lua are not opened (for check), and such partitions must not be asked for batches. saved: what partitions_save
+ * gave of the version before, or absent. zone: the job's, for local date-times in text. */
 struct partitions *partitions_new(const struct job *job, const struct mc_schema *schema, struct script_state *state,
-                                  const struct zone *zone, struct complaints *complaints) MUST_USE;
+                                  struct str saved, const struct zone *zone, struct complaints *complaints) MUST_USE;
 void partitions_free(struct partitions *partitions);
+bool partitions_save(struct partitions *partitions, struct buffer *saved, struct error *error) MUST_USE;
 void partitions_check(struct partitions *partitions, const struct batch *probe, struct complaints *complaints);
 /* Groups the selected rows by partition. Rows without a proper value become dirty and are swept. */
 bool partitions_batch(struct partitions *partitions, struct batch *batch, struct routed_group **groups_out, size_t *count_out,

@@ -24,6 +24,12 @@ static bool open_zone(const struct job *job, struct zone **zone_out, struct erro
 bool route_open(struct route **route_out, const struct job *job, const struct mc_schema *schema, struct script_state *state,
                 struct log *log, struct error *error)
 {
+    return route_open_saved(route_out, job, schema, state, STR_NONE, log, error);
+}
+
+bool route_open_saved(struct route **route_out, const struct job *job, const struct mc_schema *schema, struct script_state *state,
+                      struct str saved, struct log *log, struct error *error)
+{
     struct route *route = xcalloc(1, sizeof(*route));
     struct complaints complaints = {.error = error};
     bool ok = false;
@@ -35,7 +41,7 @@ bool route_open(struct route **route_out, const struct job *job, const struct mc
     route->mapping = mapping_new(job, schema, route->zone, &complaints);
     if (!route->mapping)
         goto out;
-    route->partitions = partitions_new(job, schema, state, route->zone, &complaints);
+    route->partitions = partitions_new(job, schema, state, saved, route->zone, &complaints);
     if (!route->partitions)
         goto out;
     *route_out = route;
@@ -44,6 +50,11 @@ bool route_open(struct route **route_out, const struct job *job, const struct mc
 out:
     route_free(route);
     return ok;
+}
+
+bool route_save(struct route *route, struct buffer *saved, struct error *error)
+{
+    return partitions_save(route->partitions, saved, error);
 }
 
 void route_free(struct route *route)
@@ -110,7 +121,7 @@ bool route_check(const struct job *job, const struct mc_schema *schema, const st
     mapping = mapping_new(job, schema, zone, &complaints);
     if (mapping)
         mapping_check(mapping, probe, &complaints);
-    partitions = partitions_new(job, schema, NULL, zone, &complaints);
+    partitions = partitions_new(job, schema, NULL, STR_NONE, zone, &complaints);
     if (partitions)
         partitions_check(partitions, probe, &complaints);
     mapping_free(mapping);
@@ -290,7 +301,7 @@ static void describe(const struct job *job, const struct mc_schema *schema, cons
     if (!open_zone(job, &zone, &error))
         zone = NULL;
     mapping = mapping_new(job, schema, zone, &complaints);
-    partitions = partitions_new(job, schema, NULL, zone, &complaints);
+    partitions = partitions_new(job, schema, NULL, STR_NONE, zone, &complaints);
     for (size_t i = 0; fields && i < schema->column_count; i++)
         fields[i] = mapping ? mapping_field(mapping, i, probe) : NULL;
     if (mapping && probe && text)

@@ -20,6 +20,12 @@ struct route;
 /* state: for a Lua partition function; may be NULL when the job has none. schema is borrowed and must outlive the route. */
 bool route_open(struct route **route_out, const struct job *job, const struct mc_schema *schema, struct script_state *state,
                 struct log *log, struct error *error) MUST_USE;
+/* The same, and each Lua partition function gets what the one of its column in `saved` has left (route_save). */
+bool route_open_saved(struct route **route_out, const struct job *job, const struct mc_schema *schema, struct script_state *state,
+                      struct str saved, struct log *log, struct error *error) MUST_USE;
+/* What save() of all partition functions gives, appended, for the route of another version: pieces as chain_save's, which may be
+ * in the same buffer. */
+bool route_save(struct route *route, struct buffer *saved, struct error *error) MUST_USE;
 void route_free(struct route *route);
 
 /* Checks the job's mapping and partition rules against the fields of a probed batch (chain_probe) and the schema, before any row:

@@ -11,9 +11,8 @@ static const struct manual_row module_rows[] = {
      "that are none of these.",
      NULL, NULL},
     {"stage.save()",
-     "Before another version of the stage takes over: what it returns is ctx.saved in the new one's open. Booleans, numbers, "
-     "texts, "
-     "decimals, times and tables of them, 16 MiB at most.",
+     "Before another version of the stage, or of the file of target.partition, takes over: what it returns is ctx.saved in the "
+     "new one's open. Booleans, numbers, texts, decimals, times and tables of them, 16 MiB at most.",
      NULL, NULL},
     {"stage.close()", "When the stage ends.", NULL, NULL},
     {"stage.process(batch)",

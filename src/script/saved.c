@@ -198,3 +198,52 @@ void saved_push_throws(lua_State *L, struct str saved)
     push_value(L, &saved);
     assert(saved.size == 0);
 }
+
+/* Pieces: name and value, each behind its size. */
+static struct str piece_take(struct str *saved)
+{
+    struct str piece;
+    size_t size;
+
+    take(saved, &size, sizeof(size));
+    assert(saved->size >= size);
+    piece = str_make(saved->data, size);
+    saved->data += size;
+    saved->size -= size;
+    return piece;
+}
+
+static void piece_put(struct buffer *saved, struct str piece)
+{
+    buffer_append(saved, &piece.size, sizeof(piece.size));
+    buffer_append_str(saved, piece);
+}
+
+struct str script_saved_find(struct str saved, const char *name)
+{
+    while (saved.size) {
+        struct str its = piece_take(&saved), value = piece_take(&saved);
+
+        if (str_is(its, name))
+            return value;
+    }
+    return STR_NONE;
+}
+
+bool script_module_save_as(struct script_module *module, const char *name, struct buffer *saved, struct error *error)
+{
+    struct buffer value;
+    bool ok;
+
+    buffer_init(&value, SCRIPT_SAVED_BYTES_MAX);
+    ok = script_module_save(module, &value, error);
+    if (ok && value.size) {
+        piece_put(saved, str_of(name));
+        piece_put(saved, buffer_str(&value));
+    }
+    buffer_release(&value);
+    if (ok && saved->failed)
+        ok = error_set(error, ERROR_SCRIPT, "there is no memory for what save() of all stages gives, or it is more than %d MiB",
+                       2 * SCRIPT_SAVED_BYTES_MAX >> 20);
+    return ok;
+}

@@ -72,6 +72,10 @@ bool script_module_has(const struct script_module *module, const char *function)
  * anything else is an error that names its place. */
 enum { SCRIPT_SAVED_BYTES_MAX = 16 << 20 };
 bool script_module_save(struct script_module *module, struct buffer *saved, struct error *error) MUST_USE;
+/* The same as a piece with a name, for whoever carries what several modules save; and the piece's value, absent when there is
+ * none of that name. */
+bool script_module_save_as(struct script_module *module, const char *name, struct buffer *saved, struct error *error) MUST_USE;
+struct str script_saved_find(struct str saved, const char *name);
 /* stage.state == "partition": batches of one Kafka partition must come to one worker, in order. */
 bool script_module_keeps_state(const struct script_module *module);
 

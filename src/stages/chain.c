@@ -83,58 +83,17 @@ static void complain(void *arg, const char *option_path, struct script_place pla
                        character, text);
 }
 
-/* Pieces of what chain_save made: name and value of a stage, each behind its size. */
-static struct str saved_take(struct str *saved)
-{
-    struct str piece;
-    size_t size;
-
-    assert(saved->size >= sizeof(size));
-    memcpy(&size, saved->data, sizeof(size));
-    assert(saved->size - sizeof(size) >= size);
-    piece = str_make(saved->data + sizeof(size), size);
-    saved->data += sizeof(size) + size;
-    saved->size -= sizeof(size) + size;
-    return piece;
-}
-
-static void saved_put(struct buffer *saved, struct str piece)
-{
-    buffer_append(saved, &piece.size, sizeof(piece.size));
-    buffer_append_str(saved, piece);
-}
-
-static struct str saved_of(struct str saved, const char *stage)
-{
-    while (saved.size) {
-        struct str name = saved_take(&saved), value = saved_take(&saved);
-
-        if (str_is(name, stage))
-            return value;
-    }
-    return STR_NONE;
-}
-
 bool chain_save(struct chain *chain, struct buffer *saved, struct error *error)
 {
     bool ok = true;
 
     for (size_t i = 0; ok && i < chain->count; i++) {
         const char *name = chain->stages[i].spec->name;
-        struct buffer value;
 
-        buffer_init(&value, SCRIPT_SAVED_BYTES_MAX);
         atomic_store_explicit(&chain->now, name, memory_order_relaxed);
-        ok = script_module_save(chain->stages[i].module, &value, error) || error_wrap(error, "stage %s", name);
+        ok = script_module_save_as(chain->stages[i].module, name, saved, error) || error_wrap(error, "stage %s", name);
         atomic_store_explicit(&chain->now, NULL, memory_order_relaxed);
-        if (ok && value.size) {
-            saved_put(saved, str_of(name));
-            saved_put(saved, buffer_str(&value));
-        }
-        buffer_release(&value);
     }
-    if (ok && saved->failed)
-        ok = error_set(error, ERROR_SCRIPT, "there is no memory for what the stages' save() give");
     return ok;
 }
 
@@ -153,7 +112,7 @@ static bool open_stage(struct chain *chain, const struct job *job, const struct 
         .topic = chain->job->source.topic,
         .execute_time_ms = chain->job->execute_time_ms,
         .files = job->files,
-        .saved = saved_of(saved, spec->name),
+        .saved = script_saved_find(saved, spec->name),
         .complain = complain,
         .complain_arg = &complainer,
     };

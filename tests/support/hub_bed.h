@@ -30,7 +30,7 @@ static const char job_text[] = "name: j\n"
                                "  table: t\n"
                                "  create: if_missing\n"
                                "  columns: [{name: n, type: bigint}]\n"
-                               "  partition: [{name: part, kind: field, from: part}]\n"
+                               "  partition: [{name: part, %s}]\n"
                                "  partitions_open_max: %d\n"
                                "dirty: {directory: dirty, max: %s}\n"
                                "runtime: {workers: %d, batch_rows: %d, flush_interval: %dms, flush_bytes: 64KiB}\n"
@@ -51,6 +51,7 @@ struct setup {
     int64_t (*monotonic_ms)(void);
     int64_t records_max; /* 0: no bound */
     const char *lua;     /* stage.lua beside the job */
+    const char *partition; /* the rule, by default that of a field */
     const char *tail;    /* more of the job file */
     bool reloads;
     bool (*reload_test)(const struct job *job, struct log *log, struct error *error);
@@ -135,7 +136,8 @@ static inline struct run *open_run(const struct setup *setup, int64_t records)
     prefix = lay_out(run->folder, setup->layout);
     snprintf(path, sizeof(path), "%sdatasources.yaml", prefix);
     write_file(run->folder, path, datasources);
-    snprintf(text, sizeof(text), job_text, setup->stages ? setup->stages : "", setup->open_max ? setup->open_max : 32,
+    snprintf(text, sizeof(text), job_text, setup->stages ? setup->stages : "",
+             setup->partition ? setup->partition : "kind: field, from: part", setup->open_max ? setup->open_max : 32,
              setup->dirty_max ? setup->dirty_max : "unlimited", setup->workers, setup->batch_rows ? setup->batch_rows : 100,
              setup->flush_ms ? setup->flush_ms : 60000, setup->tail ? setup->tail : "");
     snprintf(path, sizeof(path), "%sjob.yaml", prefix);

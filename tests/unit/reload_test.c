@@ -374,6 +374,39 @@ static void what_a_stage_saves_the_next_one_gets(void **state UNUSED)
     }
 }
 
+/* The same of a function that gives the partition: it is asked after the stage of the same file, which keeps nothing. */
+static void what_a_partition_function_saves_the_next_one_gets(void **state UNUSED)
+{
+    static const char ordered[] =
+        "local stage = {state = 'partition'}\n"
+        "local due = {}\n"
+        "function stage.open(ctx) if ctx.saved then due = ctx.saved end end\n"
+        "function stage.save() return due end\n"
+        "function stage.process(batch) end\n"
+        "function stage.partition(batch)\n"
+        "  for row in batch:rows() do\n"
+        "    local p = row.__partition__\n"
+        "    if row.n ~= (due[p] or p) then row:dirty('out of order') end\n"
+        "    due[p] = row.n + 4\n"
+        "  end\n"
+        "  return batch.part\n"
+        "end\n"
+        "return stage\n";
+
+    for (int workers = 0; workers < 4; workers++) {
+        struct drive with = {.lua = ordered, .reloads = 5};
+        struct run *run =
+            open_driven(&(struct setup){.workers = workers, .lua = ordered, .partition = "kind: lua, file: stage.lua"}, &with);
+
+        go(run);
+        expect_ok(run);
+        expect_results(run, 5, 0, 0);
+        expect_numbers(run, INT64_MAX, INT64_MAX);
+        assert_int_equal(hub_counts(run->hub)->dirty, 0);
+        close_run(run);
+    }
+}
+
 /* The trial finds nothing wrong with it, since 8 samples of 100 rows are fewer than a worker has had. */
 static void a_worker_that_cannot_swap_brings_all_back(void **state UNUSED)
 {
@@ -525,6 +558,7 @@ int main(void)
         cmocka_unit_test(code_that_fails_on_probation_is_taken_back),
         cmocka_unit_test(errors_that_the_old_code_has_as_well_are_no_fault_of_the_new),
         cmocka_unit_test(what_a_stage_saves_the_next_one_gets),
+        cmocka_unit_test(what_a_partition_function_saves_the_next_one_gets),
         cmocka_unit_test(a_worker_that_cannot_swap_brings_all_back),
         cmocka_unit_test(the_answer_to_a_command_keeps_secrets),
         cmocka_unit_test(files_are_watched),
