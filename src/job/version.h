@@ -11,7 +11,8 @@
 enum { JOB_VERSION_MAX = 13 };
 
 /* The beginning of the SHA-256 over the stages as they are written, the time zone, and the texts of the Lua files that have been
- * read so far: of all stages, partitions and what they require while they open. In hexadecimal digits. */
+ * read so far: of all stages and partitions, and what they require by names written out, whenever that is, or while they open. In
+ * hexadecimal digits. */
 void job_version(const struct job *job, char version[JOB_VERSION_MAX]);
 
 struct job_changes {

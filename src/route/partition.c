@@ -149,10 +149,14 @@ static bool open_source(struct partitions *partitions, struct source *source, co
         struct script_source script = {.stage = "partition", .path = rule->file, .options = rule->options,
                                        .zone = partitions->zone, .files = partitions->job->files};
         char name[SAVED_NAME_MAX];
+        struct str text;
 
         source->kind = SOURCE_LUA;
-        if (!state)
-            return true;
+        if (!state) { /* its text is of the version (job/version.h) all the same */
+            if (!script.files || script_file_read(script.files, rule->file, &text, &error))
+                return true;
+            break;
+        }
         saved_name(rule, name);
         script.saved = script_saved_find(saved, name);
         if (script_module_open(state, &script, &source->module, &error)) {

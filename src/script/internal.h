@@ -127,6 +127,13 @@ void script_budget_charge(struct script_state *state, int64_t instructions);
  * nor throws. */
 void script_place_note(struct script_state *state, lua_State *L);
 
+/* files.c. required_path: "a.b" -> "a/b.lua"; only letters, digits, _ and - between single dots, so nothing leads out of the
+ * folder. file_read_whole and folder_of give what the caller frees. */
+enum { REQUIRED_BYTES_MAX = 1 << 20, REQUIRED_NAME_MAX = 200, REQUIRED_PATH_MAX = 256 };
+bool required_path(const char *name, char path[REQUIRED_PATH_MAX]) MUST_USE;
+bool file_read_whole(const char *path, char **text_out, size_t *size_out, struct error *error) MUST_USE;
+char *folder_of(const char *path) MUST_USE;
+
 /* coverage.c: the compiled chunk is on top; source as Lua calls it, "@file". Both take a state without a coverage. */
 void coverage_chunk(lua_State *L, const struct script_module *module, const char *source);
 void coverage_line(struct script_state *state, lua_State *L, lua_Debug *ar);

@@ -27,7 +27,11 @@ static const struct manual_row module_rows[] = {
      "to one worker, in order. A row that fails makes process run again on the others, and records can be read again: what is "
      "kept must not take a record for another one (compare __offset__).",
      NULL, NULL},
-    {"require(name)", "\"luaduct\", \"cjson\", or a Lua file beside the stage's, \"a.b\" for a/b.lua.", NULL, NULL},
+    {"require(name)",
+     "\"luaduct\", \"cjson\", or a Lua file beside the stage's, \"a.b\" for a/b.lua. It is read together with the stage's "
+     "file, wherever the call stands, and a change of it is a new version of the job's code. A file whose name is computed is "
+     "read when it is required first; a change of it is seen from then on, and the version keeps its name.",
+     NULL, NULL},
     {"luaduct.log(...), print(...)", "A line in the log; `luaduct test --log` shows it too. Do not log what rows hold.", NULL,
      NULL},
     {0},

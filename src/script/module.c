@@ -4,14 +4,13 @@
  * fields; a batch in which n rows fail by row errors of batch:rows() runs n + 1 times (batch:map needs no second run). */
 #include "script/api.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "util/clock.h"
 
 /* Restarts of a batch whose rows fail one by one may take as many times the budget of one run. */
-enum { FILE_BYTES_MAX = 4 << 20, LIMIT_HITS_MAX = 2, RESTART_BUDGETS = 10 };
+enum { LIMIT_HITS_MAX = 2, RESTART_BUDGETS = 10 };
 
 static const char *const function_names[] = {"process", "partition", "alert", "open", "save", "close", "check"};
 
@@ -228,33 +227,6 @@ static int call_open(lua_State *L)
     return 0;
 }
 
-static bool read_file(const char *path, char **text_out, size_t *size_out, struct error *error)
-{
-    bool ok = false;
-    FILE *file = fopen(path, "rb");
-    char *text = NULL;
-
-    if (!file)
-        return error_set(error, ERROR_CONFIG, "cannot read %s: %s", path, strerror(errno));
-    text = xmalloc(FILE_BYTES_MAX);
-    *size_out = fread(text, 1, FILE_BYTES_MAX, file);
-    if (ferror(file)) {
-        error_set(error, ERROR_CONFIG, "cannot read %s: %s", path, strerror(errno));
-        goto out;
-    }
-    if (*size_out == FILE_BYTES_MAX) {
-        error_set(error, ERROR_CONFIG, "%s is larger than a Lua file may be, 4 MiB", path);
-        goto out;
-    }
-    *text_out = text;
-    text = NULL;
-    ok = true;
-out:
-    fclose(file);
-    free(text);
-    return ok;
-}
-
 static void module_free(struct script_module *module)
 {
     if (!module)
@@ -268,22 +240,18 @@ static bool find_source(const struct script_source *source, struct open_call *ca
 {
     if (source->path) {
         const char *base = strrchr(source->path, '/');
+        struct str kept;
 
-        call->module->folder =
-            base ? xstrndup(source->path, (size_t)(base - source->path) + (base == source->path)) : xstrdup(".");
+        call->module->folder = folder_of(source->path);
         snprintf(call->chunk, sizeof(call->chunk), "@%s", base ? base + 1 : source->path);
         if (source->files) {
-            struct str kept = file_set_find(source->files, source->path);
-
-            if (!kept.data && read_file(source->path, file_text, &call->size, error))
-                kept = file_set_put(source->files, source->path, str_make(*file_text, call->size));
-            else if (!kept.data)
-                (void)file_set_put(source->files, source->path, STR_NONE);
+            if (!script_file_read(source->files, source->path, &kept, error))
+                return false;
             call->text = kept.data;
             call->size = kept.size;
-            return kept.data != NULL;
+            return true;
         }
-        if (!read_file(source->path, file_text, &call->size, error))
+        if (!file_read_whole(source->path, file_text, &call->size, error))
             return false;
         call->text = *file_text;
         return true;

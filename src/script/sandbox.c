@@ -8,7 +8,7 @@
 
 #include "util/clock.h"
 
-enum { REQUIRED_BYTES_MAX = 1 << 20, LOADED_BYTES_MAX = 64 << 10, COROUTINE_STEP = 1000 };
+enum { LOADED_BYTES_MAX = 64 << 10, COROUTINE_STEP = 1000 };
 
 static const char libraries_key;     /* registry: table of the opened libraries */
 static const char package_key;       /* registry: the package library's require */
@@ -297,22 +297,6 @@ static int coroutine_wrap(lua_State *L)
     return 1;
 }
 
-/* "a.b" -> "a/b"; only letters, digits, _ and - between single dots, so nothing leads out of the folder. */
-static bool module_path(const char *name, char path[256])
-{
-    size_t size = strlen(name);
-
-    if (size == 0 || size > 200 || name[0] == '.' || name[size - 1] == '.' || strstr(name, ".."))
-        return false;
-    if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != size)
-        return false;
-    snprintf(path, 256, "%s.lua", name);
-    for (size_t i = 0; i < size; i++)
-        if (path[i] == '.')
-            path[i] = '/';
-    return true;
-}
-
 /* The file's text, read into memory of Lua's so that nothing is held when something throws; false with a message pushed. */
 static bool push_file(lua_State *L, const struct script_module *module, const char *path)
 {
@@ -330,7 +314,7 @@ static bool push_file(lua_State *L, const struct script_module *module, const ch
     text = lua_newuserdatauv(L, REQUIRED_BYTES_MAX, 0);
     file = fopen(full, "rb");
     if (!file) {
-        if (module->files)
+        if (module->files) /* a name that files.c did not find */
             (void)file_set_put(module->files, full, STR_NONE);
         lua_pushfstring(L, "no file %s", full);
         return false;
@@ -353,7 +337,7 @@ static int safe_require(lua_State *L)
     const char *name = luaL_checkstring(L, 1);
     struct script_module *module = lua_touserdata(L, lua_upvalueindex(3));
     const char *chunk;
-    char path[256];
+    char path[REQUIRED_PATH_MAX];
 
     lua_settop(L, 1);
     if (lua_getfield(L, lua_upvalueindex(1), name) != LUA_TNIL)
@@ -367,7 +351,7 @@ static int safe_require(lua_State *L)
     } else {
         if (!module->folder)
             return luaL_error(L, "require: no module \"%s\": only \"luaduct\" and \"cjson\" are there", name);
-        if (!module_path(name, path))
+        if (!required_path(name, path))
             return luaL_error(L, "require: \"%s\" is no module name: use \"luaduct\", \"cjson\" or a file beside the stage's",
                               name);
         if (!push_file(L, module, path))

@@ -62,6 +62,10 @@ struct script_source {
     void *complain_arg;
 };
 
+/* The text of a Lua file, which is in the set from now on, as are the files that it requires by names written out, and those
+ * which they require. Errors: kind CONFIG; that a required file is not there is told when it is required. */
+bool script_file_read(struct file_set *files, const char *path, struct str *text_out, struct error *error) MUST_USE;
+
 /* Compiles (text only), runs the chunk, which must return a table, and calls its open(ctx). An unknown function of the module's
  * table is refused (`process`, `partition`, `alert`, `open`, `save`, `close`, `check`, `state` are known). */
 bool script_module_open(struct script_state *state, const struct script_source *source, struct script_module **module_out,

@@ -51,6 +51,7 @@ struct setup {
     int64_t (*monotonic_ms)(void);
     int64_t records_max; /* 0: no bound */
     const char *lua;     /* stage.lua beside the job */
+    const char *late;    /* late.lua beside it */
     const char *partition; /* the rule, by default that of a field */
     const char *tail;    /* more of the job file */
     bool reloads;
@@ -145,6 +146,8 @@ static inline struct run *open_run(const struct setup *setup, int64_t records)
     snprintf(path, sizeof(path), "%sstage.lua", prefix);
     if (setup->lua)
         write_file(run->folder, path, setup->lua);
+    if (setup->late)
+        write_file(run->folder, "late.lua", setup->late);
     snprintf(path, sizeof(path), "%s/%sjob.yaml", run->folder, prefix);
     run->report = report_new();
     if (!job_load(&run->job, path, NULL, run->report)) {

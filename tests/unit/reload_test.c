@@ -23,6 +23,7 @@ static const char shifted[] = "local stage = {}\nfunction stage.process(batch) b
 struct drive {
     struct run *run;
     const char *lua;      /* the new code; NULL: the job file is another one */
+    const char *late;     /* late.lua instead */
     const char *old, *new; /* in the job file, instead */
     bool unasked;         /* by the watch alone */
     bool asked;           /* by a command, whose answer is kept */
@@ -34,6 +35,7 @@ struct drive {
     int64_t until_ms; /* an answer that does not come fails the test */
     pthread_t command;
     char answer[1000];
+    atomic_bool heard; /* the answer is there */
 };
 
 static int64_t results(const struct drive *drive)
@@ -75,6 +77,7 @@ static void answered(void *arg, pid_t process UNUSED, struct str text)
     struct drive *drive = arg;
 
     snprintf(drive->answer, sizeof(drive->answer), "%.*s", STR_ARG(text));
+    atomic_store(&drive->heard, true);
 }
 
 static void *ask(void *arg)
@@ -109,7 +112,9 @@ static void drive(void *arg)
 
     if (drive->phase == 0 && metric_get(drive->run->stats.processed) == source->hold_at * SCRIPT_PARTITIONS) {
         drive->results = results(drive);
-        if (drive->lua) {
+        if (drive->late) {
+            replace_file(drive->run, "late.lua", drive->late);
+        } else if (drive->lua) {
             snprintf(text, sizeof(text), "-- %d\n%s", drive->done, drive->lua);
             if (drive->layout)
                 release(drive->run, drive->layout, text);
@@ -126,7 +131,8 @@ static void drive(void *arg)
         drive->phase = 1;
     }
     if (drive->phase == 1 &&
-        results(drive) + metric_get(drive->run->stats.reloads_reverted) >= drive->results + (drive->answers ? drive->answers : 1)) {
+        (drive->asked ? atomic_load(&drive->heard) :
+         results(drive) + metric_get(drive->run->stats.reloads_reverted) >= drive->results + (drive->answers ? drive->answers : 1))) {
         drive->phase = ++drive->done < drive->reloads ? 0 : 2;
         source->hold_at = drive->phase ? -1 : source->hold_at + (RECORDS - HOLD) / drive->reloads;
     }
@@ -482,6 +488,41 @@ static void a_switched_link_is_a_change(void **state UNUSED)
     }
 }
 
+/* A file that is required first in the middle of a batch is watched, and its text is of the version; so is that of a partition's
+ * function. */
+static void all_files_are_of_the_version(void **state UNUSED)
+{
+    static const struct {
+        const char *lua, *partition, *late, *changed;
+        int64_t shifted_from;
+    } cases[] = {
+        {"return {process = function(batch) for row in batch:rows() do row.n = row.n + require('late') end end}\n", NULL, "return 0",
+         "return 48000", HOLD * SCRIPT_PARTITIONS},
+        {plain, "kind: lua, file: late.lua", "return {partition = function(batch) return batch.part end}",
+         "return {partition = function(batch) return batch.part, nil end}", INT64_MAX},
+    };
+    char now[16], before[16];
+
+    for (size_t i = 0; i < COUNT_OF(cases) * 2; i++) {
+        bool same = i % 2;
+        struct drive with = {.late = same ? cases[i / 2].late : cases[i / 2].changed, .asked = true};
+        struct run *run = open_driven(&(struct setup){.workers = 1, .lua = cases[i / 2].lua, .late = cases[i / 2].late,
+                                                      .partition = cases[i / 2].partition},
+                                      &with);
+
+        go(run);
+        pthread_join(with.command, NULL);
+        expect_ok(run);
+        if (same ? with.answer[0] != '='
+                 : sscanf(with.answer, "+version %12s runs in all workers, before it did %12s;", now, before) != 2 ||
+                       strcmp(now, before) == 0)
+            fail_msg("%zu: %s", i, with.answer);
+        expect_results(run, !same, 0, 0);
+        expect_numbers(run, HOLD * SCRIPT_PARTITIONS, same ? INT64_MAX : cases[i / 2].shifted_from);
+        close_run(run);
+    }
+}
+
 static const struct run *changing;
 
 /* Between its reading and the end of the trial. */
@@ -563,6 +604,7 @@ int main(void)
         cmocka_unit_test(the_answer_to_a_command_keeps_secrets),
         cmocka_unit_test(files_are_watched),
         cmocka_unit_test(a_switched_link_is_a_change),
+        cmocka_unit_test(all_files_are_of_the_version),
         cmocka_unit_test(a_change_while_new_code_is_tried_is_a_change),
         cmocka_unit_test(the_dirty_limit_is_taken_live),
         cmocka_unit_test(many_reloads_lose_and_double_nothing),

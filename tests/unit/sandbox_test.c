@@ -187,6 +187,64 @@ static void test_modules_beside_the_stage(void **test_state)
     bed_release(&bed);
 }
 
+/* With a set of files, what a stage requires is what stood there when its own file was read, wherever it requires it. */
+static void test_what_is_required_is_read_with_the_stage(void **test_state)
+{
+    static const struct {
+        const char *name, *text;
+    } files[] = {
+        {"stage.lua", "local function first() return require('one') end -- require 'absent'\n"
+                      "local computed = 'com' .. 'puted'\n"
+                      "return {process = function(batch) assert(first() .. require\t\"lib.two\" == 'old old three', 'later')\n"
+                      "  assert(require(computed) == 'new') assert(not pcall(require, 'absent')) end}"},
+        {"one.lua", "return 'old ' .. require 'three'"},
+        {"lib/two.lua", "require('one') return ''"},
+        {"three.lua", "if false then require 'one.three' require 'three' required 'four' end return 'old three'"},
+        {"four.lua", "return 4"},
+        {"computed.lua", "return 'old'"},
+    };
+    static const char *const known[] = {"absent.lua", "lib/two.lua", "one.lua", "one/three.lua", "stage.lua", "three.lua"};
+    char folder[] = "/tmp/luaduct_modules_XXXXXX", path[COUNT_OF(files)][64], command[100];
+    struct file_set *set = file_set_new();
+    struct stage_bed bed;
+    struct script_source source = {.stage = "s", .path = path[0], .files = set};
+    struct script_module *module;
+    const char *its;
+    struct str text;
+
+    (void)test_state;
+    bed_init(&bed, 16 << 20, 1000000);
+    assert_non_null(mkdtemp(folder));
+    snprintf(command, sizeof(command), "mkdir %s/lib", folder);
+    assert_int_equal(system(command), 0);
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t i = 0; i < COUNT_OF(files); i++) {
+            FILE *file;
+
+            snprintf(path[i], sizeof(path[i]), "%s/%s", folder, files[i].name);
+            file = fopen(path[i], "w");
+            fputs(round ? "return 'new'" : files[i].text, file);
+            fclose(file);
+        }
+        if (!round && !script_module_open(bed.state, &source, &module, &bed.error))
+            fail_msg("%s", bed.error.text);
+    }
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        assert_true(file_set_get(set, i, &its, &text));
+        assert_string_equal(its + strlen(folder) + 1, known[i]);
+    }
+    assert_false(file_set_get(set, COUNT_OF(known), &its, &text));
+    assert_true(batch_begin(bed.batch, 0));
+    if (!script_process(module, bed.batch, &bed.error))
+        fail_msg("%s", bed.error.text);
+    assert_true(file_set_get(set, COUNT_OF(known), &its, &text)); /* that whose name is computed */
+    assert_false(file_set_get(set, COUNT_OF(known) + 1, &its, &text));
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+    bed_release(&bed);
+    file_set_free(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_one_endless_row_costs_that_row),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_modules_beside_the_stage),
+        cmocka_unit_test(test_what_is_required_is_read_with_the_stage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
