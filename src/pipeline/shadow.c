@@ -127,15 +127,6 @@ static bool check(const struct shadow_options *options, struct code *wanted, str
     return ok;
 }
 
-static void note_files(const struct job *job, struct file_set *seen)
-{
-    const char *path;
-    struct str text;
-
-    for (size_t i = 0; job && file_set_get(job->files, i, &path, &text); i++)
-        (void)file_set_put(seen, path, text);
-}
-
 static void say_refused(const struct report *report, const struct error *error, struct buffer *said)
 {
     buffer_clear(said);
@@ -190,7 +181,7 @@ out:
     if (result == SHADOW_REFUSED)
         say_refused(report, &error, said);
     if (wanted)
-        note_files(wanted->job, seen);
+        file_set_put_all(seen, wanted->job->files, false);
     if (result == SHADOW_PASSED)
         *code_out = code_keep(wanted);
     code_drop(wanted);

@@ -30,13 +30,40 @@ static struct tree_node *list_of(struct tree_node *item)
     return list;
 }
 
-bool case_subject_load(struct job **job_out, struct case_file *file, const char *datasources_path, struct report *report)
+static bool load(struct job **job_out, struct case_file *file, const char *datasources_path, struct report *report)
 {
     struct tree_node *stage = node_take(&file->stage), *partition = node_take(&file->partition);
 
     if (file->job)
         return job_load_offline(job_out, file->job, datasources_path ? datasources_path : file->datasources, report);
     return job_of_parts(job_out, file->path, stage ? list_of(stage) : NULL, partition, file->time_zone, report);
+}
+
+bool case_subject_load(struct job **job_out, struct case_file *file, const char *datasources_path, const struct job *given,
+                       struct report *report)
+{
+    bool ok = true;
+
+    if (given && file->job && !file->datasources && strcmp(file->job, given->path) == 0) {
+        *job_out = xmalloc(sizeof(**job_out));
+        **job_out = *given;
+        (*job_out)->files = file_set_new();
+    } else {
+        ok = load(job_out, file, datasources_path, report);
+    }
+    if (given && *job_out)
+        file_set_put_all((*job_out)->files, given->files, true);
+    return ok;
+}
+
+void case_subject_free(struct job *job, const struct job *given)
+{
+    if (!job || !given || job->tree != given->tree) {
+        job_free(job);
+        return;
+    }
+    file_set_free(job->files);
+    free(job);
 }
 
 struct job *case_subject_of(struct case_subject *subject, struct job *job, const struct test_case *test)

@@ -764,7 +764,7 @@ void cases_run_file(struct cases *cases, const char *path, const struct cases_op
     uncovered.log = log_new(options->log, "check"); /* what scripts print shows when the cases run */
     log_quiet(uncovered.log, (enum log_level)(LOG_ERROR + 1));
     cases->tried++;
-    if (case_file_read(&file, path, report) && case_subject_load(&job, file, options->datasources_path, report)) {
+    if (case_file_read(&file, path, report) && case_subject_load(&job, file, options->datasources_path, options->job, report)) {
         for (size_t i = 0; i < file->count && !subject; i++) {
             struct bench bench;
 
@@ -777,7 +777,7 @@ void cases_run_file(struct cases *cases, const char *path, const struct cases_op
             if (is_chosen(&file->cases[i], options))
                 case_run(cases, file, &file->cases[i], job, options, report);
     }
-    job_free(job);
+    case_subject_free(job, options->job);
     log_free(uncovered.log);
     if (!file)
         return;
@@ -801,7 +801,8 @@ static void run_beside(struct cases *cases, const char *path, const struct cases
 void cases_run(struct cases *cases, const char *path, const struct cases_options *options, struct report *report)
 {
     struct report *aside = report_new();
-    struct job *job = NULL;
+    const struct job *job = options->job;
+    struct job *loaded = NULL;
     size_t size = strlen(path);
 
     run_beside(cases, path, options, report);
@@ -809,8 +810,9 @@ void cases_run(struct cases *cases, const char *path, const struct cases_options
         report_free(aside);
         return;
     }
-    if (!job_load_offline(&job, path, options->datasources_path, aside))
+    if (!job && !job_load_offline(&loaded, path, options->datasources_path, aside))
         log_debug(options->log, "the mistakes of %s are told by whoever runs it", path);
+    job = job ? job : loaded;
     for (size_t i = 0; job && i < job->stage_count; i++) {
         bool before = false;
 
@@ -822,7 +824,7 @@ void cases_run(struct cases *cases, const char *path, const struct cases_options
     for (size_t i = 0; job && i < job->target.partition_count; i++)
         if (job->target.partitions[i].file)
             run_beside(cases, job->target.partitions[i].file, options, report);
-    job_free(job);
+    job_free(loaded);
     report_free(aside);
 }
 
@@ -866,6 +868,7 @@ bool cases_pass(const struct job *job, struct log *log, struct error *error)
 {
     struct cases_options options = {
         .datasources_path = job->datasources_tree ? job->datasources_tree->at.file : NULL,
+        .job = job,
         .log = log,
     };
     struct report *report = report_new();

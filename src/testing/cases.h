@@ -15,6 +15,7 @@
 struct cases_options {
     const char *datasources_path; /* NULL: as the file or the job says */
     const char *name;             /* only cases of this name; NULL: all */
+    const struct job *job;        /* stands for its file, and the texts of its Lua files for those; NULL: they are read */
     struct coverage *coverage;    /* NULL: lines are not counted */
     struct log *log;              /* what scripts print */
 };
@@ -52,8 +53,8 @@ void cases_run_file(struct cases *cases, const char *path, const struct cases_op
  * exist: cases->tried tells. */
 void cases_run(struct cases *cases, const char *path, const struct cases_options *options, struct report *report);
 void cases_free(struct cases *cases);
-/* Before a reload: whether all cases of the job pass, with its files as they are on the disk now; a job without cases passes. The
- * error names the first one that does not, or the first mistake. */
+/* Before a reload: whether all cases of the job pass, with its Lua files as they are in its set, whatever is on the disk by now;
+ * a job without cases passes. The error names the first one that does not, or the first mistake. */
 bool cases_pass(const struct job *job, struct log *log, struct error *error) MUST_USE;
 
 #endif

@@ -97,6 +97,16 @@ struct str file_set_put(struct file_set *set, const char *path, struct str text)
     return found;
 }
 
+void file_set_put_all(struct file_set *set, struct file_set *from, bool only_texts)
+{
+    const char *path;
+    struct str text;
+
+    for (size_t i = 0; file_set_get(from, i, &path, &text); i++)
+        if (text.data || !only_texts)
+            (void)file_set_put(set, path, text);
+}
+
 bool file_set_get(struct file_set *set, size_t index, const char **path_out, struct str *text_out)
 {
     bool there;

@@ -18,6 +18,8 @@ struct str file_set_find(struct file_set *set, const char *path);
 /* Keeps a copy of the text and returns it; the one that was put first wins. An absent text notes that the path was looked for,
  * and gives way to a later one. */
 struct str file_set_put(struct file_set *set, const char *path, struct str text);
+/* Puts all texts and paths of another set; `only_texts`: not the paths without one. */
+void file_set_put_all(struct file_set *set, struct file_set *from, bool only_texts);
 /* Path and text (absent: looked for only) of number `index`, by path; false behind the last one. */
 bool file_set_get(struct file_set *set, size_t index, const char **path_out, struct str *text_out) MUST_USE;
 

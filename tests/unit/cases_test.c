@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "job/yaml.h"
+#include "script/script.h"
 #include "testing/cases.h"
 #include "testing/cell.h"
 
@@ -335,7 +336,8 @@ static void test_of_a_job(void **state)
     struct cases cases = {0};
     struct error error = {0};
     struct job *job;
-    char path[128];
+    struct str read;
+    char path[128], lua[128];
 
     (void)state;
     file_write("a.lua", script);
@@ -372,7 +374,19 @@ static void test_of_a_job(void **state)
     file_write("a.test.yaml", "cases: [{name: x, rows: [{id: 1}], expect: [{id: 2}]}]\n");
     file_write("job.test.yaml", "cases: [{name: of the job, input: [{value: {id: 4}}], expect: [{id: 8}]}]\n");
     assert_true(cases_pass(job, NULL, &error));
+
+    /* What the job has read counts, also for the cases of the script alone, and not what took its place. */
+    snprintf(lua, sizeof(lua), "%s/a.lua", folder);
+    file_write("a.lua", "return {process = function(batch) batch:set('id', batch.id * 3) end}");
+    assert_false(cases_pass(job, NULL, &error));
+    file_write("a.lua", script);
+    assert_true(script_file_read(job->files, lua, &read, &error));
+    file_write("a.lua", "this is no Lua");
+    file_write("job.yaml", "name: [");
+    if (!cases_pass(job, NULL, &error))
+        fail_msg("%s", error.text);
     job_free(job);
+    file_write("a.lua", script);
 
     /* What stages need must be there all the same. */
     report_free(report);
