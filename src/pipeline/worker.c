@@ -287,6 +287,9 @@ static uint64_t failures_of(const struct runner *runner, const char **first_out)
     return script_state_failures(chain_state(runner->chain), first_out);
 }
 
+/* The proven version goes on with the state that it had when it was replaced; save() of the failed one is not asked. That state
+ * has part of the batch in it which is now run again, its form may be one that the older code does not know, and who gives it has
+ * just failed. And it could only be taken by opening the proven version anew, which may fail: the way back must not. */
 static void revert(struct worker *worker, struct work *work)
 {
     struct runner *failed = worker->now;

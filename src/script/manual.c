@@ -12,7 +12,9 @@ static const struct manual_row module_rows[] = {
      NULL, NULL},
     {"stage.save()",
      "Before another version of the stage, or of the file of target.partition, takes over: what it returns is ctx.saved in the "
-     "new one's open. Booleans, numbers, texts, decimals, times and tables of them, 16 MiB at most.",
+     "new one's open. Booleans, numbers, texts, decimals, times and tables of them, 16 MiB at most. When new code fails on "
+     "probation, the version before goes on with what it kept itself, up to when it was replaced: what the failed one kept "
+     "since then is not asked for.",
      NULL, NULL},
     {"stage.close()", "When the stage ends.", NULL, NULL},
     {"stage.process(batch)",

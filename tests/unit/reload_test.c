@@ -327,6 +327,42 @@ static void code_that_fails_on_probation_is_taken_back(void **state UNUSED)
     }
 }
 
+static int64_t shown(const struct buffer *page, const char *name)
+{
+    const char *at = strstr(page->data, name);
+
+    assert_non_null(at);
+    return strtoll(at + strlen(name), NULL, 10);
+}
+
+/* What the failed code kept since the swap is not handed back. */
+static void after_a_way_back_the_state_is_that_of_the_swap(void **state UNUSED)
+{
+    static const char counting[] = "local rows, level = 0, luaduct.gauge('level')\n"
+                                   "return {open = function(ctx) rows = ctx.saved or 0 end, save = function() return rows end,\n"
+                                   "process = function(batch) rows = rows + batch:count() level:set(rows) end}\n";
+    static const char failing[] = "local rows, taken = 0, luaduct.counter('taken')\n"
+                                  "return {open = function(ctx) rows = ctx.saved or 0 end, save = function() return rows end,\n"
+                                  "process = function(batch) rows = rows + batch:count() taken:add(batch:count())\n"
+                                  "  for row in batch:rows() do if row.n == 4001 then error('row') end end end}\n";
+    struct drive with = {.lua = failing};
+    struct run *run = open_driven(&(struct setup){.workers = 1, .lua = counting}, &with);
+    struct buffer page;
+
+    go(run);
+    expect_ok(run);
+    expect_results(run, 1, 0, 1);
+    buffer_init(&page, 0);
+    metrics_print(run->metrics, &page);
+    (void)buffer_text(&page);
+    assert_true(shown(&page, "luaduct_script_taken_total{job=\"j\",stage=\"s\"} ") > 0);
+    assert_int_equal(shown(&page, "luaduct_script_taken_total{job=\"j\",stage=\"s\"} ") +
+                         shown(&page, "luaduct_script_level{job=\"j\",stage=\"s\"} "),
+                     RECORDS * SCRIPT_PARTITIONS);
+    buffer_release(&page);
+    close_run(run);
+}
+
 /* A script whose errors make rows dirty may be changed while such rows come. */
 static void errors_that_the_old_code_has_as_well_are_no_fault_of_the_new(void **state UNUSED)
 {
@@ -597,6 +633,7 @@ int main(void)
         cmocka_unit_test(what_scripts_count_is_of_the_code_that_runs),
         cmocka_unit_test(code_that_breaks_is_refused_and_the_old_goes_on),
         cmocka_unit_test(code_that_fails_on_probation_is_taken_back),
+        cmocka_unit_test(after_a_way_back_the_state_is_that_of_the_swap),
         cmocka_unit_test(errors_that_the_old_code_has_as_well_are_no_fault_of_the_new),
         cmocka_unit_test(what_a_stage_saves_the_next_one_gets),
         cmocka_unit_test(what_a_partition_function_saves_the_next_one_gets),
