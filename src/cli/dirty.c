@@ -43,17 +43,19 @@ struct dirty {
     size_t count, capacity;
 };
 
-static const char usage[] =
-    "usage: luaduct dirty list JOB.yaml [--last N] [--reason TEXT] [--json]\n"
-    "       luaduct dirty show JOB.yaml PARTITION/OFFSET[/INDEX] [--json]\n"
-    "       luaduct dirty export JOB.yaml\n"
-    "  list    a table of the dirty rows, the newest at the end, and how many there are per reason\n"
-    "  show    one record's rows with all that is known of them\n"
-    "  export  all rows as lines of JSON\n"
-    "  --last N       only the newest N; without it 100 in a table, all with --json\n"
-    "  --reason TEXT  only rows with this text in their reason\n"
-    "  --json         rows as they are kept, lines of JSON\n"
-    "A row that was read twice is listed once, as it was kept last. --datasources FILE as in run.\n";
+static const char usage[] = "usage: luaduct dirty list JOB.yaml [--last N] [--reason TEXT] [--json]\n"
+                            "       luaduct dirty show JOB.yaml PARTITION/OFFSET[/INDEX] [--json]\n"
+                            "       luaduct dirty export JOB.yaml\n"
+                            "  list    a table of the dirty rows, the newest at the end, and how many there are per reason\n"
+                            "  show    one record's rows with all that is known of them\n"
+                            "  export  all rows as lines of JSON\n"
+                            "  --last N       only the newest N; without it 100 in a table, all with --json\n"
+                            "  --reason TEXT  only rows with this text in their reason\n"
+                            "  --json         rows as they are kept, lines of JSON\n"
+                            "A row that was read twice is listed once, as it was kept last. Of a record that became several rows "
+                            "(decode, expand) the first\n"
+                            "dirty one has the key and the value; the others say which one that is (\"record_at\": its index). "
+                            "--datasources FILE as in run.\n";
 
 static bool number_parse(const char **text, int64_t maximum, int64_t *number_out)
 {
@@ -146,6 +148,12 @@ static char *cell(struct str text)
     return str_dup(text.data ? str_make(text.data, size_min(text.size, CELL_MAX)) : STR(""));
 }
 
+/* Where key and value are that the line does not have itself. */
+static char *value_elsewhere(const struct dirty_record *record)
+{
+    return xasprintf("with row %d/%" PRId64 "/%" PRId64, record->partition, record->offset, record->record_at);
+}
+
 static void row_hold(struct dirty *dirty, const struct dirty_record *record, struct str line)
 {
     struct row *row;
@@ -167,7 +175,7 @@ static void row_hold(struct dirty *dirty, const struct dirty_record *record, str
     row->cells[2] = cell(record->stage);
     row->cells[3] = cell(record->column);
     row->cells[4] = cell(record->reason);
-    row->cells[5] = cell(record->value.data ? record->value : STR("NULL"));
+    row->cells[5] = record->record_at < 0 ? cell(record->value.data ? record->value : STR("NULL")) : value_elsewhere(record);
 }
 
 static void show_text(const char *name, struct str text, bool base64)
@@ -193,6 +201,13 @@ static void record_show(const struct dirty_record *record)
     show_text("stage", record->stage, false);
     show_text("column", record->column, false);
     show_text("reason", record->reason, false);
+    if (record->record_at >= 0) {
+        char *where = value_elsewhere(record);
+
+        show_text("key, value", str_of(where), false);
+        free(where);
+        return;
+    }
     show_text("key", record->key, record->key_base64);
     show_text("value", record->value, record->value_base64);
 }

@@ -5,9 +5,11 @@
  * {"time","job","version","code","topic","topic_id","partition","offset","index","timestamp","stage","column","reason","key",
  * "value"}
  * ("version" is luaduct's own, "code" the hash of the stages that the row went through, job/version.h)
- * with key and value as text when UTF-8, else as {"base64": ...}; NULL is null; headers too when the source read them.
- * A row's identity is (topic id, partition, offset, index): what is read again after a crash is kept again, and whoever reads the
- * store takes the newest of each (read.h). Two kinds:
+ * with key and value as text when UTF-8, else as {"base64": ...}; NULL is null; headers too when the source read them. Of a
+ * record that became several rows only the first dirty one has these; the others have "record_at" instead, its index, and are
+ * appended behind it. Read again, a record is kept again with a line that has them, so the newest lines of its rows always lead
+ * to one. A row's identity is (topic id, partition, offset, index): what is read again after a crash is kept again, and whoever
+ * reads the store takes the newest of each (read.h). Two kinds:
  * - files, DIR/dirty-YYYYMMDDTHHMMSSmmm-PID.ndjson, a new one when file_bytes_max is reached; the folder is made when missing;
  * - a Kafka topic, which several processes of one job share. One message a row, its key the identity as text,
  *   "TOPIC_ID/PARTITION/OFFSET/INDEX" (the topic's name where brokers tell no id), so that one key stays in one partition of the

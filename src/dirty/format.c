@@ -1,9 +1,11 @@
-/* format.c: dirty rows as JSON lines. Key and value stand in them whole, so that the row can be run again. */
+/* format.c: dirty rows as JSON lines. Key and value stand in them whole, so that the record can be run again, but in one line of
+ * each record: of one that became many rows thousands may be dirty, and as many copies of it have no bound. */
 #include "dirty/dirty.h"
 
 #include "batch/time.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #ifndef LUADUCT_VERSION
 #define LUADUCT_VERSION "unknown"
@@ -28,8 +30,25 @@ static void append_time(struct buffer *lines, int64_t wall_ms)
                  civil.minute, civil.second, (int)(wall_ms - seconds * 1000));
 }
 
+static void append_record(struct buffer *lines, const struct batch *batch, uint32_t number, struct buffer *headers)
+{
+    const struct message *message = &batch->messages[number];
+
+    buffer_append_str(lines, STR(",\"key\":"));
+    buffer_append_json_bytes(lines, message->key);
+    buffer_append_str(lines, STR(",\"value\":"));
+    buffer_append_json_bytes(lines, message->value);
+    batch_headers(batch, number, headers);
+    if (headers->size) {
+        /* The source made it: it is JSON already. */
+        buffer_append_str(lines, STR(",\"headers\":"));
+        buffer_append_str(lines, buffer_str(headers));
+    }
+}
+
 void dirty_format(const struct batch *batch, const struct dirty_origin *origin, int64_t wall_ms, struct buffer *lines)
 {
+    const struct dirty_row **first = xcalloc(batch->message_count + 1, sizeof(struct dirty_row *)); /* of each record */
     struct buffer headers;
 
     buffer_init(&headers, 0);
@@ -47,17 +66,14 @@ void dirty_format(const struct batch *batch, const struct dirty_origin *origin, 
         append_member(lines, "stage", str_of(row->stage));
         append_member(lines, "column", row->column);
         append_member(lines, "reason", row->reason);
-        buffer_append_str(lines, STR(",\"key\":"));
-        buffer_append_json_bytes(lines, message->key);
-        buffer_append_str(lines, STR(",\"value\":"));
-        buffer_append_json_bytes(lines, message->value);
-        batch_headers(batch, row->message, &headers);
-        if (headers.size) {
-            /* The source made it: it is JSON already. */
-            buffer_append_str(lines, STR(",\"headers\":"));
-            buffer_append_str(lines, buffer_str(&headers));
+        if (first[row->message]) {
+            buffer_print(lines, ",\"record_at\":%u", first[row->message]->index);
+        } else {
+            first[row->message] = row;
+            append_record(lines, batch, row->message, &headers);
         }
         buffer_append_str(lines, STR("}\n"));
     }
     buffer_release(&headers);
+    free(first);
 }

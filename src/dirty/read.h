@@ -17,6 +17,7 @@ enum { DIRTY_IDENTITIES_MAX = 10 * 1000 * 1000 };
 struct dirty_record {
     void *document;
     struct str time, job, topic, topic_id, stage, column, reason; /* absent: null */
+    int64_t record_at;     /* the index of the record's row that has key and value; -1: this one has */
     struct str key, value; /* text, or base64 when the flag says so */
     bool key_base64, value_base64;
     int32_t partition;

@@ -57,6 +57,8 @@ bool dirty_record_read(struct dirty_record *record, struct str line)
     };
     record->key = bytes_of(root, "key", &record->key_base64);
     record->value = bytes_of(root, "value", &record->value_base64);
+    if (!number_of(root, "record_at", 0, UINT32_MAX, &record->record_at))
+        record->record_at = -1;
     if (!number_of(root, "timestamp", INT64_MIN, INT64_MAX, &record->timestamp_ms))
         record->timestamp_ms = -1;
     return true;

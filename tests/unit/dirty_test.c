@@ -1,5 +1,5 @@
 /* dirty_test.c: lines, files and their limits, reasons. */
-#include "dirty/dirty.h"
+#include "dirty/read.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,6 +96,60 @@ static void lines_hold_all_that_is_needed_to_run_them_again(void **state)
     assert_memory_equal(lines.data, "{\"time\":\"2023-11-14T22:13:20.123Z\",\"job\":\"job \\\"x\\\"\",\"version\":\"", 62);
     for (size_t i = 0; i < 3; i++)
         assert_non_null(strstr(buffer_text(&lines), wanted[i]));
+    buffer_release(&lines);
+    batch_free(batch);
+}
+
+/* A record that became several rows is given with the first dirty one of them, and no more than once. */
+static void a_record_is_given_once(void **state)
+{
+    static const struct dirty_origin origin = {"j", "t", NULL, NULL};
+    static const uint32_t source[] = {0, 0, 0, 0, 1, 1};
+    static const struct {
+        uint32_t row;
+        int64_t offset;
+        uint32_t index;
+        int64_t record_at;
+        const char *value;
+    } rows[] = {
+        {3, 40, 3, -1, "many"}, /* the order is that in which they failed */
+        {1, 40, 1, 3, NULL}, {4, 41, 0, -1, NULL}, {0, 40, 0, 3, NULL}, {5, 41, 1, 0, NULL}, {2, 40, 2, 3, NULL},
+    };
+    struct batch *batch = batch_new(4 << 20);
+    char headers[] = "[[\"h\",\"1\"]]";
+    struct str line, rest;
+    struct buffer lines;
+
+    (void)state;
+    buffer_init(&lines, 0);
+    batch_add_message(batch, &(struct message){.key = STR("k"), .value = STR("many"), .offset = 40}, headers);
+    batch_add_message(batch, &(struct message){.value = STR_NONE, .offset = 41}, headers);
+    batch->print_headers = print_handle;
+    batch->partition = 3;
+    assert_true(batch_begin(batch, 0));
+    assert_true(batch_expand(batch, source, COUNT_OF(source)));
+    batch->stage = "s";
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        batch_fail(batch, rows[i].row, STR_NONE, "r");
+    dirty_format(batch, &origin, now, &lines);
+    rest = buffer_str(&lines);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct dirty_record record;
+
+        str_cut(rest, '\n', &line, &rest);
+        assert_true(dirty_record_read(&record, line));
+        assert_int_equal(record.offset, rows[i].offset);
+        assert_int_equal(record.index, rows[i].index);
+        assert_int_equal(record.record_at, rows[i].record_at);
+        assert_true(rows[i].value ? str_is(record.value, rows[i].value) : !record.value.data);
+        for (size_t j = 0; j < 3; j++) {
+            static const char *const members[] = {"\"key\":", "\"value\":", "\"headers\":[[\"h\""};
+
+            assert_int_equal(memmem(line.data, line.size, members[j], strlen(members[j])) != NULL, rows[i].record_at < 0);
+        }
+        dirty_record_release(&record);
+    }
+    assert_int_equal(rest.size, 0);
     buffer_release(&lines);
     batch_free(batch);
 }
@@ -337,6 +391,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_hold_all_that_is_needed_to_run_them_again),
+        cmocka_unit_test(a_record_is_given_once),
         cmocka_unit_test(files_are_rotated_and_counted),
         cmocka_unit_test(names_tell_time_and_process),
         cmocka_unit_test(a_full_disk_leaves_whole_lines),
