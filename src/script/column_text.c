@@ -213,10 +213,11 @@ static int column_like(lua_State *L)
     struct column *column = NULL;
     struct error error;
     struct str text;
+    size_t wrong_at;
     bool ok;
 
     text.data = luaL_checklstring(L, 2, &text.size);
-    if (!text_pattern_new(&pattern, text, '\\', &error))
+    if (!text_pattern_new(&pattern, text, '\\', &wrong_at, &error))
         return luaL_argerror(L, 2, lua_pushstring(L, error.text));
     ok = text_like(call.batch, pattern, call.a, call.what, &column, &error);
     text_pattern_free(pattern);

@@ -19,6 +19,7 @@ static void read_column(lua_State *L, struct kernel_options *stage, lua_Integer 
     struct json_path *parsed = NULL;
     struct error error;
     struct str type;
+    size_t wrong_at;
     char prefix[32];
 
     snprintf(prefix, sizeof(prefix), "columns[%lld]", (long long)i);
@@ -45,8 +46,8 @@ static void read_column(lua_State *L, struct kernel_options *stage, lua_Integer 
     if (type.data && !type_parse(type, &column->type, &error))
         kernel_complain(&options, "type", "%s", error.text);
     if (column->path.data && !(column->path.size && column->path.data[0] == '@')) {
-        if (!json_path_parse(&parsed, column->path, &error))
-            kernel_complain(&options, "path", "%s", error.text);
+        if (!json_path_parse(&parsed, column->path, &wrong_at, &error))
+            kernel_complain_at(&options, "path", (ptrdiff_t)wrong_at, "%s", error.text);
         else
             json_path_free(parsed);
     }

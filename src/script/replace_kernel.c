@@ -48,7 +48,7 @@ int replacer_new_throws(lua_State *L)
         if (mistakes.find.kind != ERROR_NONE)
             kernel_complain_at(&options, "find", mistakes.find_at, "%s", mistakes.find.text);
         if (mistakes.with.kind != ERROR_NONE)
-            kernel_complain(&options, "with", "%s", mistakes.with.text);
+            kernel_complain_at(&options, "with", mistakes.with_at, "%s", mistakes.with.text);
     }
     if (replacer)
         kernel_fill(box, replacer);

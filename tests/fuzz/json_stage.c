@@ -75,6 +75,7 @@ static void check_path(const struct json_path *path)
     struct json_path *again;
     struct buffer text;
     struct error error;
+    size_t wrong_at;
 
     buffer_init(&text, 0);
     buffer_append_char(&text, path->element ? '@' : '$');
@@ -95,7 +96,7 @@ static void check_path(const struct json_path *path)
             buffer_append_str(&text, STR("[*]"));
         }
     }
-    FUZZ_CLAIM(json_path_parse(&again, buffer_str(&text), &error), "%s", error.text);
+    FUZZ_CLAIM(json_path_parse(&again, buffer_str(&text), &wrong_at, &error), "%s", error.text);
     FUZZ_CLAIM(again->element == path->element && again->step_count == path->step_count, "%s", buffer_text(&text));
     for (size_t i = 0; i < path->step_count; i++)
         FUZZ_CLAIM(again->steps[i].kind == path->steps[i].kind && again->steps[i].index == path->steps[i].index &&
@@ -119,15 +120,16 @@ static void note_root(struct spec *spec, const struct json_path *path, bool expa
 static bool read_paths(struct spec *spec)
 {
     struct error error;
+    size_t wrong_at;
 
     if (spec->options.expand.data) {
-        if (!json_path_parse(&spec->expand, spec->options.expand, &error))
+        if (!json_path_parse(&spec->expand, spec->options.expand, &wrong_at, &error))
             return false;
         check_path(spec->expand);
         note_root(spec, spec->expand, true);
     }
     for (size_t i = 0; i < spec->options.column_count; i++) {
-        if (!json_path_parse(&spec->paths[i], spec->columns[i].path, &error))
+        if (!json_path_parse(&spec->paths[i], spec->columns[i].path, &wrong_at, &error))
             return false;
         check_path(spec->paths[i]);
         note_root(spec, spec->paths[i], false);

@@ -92,8 +92,9 @@ static void check_infer(const struct sample *sample)
         const struct tree_node *node = tree_get(tree_get(root, "columns")->items[i], "path");
         struct json_path *parsed = NULL;
         struct error error = {0};
+        size_t wrong_at;
 
-        FUZZ_CLAIM(node && json_path_parse(&parsed, node->text, &error), "%s", error.text);
+        FUZZ_CLAIM(node && json_path_parse(&parsed, node->text, &wrong_at, &error), "%s", error.text);
         json_path_free(parsed);
     }
     tree_free(root);

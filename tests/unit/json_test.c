@@ -46,14 +46,15 @@ static void paths_are_parsed_or_point_at_the_fault(void **state)
         struct json_path *path;
         struct error error;
         char text[200] = "";
-        size_t size = 0;
+        size_t size = 0, wrong_at;
 
-        if (!json_path_parse(&path, str_of(cases[i].text), &error)) {
+        if (!json_path_parse(&path, str_of(cases[i].text), &wrong_at, &error)) {
             const char *at = strstr(error.text, "at character ");
 
             assert_non_null(at);
             snprintf(text, sizeof(text), "!%s", at + strlen("at character "));
             assert_int_equal(cases[i].result[0], '!');
+            assert_true(wrong_at + 1 >= (size_t)atoi(at + strlen("at character ")) && wrong_at <= strlen(cases[i].text));
             text[strlen(cases[i].result)] = '\0';
         } else {
             size += (size_t)snprintf(text, sizeof(text), "%s", path->element ? "@" : "");

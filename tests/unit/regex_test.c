@@ -177,8 +177,9 @@ static void test_replace(void **state)
         struct regex_template *plan = NULL;
         struct column *out;
         struct error error;
+        size_t wrong_at;
 
-        if (!regex_template_new(&plan, regex, str_of(replaces[i].plan), true, &error))
+        if (!regex_template_new(&plan, regex, str_of(replaces[i].plan), true, &wrong_at, &error))
             fail_msg("%s: %s", replaces[i].plan, error.text);
         assert_true(regex_replace(batch, regex, plan, column_of(batch, str_of(replaces[i].text)), STR("replace"), &out, &error));
         assert_int_equal(batch->selected, ROWS);
@@ -214,18 +215,20 @@ static void test_wrong_templates(void **state)
     struct regex *regex = make("(?<name>a)", true), *none = make("a", true);
     struct regex_template *plan = NULL;
     struct error error;
+    size_t wrong_at;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(plans); i++) {
-        if (regex_template_new(&plan, regex, str_of(plans[i].plan), true, &error))
+        if (regex_template_new(&plan, regex, str_of(plans[i].plan), true, &wrong_at, &error))
             fail_msg("%s is taken", plans[i].plan);
         assert_int_equal(error.kind, ERROR_CONFIG);
         if (strncmp(error.text, plans[i].said, strlen(plans[i].said)) != 0)
             fail_msg("%s: %s", plans[i].plan, error.text);
+        assert_int_equal(wrong_at, *plans[i].plan == '\xE4' ? 3 : atoi(plans[i].said + strlen("character ")) - 1);
     }
-    assert_false(regex_template_new(&plan, none, STR("$1"), true, &error));
+    assert_false(regex_template_new(&plan, none, STR("$1"), true, &wrong_at, &error));
     assert_string_equal(error.text, "character 1: there is no group 1; the pattern has no groups (in parentheses)");
-    assert_true(regex_template_new(&plan, none, STR("\\1"), false, &error)); /* without escapes a backslash is one */
+    assert_true(regex_template_new(&plan, none, STR("\\1"), false, &wrong_at, &error)); /* without escapes a backslash is one */
     regex_template_free(plan);
     regex_free(regex);
     regex_free(none);
@@ -316,6 +319,7 @@ static void test_large(void **state)
     struct column *out;
     const char *why;
     struct error error;
+    size_t wrong_at;
 
     (void)state;
     for (size_t at = 1; at < text.size; at = at < 9000 ? at + 1 : at * 2 + 7) {
@@ -331,7 +335,7 @@ static void test_large(void **state)
     for (size_t i = 0; i + 3 <= text.size; i += 3)
         memcpy((char *)text.data + i, "\u4e0a", 3);
     ((char *)text.data)[text.size - 1] = 'x';
-    assert_true(regex_template_new(&plan, regex, STR("b"), false, &error));
+    assert_true(regex_template_new(&plan, regex, STR("b"), false, &wrong_at, &error));
     assert_true(regex_replace(batch, regex, plan, column_of(batch, text), STR("replace"), &out, &error));
     assert_int_equal(batch->dirty_count, 0);
     assert_int_equal(out->text[2].size, text.size / 3 + text.size % 3);
@@ -340,7 +344,7 @@ static void test_large(void **state)
 
     /* Empty matches of a large value, each at its place. */
     regex = make("x*", true);
-    assert_true(regex_template_new(&plan, regex, STR("-"), false, &error));
+    assert_true(regex_template_new(&plan, regex, STR("-"), false, &wrong_at, &error));
     assert_true(
         regex_replace(batch, regex, plan, column_of(batch, letters(batch, 5000, 'a', 'x')), STR("replace"), &out, &error));
     assert_int_equal(batch->dirty_count, 0);
@@ -366,15 +370,16 @@ static void test_growth(void **state)
     struct str text = letters(batch, 1 << 20, 'a', 'a');
     struct column *out;
     struct error error;
+    size_t wrong_at;
 
     (void)state;
-    assert_true(regex_template_new(&plan, regex, STR("12345678"), false, &error));
+    assert_true(regex_template_new(&plan, regex, STR("12345678"), false, &wrong_at, &error));
     batch->selected = 1;
     assert_true(regex_replace(batch, regex, plan, column_of(batch, text), STR("replace"), &out, &error));
     assert_int_equal(batch->dirty_count, 0);
     assert_int_equal(out->text[0].size, TEXT_RESULT_MAX);
     regex_template_free(plan);
-    assert_true(regex_template_new(&plan, regex, STR("123456789"), false, &error));
+    assert_true(regex_template_new(&plan, regex, STR("123456789"), false, &wrong_at, &error));
     assert_true(regex_replace(batch, regex, plan, column_of(batch, text), STR("replace"), &out, &error));
     assert_int_equal(batch->dirty_count, 1);
     assert_true(str_is(batch->dirty->reason, "replace: the result would be larger than 8 MiB"));

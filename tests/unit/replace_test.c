@@ -105,15 +105,17 @@ static void test_mistakes(void **state)
     static const struct {
         bool regex;
         const char *find, *with, *find_said, *with_said;
+        ptrdiff_t find_at, with_at;
     } rules[] = {
-        {false, "", "x", "there is nothing to find; an empty text is everywhere", NULL},
-        {true, "", "x", "there is nothing to find; an empty text is everywhere", NULL},
+        {false, "", "x", "there is nothing to find; an empty text is everywhere", NULL, -1, -1},
+        {true, "", "x", "there is nothing to find; an empty text is everywhere", NULL, -1, -1},
         {false, "\\d", "\\1", "character 1: \\d is no escape; there are \\t, \\n, \\r, \\uXXXX, and \\\\ for a backslash",
-         "character 1: \\1 is no escape; there are \\t, \\n, \\r, \\uXXXX, and \\\\ for a backslash"},
+         "character 1: \\1 is no escape; there are \\t, \\n, \\r, \\uXXXX, and \\\\ for a backslash", 0, 0},
         {false, "\u4e0a\\ud800", "x", "character 2: \\ud800 is half of a pair; both halves are wanted, such as \\ud83d\\ude00",
-         NULL},
-        {true, "(a", "x", "character 2 of the pattern: missing closing parenthesis", NULL},
-        {true, "a", "$1", NULL, "character 1: there is no group 1; the pattern has no groups (in parentheses)"},
+         NULL, 3, -1},
+        {true, "(a", "x", "character 2 of the pattern: missing closing parenthesis", NULL, 1, -1},
+        {true, "a", "$1", NULL, "character 1: there is no group 1; the pattern has no groups (in parentheses)", -1, 0},
+        {true, "(a)", "\u4e0a $1$2", NULL, "character 5: there is no group 2; the pattern has 1", -1, 6},
     };
 
     (void)state;
@@ -126,6 +128,8 @@ static void test_mistakes(void **state)
         assert_null(replacer);
         assert_int_equal(mistakes.find.kind, rules[i].find_said ? ERROR_CONFIG : ERROR_NONE);
         assert_int_equal(mistakes.with.kind, rules[i].with_said ? ERROR_CONFIG : ERROR_NONE);
+        assert_int_equal(mistakes.find_at, rules[i].find_at);
+        assert_int_equal(mistakes.with_at, rules[i].with_at);
         if (rules[i].find_said)
             assert_string_equal(mistakes.find.text, rules[i].find_said);
         if (rules[i].with_said)

@@ -438,8 +438,9 @@ static void test_like(void **state)
         struct text_pattern *pattern = NULL;
         struct column *column, *out;
         struct error error;
+        size_t wrong_at;
 
-        assert_true(text_pattern_new(&pattern, str_of(likes[i].pattern), '\\', &error));
+        assert_true(text_pattern_new(&pattern, str_of(likes[i].pattern), '\\', &wrong_at, &error));
         column = column_try_new(&batch->arena, TYPE_OF(TYPE_STRING), ROWS, false);
         for (int row = 0; row < ROWS; row++)
             column->text[row] = arena_try_copy(&batch->arena, str_of(likes[i].text));
@@ -455,16 +456,19 @@ static void test_like_mistakes(void **state)
 {
     struct text_pattern *pattern = NULL;
     struct error error;
+    size_t wrong_at;
 
     (void)state;
-    assert_false(text_pattern_new(&pattern, STR("\u4e0a\\d"), '\\', &error));
+    assert_false(text_pattern_new(&pattern, STR("\u4e0a\\d"), '\\', &wrong_at, &error));
     assert_string_equal(error.text,
                         "character 3 of the pattern: behind the escape character only %, _ and itself can stand");
-    assert_false(text_pattern_new(&pattern, STR("a\\"), '\\', &error));
-    assert_false(text_pattern_new(&pattern, STR("a\xff"), '\\', &error));
-    assert_true(text_pattern_new(&pattern, STR("a\\d"), 0, &error));
+    assert_int_equal(wrong_at, 4);
+    assert_false(text_pattern_new(&pattern, STR("a\\"), '\\', &wrong_at, &error));
+    assert_int_equal(wrong_at, 2);
+    assert_false(text_pattern_new(&pattern, STR("a\xff"), '\\', &wrong_at, &error));
+    assert_true(text_pattern_new(&pattern, STR("a\\d"), 0, &wrong_at, &error));
     text_pattern_free(pattern);
-    assert_true(text_pattern_new(&pattern, STR("a!%\u4e0a"), '!', &error));
+    assert_true(text_pattern_new(&pattern, STR("a!%\u4e0a"), '!', &wrong_at, &error));
     text_pattern_free(pattern);
 }
 

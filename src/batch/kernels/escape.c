@@ -76,7 +76,7 @@ bool escape_read(struct str text, size_t *at, char bytes[4], size_t *size_out, s
                      (int)size_min(text_width((unsigned char)letter), text.size - *at - 1), text.data + *at + 1);
 }
 
-bool escape_resolve(struct str text, char *room, size_t *size_out, struct error *error)
+bool escape_resolve(struct str text, char *room, size_t *size_out, size_t *wrong_at, struct error *error)
 {
     size_t size = 0, at = 0;
 
@@ -87,6 +87,7 @@ bool escape_resolve(struct str text, char *room, size_t *size_out, struct error 
             room[size++] = text.data[at++];
             continue;
         }
+        *wrong_at = start;
         if (!escape_read(text, &at, room + size, &width, error))
             return error_wrap(error, "character %zu", text_count(str_make(text.data, start)) + 1);
         size += width;

@@ -12,7 +12,8 @@
 bool escape_unicode(struct str text, size_t at, uint32_t *character_out, size_t *size_out) MUST_USE;
 /* Reads the escape at text[*at], which is a backslash, and moves *at behind it. */
 bool escape_read(struct str text, size_t *at, char bytes[4], size_t *size_out, struct error *error) MUST_USE;
-/* All of a text into room of its own size at least. The error begins "character N: ". */
-bool escape_resolve(struct str text, char *room, size_t *size_out, struct error *error) MUST_USE;
+/* All of a text into room of its own size at least. wrong_at: the byte of a refused one at which it is wrong; the error begins
+ * "character N: ". */
+bool escape_resolve(struct str text, char *room, size_t *size_out, size_t *wrong_at, struct error *error) MUST_USE;
 
 #endif

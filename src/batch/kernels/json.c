@@ -80,9 +80,10 @@ static bool add_spec(struct json_extractor *x, struct json_spec *spec, const str
                      struct error *error)
 {
     struct json_tree *tree;
+    size_t wrong_at;
 
     *key_out = "path";
-    if (!json_path_parse(&spec->path, column->path, error))
+    if (!json_path_parse(&spec->path, column->path, &wrong_at, error))
         return false;
     if (spec->path->element && !x->expand_path)
         return error_set(error, ERROR_CONFIG,
@@ -132,7 +133,9 @@ static bool add_spec(struct json_extractor *x, struct json_spec *spec, const str
 
 static bool set_expand(struct json_extractor *x, struct error *error)
 {
-    if (!json_path_parse(&x->expand_path, x->expand, error))
+    size_t wrong_at;
+
+    if (!json_path_parse(&x->expand_path, x->expand, &wrong_at, error))
         return false;
     if (x->expand_path->element)
         return error_set(error, ERROR_CONFIG, "expand needs a path from the document, which starts with $");

@@ -15,8 +15,8 @@
 
 struct json_path; /* compiled: $.a.b  $.a[0]  $['odd name']  $.list[*].x */
 
-/* The error says at which character the path breaks. */
-bool json_path_parse(struct json_path **path_out, struct str text, struct error *error) MUST_USE;
+/* The error says at which character a path breaks, wrong_at at which byte. */
+bool json_path_parse(struct json_path **path_out, struct str text, size_t *wrong_at, struct error *error) MUST_USE;
 void json_path_free(struct json_path *path);
 
 struct json_column {

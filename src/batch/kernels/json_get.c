@@ -23,16 +23,20 @@ struct json_getter {
 };
 
 bool json_getter_new(struct json_getter **getter_out, struct str path, struct type type, const struct zone *zone,
-                     struct error *error)
+                     ptrdiff_t *wrong_at, struct error *error)
 {
     struct json_getter *getter = xcalloc(1, sizeof(*getter));
     bool ok = false;
+    size_t at;
 
     getter->type = type;
     getter->convert.zone = zone;
     buffer_init(&getter->text, TEXT_RESULT_MAX);
-    if (!json_path_parse(&getter->path, path, error))
+    *wrong_at = -1;
+    if (!json_path_parse(&getter->path, path, &at, error)) {
+        *wrong_at = (ptrdiff_t)at;
         goto out;
+    }
     if (getter->path->element) {
         error_set(error, ERROR_CONFIG, "the path begins with $, the document; @ is for the json stage's expand");
         goto out;

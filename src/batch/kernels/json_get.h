@@ -13,9 +13,10 @@
 
 struct json_getter;
 
-/* zone: of date-times without an offset; may be NULL. */
+/* zone: of date-times without an offset; may be NULL. wrong_at: the byte of a refused path at which it is wrong; -1: all of
+ * it. */
 bool json_getter_new(struct json_getter **getter_out, struct str path, struct type type, const struct zone *zone,
-                     struct error *error) MUST_USE;
+                     ptrdiff_t *wrong_at, struct error *error) MUST_USE;
 void json_getter_free(struct json_getter *getter);
 /* a: string or json. */
 bool json_get(struct json_getter *getter, struct batch *batch, struct operand a, struct str what, struct column **column_out,

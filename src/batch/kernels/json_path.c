@@ -106,7 +106,7 @@ static bool parse_bracket(struct parser *parser, struct json_step *step)
     return true;
 }
 
-bool json_path_parse(struct json_path **path_out, struct str text, struct error *error)
+bool json_path_parse(struct json_path **path_out, struct str text, size_t *wrong_at, struct error *error)
 {
     bool ok = false;
     struct json_path *path = xcalloc(1, sizeof(*path));
@@ -145,6 +145,7 @@ bool json_path_parse(struct json_path **path_out, struct str text, struct error 
     path = NULL;
     ok = true;
 out:
+    *wrong_at = parser.at;
     json_path_free(path);
     return ok;
 }

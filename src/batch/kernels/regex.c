@@ -383,7 +383,7 @@ static bool read_reference(const struct regex *regex, struct str text, size_t *a
     return known_group(regex, str_make(text.data + from, end - from), piece, error);
 }
 
-bool regex_template_new(struct regex_template **out, const struct regex *regex, struct str text, bool escapes,
+bool regex_template_new(struct regex_template **out, const struct regex *regex, struct str text, bool escapes, size_t *wrong_at,
                         struct error *error)
 {
     struct regex_template *plan = xcalloc(1, sizeof(*plan));
@@ -405,6 +405,7 @@ bool regex_template_new(struct regex_template **out, const struct regex *regex, 
             at++;
         if (!ok) {
             regex_template_free(plan);
+            *wrong_at = start;
             return error_wrap(error, "character %zu", text_count(str_make(text.data, start)) + 1);
         }
         if (text.data[start] == '$' && !piece.literal.data) {

@@ -26,9 +26,9 @@ enum regex_answer regex_match(struct regex *regex, struct str text, const char *
 struct str regex_group(const struct regex *regex, unsigned number);
 
 /* What a match becomes: text with $1, ${1}, ${name}, $0 for all of the match, and $$ for a dollar sign. A group that took no part
- * is empty. escapes: \t \n \r \\ and \uXXXX count as well. */
+ * is empty. escapes: \t \n \r \\ and \uXXXX count as well. wrong_at: the byte of a refused one at which it is wrong. */
 struct regex_template;
-bool regex_template_new(struct regex_template **out, const struct regex *regex, struct str text, bool escapes,
+bool regex_template_new(struct regex_template **out, const struct regex *regex, struct str text, bool escapes, size_t *wrong_at,
                         struct error *error) MUST_USE;
 void regex_template_free(struct regex_template *plan);
 

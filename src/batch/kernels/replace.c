@@ -17,13 +17,18 @@ struct replacer {
 
 static bool make_literal(struct replacer *replacer, const struct replace_options *options, struct replace_mistakes *mistakes)
 {
-    size_t find_size = 0;
-    bool ok;
+    size_t find_size = 0, find_at, with_at;
+    bool ok, with_ok;
 
     replacer->find = xmalloc(options->find.size + 1);
     replacer->with = xmalloc(options->with.size + 1);
-    ok = escape_resolve(options->find, replacer->find, &find_size, &mistakes->find);
-    ok &= escape_resolve(options->with, replacer->with, &replacer->with_size, &mistakes->with);
+    ok = escape_resolve(options->find, replacer->find, &find_size, &find_at, &mistakes->find);
+    if (!ok)
+        mistakes->find_at = (ptrdiff_t)find_at;
+    with_ok = escape_resolve(options->with, replacer->with, &replacer->with_size, &with_at, &mistakes->with);
+    if (!with_ok)
+        mistakes->with_at = (ptrdiff_t)with_at;
+    ok &= with_ok;
     if (ok)
         text_finder_init(&replacer->finder, str_make(replacer->find, find_size), options->case_sensitive);
     return ok;
@@ -33,9 +38,13 @@ static bool make_pattern(struct replacer *replacer, const struct replace_options
 {
     size_t at;
 
-    if (regex_new(&replacer->regex, options->find, options->case_sensitive, &at, &mistakes->find))
-        return regex_template_new(&replacer->plan, replacer->regex, options->with, true, &mistakes->with);
-    mistakes->find_at = (ptrdiff_t)at;
+    if (!regex_new(&replacer->regex, options->find, options->case_sensitive, &at, &mistakes->find)) {
+        mistakes->find_at = (ptrdiff_t)at;
+        return false;
+    }
+    if (regex_template_new(&replacer->plan, replacer->regex, options->with, true, &at, &mistakes->with))
+        return true;
+    mistakes->with_at = (ptrdiff_t)at;
     return false;
 }
 
@@ -51,7 +60,7 @@ bool replacer_new(struct replacer **replacer_out, const struct replace_options *
     bool ok;
 
     mistakes->find.kind = mistakes->with.kind = ERROR_NONE;
-    mistakes->find_at = -1;
+    mistakes->find_at = mistakes->with_at = -1;
     check_text(options->find, &mistakes->find);
     check_text(options->with, &mistakes->with);
     if (!options->find.size)

@@ -18,7 +18,7 @@ struct replace_options {
 
 struct replace_mistakes {
     struct error find, with; /* kind NONE: right */
-    ptrdiff_t find_at;       /* the byte of a pattern at which it is wrong; -1: all of find is */
+    ptrdiff_t find_at, with_at; /* the byte at which they are wrong; -1: all of the text is */
 };
 
 struct replacer;

@@ -77,8 +77,9 @@ bool text_concat_ws(struct batch *batch, struct operand separator, const struct 
 struct text_pattern;
 
 /* escape: the character that takes the meaning from %, _ and itself; 0: none. The error (kind CONFIG) says at which character the
- * pattern breaks. */
-bool text_pattern_new(struct text_pattern **pattern_out, struct str pattern, uint32_t escape, struct error *error) MUST_USE;
+ * pattern breaks, wrong_at at which byte. */
+bool text_pattern_new(struct text_pattern **pattern_out, struct str pattern, uint32_t escape, size_t *wrong_at,
+                      struct error *error) MUST_USE;
 void text_pattern_free(struct text_pattern *pattern);
 /* Bytes when the pattern has no _; as boolean. */
 bool text_like(struct batch *batch, const struct text_pattern *pattern, struct operand a, struct str what,

@@ -46,13 +46,14 @@ static void pattern_add(struct text_pattern *pattern, size_t *item_count, char *
     item->literal.size += width;
 }
 
-bool text_pattern_new(struct text_pattern **pattern_out, struct str text, uint32_t escape, struct error *error)
+bool text_pattern_new(struct text_pattern **pattern_out, struct str text, uint32_t escape, size_t *wrong_at, struct error *error)
 {
     struct text_pattern *pattern = NULL;
     size_t item_count = 0, number = 0, width;
     char *free_bytes;
     bool open = false; /* a segment is in hand */
 
+    *wrong_at = 0;
     if (!str_is_utf8(text))
         return error_set(error, ERROR_CONFIG, "the pattern is not valid UTF-8");
     pattern = xcalloc(1, sizeof(*pattern));
@@ -73,6 +74,7 @@ bool text_pattern_new(struct text_pattern **pattern_out, struct str text, uint32
                 next = text_decode(text.data + at, &width);
             if (next != '%' && next != '_' && next != escape) {
                 text_pattern_free(pattern);
+                *wrong_at = at;
                 return error_set(error, ERROR_CONFIG,
                                  "character %zu of the pattern: behind the escape character only %%, _ and itself can stand",
                                  number);
