@@ -2,7 +2,10 @@
  * Method: nodes are bound children first. A node's type is what its own kernel makes of columns without rows that have its
  * children's types, so that the rules stand in one place, the kernels; with constants alone below it, it runs over one row, and
  * the value takes its place. Where two sides need one type, a cast is put on top of one of them, and disappears the same way when
- * that is a constant. Cost: some microseconds a node, once per job. */
+ * that is a constant. Cost: some microseconds a node, once per job.
+ * A mistake does not end it: the node is mistaken, and so is what is above. Where that has one type whatever is in it (a
+ * comparison is a boolean), binding goes on with that type; else with TYPE_NULL, which fits everywhere, so that nothing is said
+ * of what depends on it. */
 #include "expression/internal.h"
 
 #include <stdio.h>
@@ -17,8 +20,8 @@ struct binder {
     struct expression *expression;
     struct batch *scratch; /* of one row, without fields */
     uint32_t row;          /* its selection */
-    struct expression_place *place;
-    struct error *error;
+    struct expression_mistakes *mistakes;
+    struct error *error; /* of the batch: it has no more memory */
 };
 
 static bool fail_at(struct binder *binder, size_t at, size_t width, const char *format, ...) PRINTF_LIKE(4, 5);
@@ -28,7 +31,7 @@ static bool fail_at(struct binder *binder, size_t at, size_t width, const char *
     va_list arguments;
 
     va_start(arguments, format);
-    mistake_set(binder->place, binder->error, at, width, format, arguments);
+    mistakes_add_list(binder->mistakes, at, width, format, arguments);
     va_end(arguments);
     return false;
 }
@@ -152,11 +155,8 @@ static bool probe(struct binder *binder, struct node *node)
     struct operand value;
 
     scratch_begin(binder, constant);
-    if (!node_run(&run, node, &value)) {
-        *binder->place = (struct expression_place){node->at, node->width};
-        binder->error->kind = ERROR_CONFIG;
-        return false;
-    }
+    if (!node_run(&run, node, &value))
+        return FAIL_NODE(binder, node, "%s", binder->error->text);
     node->type = value.column->type;
     if (!constant)
         return true;
@@ -171,7 +171,7 @@ static bool probe(struct binder *binder, struct node *node)
     return true;
 }
 
-static bool bind_node(struct binder *binder, struct node *node);
+static void bind_node(struct binder *binder, struct node *node);
 
 /* NULL: the arena is full. */
 static struct node *implicit_cast(struct binder *binder, struct node *from, struct type type)
@@ -199,14 +199,15 @@ static bool cast_child(struct binder *binder, struct node *node, size_t child, s
     struct node *from = node->children[child], *cast;
     struct error error;
 
-    if (type_equal(from->type, type) || type.kind == TYPE_NULL)
+    if (type_equal(from->type, type) || type.kind == TYPE_NULL || from->mistaken)
         return true;
     if (!convert_possible(from->type, type, &error))
         return FAIL_WHOLE(binder, from, "%s", error.text);
     cast = implicit_cast(binder, from, type);
     if (!cast)
         return FAIL_WHOLE(binder, from, "the expression is too large");
-    if (!bind_node(binder, cast))
+    bind_node(binder, cast);
+    if (cast->mistaken)
         return false;
     node->children[child] = cast;
     node->fails |= cast->fails;
@@ -227,10 +228,11 @@ static bool check_boolean(struct binder *binder, const struct node *node, const 
 
 static bool check_booleans(struct binder *binder, const struct node *node, const char *what)
 {
+    bool ok = true;
+
     for (size_t i = 0; i < node->count; i++)
-        if (!check_boolean(binder, node->children[i], what))
-            return false;
-    return true;
+        ok &= check_boolean(binder, node->children[i], what);
+    return ok;
 }
 
 static bool bind_arithmetic(struct binder *binder, struct node *node)
@@ -239,6 +241,8 @@ static bool bind_arithmetic(struct binder *binder, struct node *node)
     const char *symbol = node->kind == NODE_NEGATE ? "-" : symbols[node->operation];
     char name[48], other[48];
 
+    if (node->mistaken) /* the sentence below would call the type that is not known NULL */
+        return false;
     for (size_t i = 0; i < node->count; i++) {
         struct type type = node->children[i]->type;
         bool text = type_is_text(type.kind);
@@ -305,7 +309,7 @@ static bool settle_double(struct binder *binder, struct node *node, size_t const
     scratch_begin(binder, 1);
     if (!kernel_compare(binder->scratch, COMPARE_EQ, (struct operand){from, true}, (struct operand){to, true}, &equal,
                         binder->error))
-        return false;
+        return FAIL_NODE(binder, node, "%s", binder->error->text);
     if (!equal->boolean[0])
         return true;
     cast->constant = to;
@@ -361,6 +365,8 @@ static bool check_text(struct binder *binder, const struct node *node, const cha
 
 static bool constant_string(struct binder *binder, const struct node *node, const char *what, struct str *text_out)
 {
+    if (node->mistaken) /* it may be meant to be one */
+        return false;
     if (!node->constant)
         return FAIL_WHOLE(binder, node, "%s must be a constant text", what);
     *text_out = column_is_null(node->constant, 0) ? STR_NONE : node->constant->text[0];
@@ -376,11 +382,25 @@ static uint32_t only_character(struct str text)
     return size > 0 && (size_t)size == text.size ? (uint32_t)character : 0;
 }
 
+/* Points at byte `at` of the node's text, where that stands between quotes and was not made of several; at -1 at all of it. */
+static bool fail_within(struct binder *binder, const struct node *node, ptrdiff_t at, const char *text)
+{
+    const char *whole = binder->expression->text.data;
+    size_t place = node->at + 1;
+
+    if (at < 0 || node->kind != NODE_CONSTANT || whole[node->at] != '\'')
+        return FAIL_WHOLE(binder, node, "%s", text);
+    for (; at; at--)
+        place += whole[place] == '\'' ? 2 : 1; /* a quote stands doubled */
+    return fail_at(binder, place, 1, "%s", text);
+}
+
 static bool bind_like(struct binder *binder, struct node *node)
 {
     struct str pattern, escape = STR("\\");
     struct error error;
     uint32_t character;
+    size_t wrong_at;
 
     if (!check_text(binder, node->children[0], "like") || !check_text(binder, node->children[1], "like") ||
         !constant_string(binder, node->children[1], "the pattern of like", &pattern))
@@ -394,20 +414,8 @@ static bool bind_like(struct binder *binder, struct node *node)
     node->fails = true;
     if (!pattern.data) /* NULL, and so is the result */
         return true;
-    return text_pattern_new(&node->like, pattern, character, &error) || FAIL_WHOLE(binder, node->children[1], "%s", error.text);
-}
-
-/* Points at byte `at` of the node's text, where that stands between quotes and was not made of several; at -1 at all of it. */
-static bool fail_within(struct binder *binder, const struct node *node, ptrdiff_t at, const char *text)
-{
-    const char *whole = binder->expression->text.data;
-    size_t place = node->at + 1;
-
-    if (at < 0 || node->kind != NODE_CONSTANT || whole[node->at] != '\'')
-        return FAIL_WHOLE(binder, node, "%s", text);
-    for (; at; at--)
-        place += whole[place] == '\'' ? 2 : 1; /* a quote stands doubled */
-    return fail_at(binder, place, 1, "%s", text);
+    return text_pattern_new(&node->like, pattern, character, &wrong_at, &error) ||
+           fail_within(binder, node->children[1], (ptrdiff_t)wrong_at, error.text);
 }
 
 static bool bind_match(struct binder *binder, struct node *node)
@@ -465,10 +473,11 @@ static bool bind_branches(struct binder *binder, struct node *node)
 
 static bool bind_case(struct binder *binder, struct node *node)
 {
+    bool ok = true;
+
     for (size_t i = 0; i + 1 < node->count; i += 2)
-        if (!check_boolean(binder, node->children[i], "when"))
-            return false;
-    return bind_branches(binder, node);
+        ok &= check_boolean(binder, node->children[i], "when");
+    return bind_branches(binder, node) && ok;
 }
 
 static bool bind_call(struct binder *binder, struct node *node)
@@ -496,6 +505,8 @@ static bool bind_call(struct binder *binder, struct node *node)
     if ((function->takes && !function_take(call, function, &error)) || (function->prepare && !function->prepare(call, &error))) {
         const struct node *blamed = call->blamed < node->count ? node->children[call->blamed] : NULL;
 
+        if (blamed ? blamed->mistaken : node->mistaken)
+            return false;
         if (blamed)
             return fail_within(binder, blamed, call->blamed_at, error.text);
         return FAIL_NODE(binder, node, "%s", error.text);
@@ -580,10 +591,39 @@ static bool bind_kind(struct binder *binder, struct node *node)
     }
 }
 
-static bool bind_node(struct binder *binder, struct node *node)
+/* Of a mistaken node: TYPE_NULL where it depends on what is wrong. */
+static struct type type_despite(const struct node *node)
+{
+    switch (node->kind) {
+    case NODE_COMPARE:
+    case NODE_AND:
+    case NODE_OR:
+    case NODE_NOT:
+    case NODE_IS_NULL:
+    case NODE_IS_TRUTH:
+    case NODE_IN:
+    case NODE_BETWEEN:
+    case NODE_LIKE:
+    case NODE_MATCH:
+        return TYPE_OF(TYPE_BOOLEAN);
+    case NODE_CAST:
+        return node->cast_to;
+    case NODE_SUBJECT:
+        return node->children[0]->type;
+    default:
+        return TYPE_OF(TYPE_NULL);
+    }
+}
+
+static void bind_node(struct binder *binder, struct node *node)
 {
     node->constant = NULL;
     node->fails = false;
+    node->mistaken = false;
+    for (size_t i = 0; i < node->count; i++) {
+        node->fails |= node->children[i]->fails;
+        node->mistaken |= node->children[i]->mistaken;
+    }
     switch (node->kind) {
     case NODE_CONSTANT:
         node->constant = node->parsed;
@@ -591,6 +631,7 @@ static bool bind_node(struct binder *binder, struct node *node)
         break;
     case NODE_FIELD:
         node->type = binder->expression->fields[node->operation].type;
+        node->mistaken = binder->expression->fields[node->operation].missing;
         break;
     case NODE_NOW:
         node->type = TYPE_OF(TYPE_TIMESTAMP);
@@ -598,17 +639,20 @@ static bool bind_node(struct binder *binder, struct node *node)
     case NODE_SUBJECT:
         node->type = node->children[0]->type;
         node->constant = node->children[0]->constant;
-        node->fails = node->children[0]->fails;
+        break;
+    case NODE_MISTAKE:
+        node->mistaken = true;
         break;
     default:
-        for (size_t i = 0; i < node->count; i++)
-            node->fails |= node->children[i]->fails;
-        if (!bind_kind(binder, node) || !probe(binder, node))
-            return false;
+        if (!bind_kind(binder, node) || (!node->mistaken && !probe(binder, node)))
+            node->mistaken = true;
         break;
     }
+    if (node->mistaken) {
+        node->type = type_despite(node);
+        node->constant = NULL;
+    }
     node->probe = (struct column){.type = node->type};
-    return true;
 }
 
 /* Quotes as word processors make them (U+2018 to U+201F) are letters here. */
@@ -619,7 +663,7 @@ static bool is_typeset_quote(struct str name)
 }
 
 /* Names the nearest field, or some of them. */
-static bool unknown_field(struct binder *binder, const struct batch *batch, const struct field_reference *reference)
+static void unknown_field(struct binder *binder, const struct batch *batch, const struct field_reference *reference)
 {
     char **names = xcalloc(batch->field_count + 1, sizeof(*names)), list[300] = "";
     bool quoted = binder->expression->text.data[reference->at] == '"';
@@ -647,7 +691,6 @@ static bool unknown_field(struct binder *binder, const struct batch *batch, cons
     for (uint32_t i = 0; i < batch->field_count; i++)
         free(names[i]);
     free(names);
-    return false;
 }
 
 static bool find_fields(struct binder *binder, struct batch *batch)
@@ -658,8 +701,11 @@ static bool find_fields(struct binder *binder, struct batch *batch)
         struct field_reference *reference = &expression->fields[i];
         struct field *field = batch_field(batch, reference->name);
 
-        if (!field)
-            return unknown_field(binder, batch, reference);
+        reference->missing = !field;
+        if (!field) {
+            unknown_field(binder, batch, reference);
+            continue;
+        }
         if (!batch_column(batch, field))
             return error_set(binder->error, ERROR_DATA, "a batch of %u rows needs more memory than a batch may use",
                              batch->row_count);
@@ -691,23 +737,25 @@ void expression_unbind(struct expression *expression)
     expression->is_bound = false;
 }
 
-bool bind_expression(struct expression *expression, struct batch *batch, struct expression_place *place, struct error *error)
+bool bind_expression(struct expression *expression, struct batch *batch, struct expression_mistakes *mistakes,
+                     struct error *error)
 {
-    struct binder binder = {.expression = expression, .place = place, .error = error};
-    bool ok;
+    struct binder binder = {.expression = expression, .mistakes = mistakes, .error = error};
 
+    mistakes->count = 0;
     expression_unbind(expression);
-    *place = (struct expression_place){0, expression->text.size};
-    ok = find_fields(&binder, batch);
-    if (ok)
-        binder.scratch = batch_new(SCRATCH_BYTES_MAX);
-    for (size_t i = 0; ok && i < expression->node_count; i++)
-        ok = bind_node(&binder, expression->nodes[i]);
-    if (binder.scratch)
-        binder.scratch->selection = NULL;
+    if (!find_fields(&binder, batch))
+        return false;
+    binder.scratch = batch_new(SCRATCH_BYTES_MAX);
+    for (size_t i = 0; i < expression->node_count; i++)
+        bind_node(&binder, expression->nodes[i]);
+    binder.scratch->selection = NULL;
     batch_free(binder.scratch);
-    if (!ok)
-        expression_unbind(expression);
-    expression->is_bound = ok;
-    return ok;
+    expression->is_bound = !expression->root->mistaken;
+    if (expression->is_bound)
+        return true;
+    assert(mistakes->count || expression->mistaken);
+    expression_unbind(expression);
+    return error_set(error, ERROR_CONFIG, "%s",
+                     mistakes->count ? mistakes->list[0].text : "there are mistakes in the expression");
 }

@@ -10,15 +10,20 @@
  * Ownership: an expression owns what it was parsed from and what it is bound to; columns live in the batch's arena. The
  * environment's zone is borrowed, its texts are copied. Threads: one owner at a time (regexes and zone caches inside).
  * Units: places are bytes of the text. Bounds: EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX.
- * Errors: CONFIG with a place for the text and its types; DATA when the arena is full; a row's go to batch_fail, or make NULL of
- * the failed part where batch->when_error says so. */
+ * Errors: of the text and its types, a list of mistakes, all that do not follow from one another; DATA when the arena is full; a
+ * row's go to batch_fail, or make NULL of the failed part where batch->when_error says so. */
 #ifndef LUADUCT_EXPRESSION_EXPRESSION_H
 #define LUADUCT_EXPRESSION_EXPRESSION_H
 
 #include "batch/batch.h"
 #include "batch/time.h"
 
-enum { EXPRESSION_BYTES_MAX = 16 << 10, EXPRESSION_DEPTH_MAX = 100 };
+enum {
+    EXPRESSION_BYTES_MAX = 16 << 10,
+    EXPRESSION_DEPTH_MAX = 100,
+    EXPRESSION_MISTAKES_MAX = 16, /* more are not told */
+    EXPRESSION_MISTAKE_BYTES = 600,
+};
 
 /* What ${...} stands for. */
 struct expression_environment {
@@ -32,21 +37,35 @@ struct expression_place {
     size_t at, width;
 };
 
+struct expression_mistake {
+    struct expression_place place;
+    char text[EXPRESSION_MISTAKE_BYTES];
+};
+
+/* In the order of their places. */
+struct expression_mistakes {
+    size_t count;
+    struct expression_mistake list[EXPRESSION_MISTAKES_MAX];
+};
+
 struct expression;
 
-/* Syntax only: names of fields are looked up when the batch is known. */
+/* Syntax, functions and variables: names of fields are looked up when the batch is known. False: there are mistakes; then
+ * *expression_out is NULL where the syntax does not hold, else an expression whose binding fails and tells what else is wrong. */
 bool expression_parse(struct expression **expression_out, struct str text, const struct expression_environment *environment,
-                      struct expression_place *place, struct error *error) MUST_USE;
+                      struct expression_mistakes *mistakes) MUST_USE;
 void expression_free(struct expression *expression);
-/* Checks the types, looks up fields and functions, computes what is constant. A batch without rows will do. */
-bool expression_bind(struct expression *expression, struct batch *batch, struct expression_place *place,
+/* Checks the types, looks up fields, computes what is constant. A batch without rows will do. An error of kind CONFIG is the
+ * first of the mistakes; there are none for what parsing has told. */
+bool expression_bind(struct expression *expression, struct batch *batch, struct expression_mistakes *mistakes,
                      struct error *error) MUST_USE;
 /* Of the result, once bound. TYPE_NULL: it is always NULL. */
 struct type expression_type(const struct expression *expression);
 /* A column of the batch for its selected rows; binds first when that has not been done or the type of a field has changed. now_ms
- * is ${now}, the same for all expressions of a batch. A row that failed is out of the selection afterwards. */
+ * is ${now}, the same for all expressions of a batch. A row that failed is out of the selection afterwards. Errors as for
+ * binding. */
 bool expression_run(struct expression *expression, struct batch *batch, int64_t now_ms, struct column **column_out,
-                    struct expression_place *place, struct error *error) MUST_USE;
+                    struct expression_mistakes *mistakes, struct error *error) MUST_USE;
 
 /* Whether ${name} is a variable of expressions. */
 bool expression_is_variable(struct str name);

@@ -229,7 +229,8 @@ static bool json_prepare(struct function_call *call, struct error *error)
 
     if (!function_constant_text(call, 2, "the type", &name, error) || (name.data && !type_parse(name, &call->type, error)) ||
         !function_constant_text(call, 1, "the path", &path, error) ||
-        !json_getter_new(&getter, path, name.data ? call->type : TYPE_OF(TYPE_STRING), call->environment->zone, error))
+        !json_getter_new(&getter, path, name.data ? call->type : TYPE_OF(TYPE_STRING), call->environment->zone, &call->blamed_at,
+                         error))
         return false;
     call->state = getter;
     return true;

@@ -129,12 +129,17 @@ static bool regexp_replace_prepare(struct function_call *call, struct error *err
 {
     struct pattern *pattern;
     struct str text;
+    size_t wrong_at;
 
     if (!pattern_prepare(call, error))
         return false;
     pattern = call->state;
-    return function_constant_text(call, 2, "the replacement", &text, error) &&
-           (regex_template_new(&pattern->replacement, pattern->regex, text, true, error) || error_wrap(error, "the replacement"));
+    if (!function_constant_text(call, 2, "the replacement", &text, error))
+        return false;
+    if (regex_template_new(&pattern->replacement, pattern->regex, text, true, &wrong_at, error))
+        return true;
+    call->blamed_at = (ptrdiff_t)wrong_at;
+    return error_wrap(error, "the replacement");
 }
 
 static bool regexp_extract_prepare(struct function_call *call, struct error *error)

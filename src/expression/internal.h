@@ -35,6 +35,7 @@ enum node_kind {
     NODE_COALESCE,
     NODE_CAST, /* cast_to */
     NODE_CALL,
+    NODE_MISTAKE, /* what stands for a value that the parser could not make; what was meant to go into it */
 };
 
 struct node {
@@ -43,6 +44,7 @@ struct node {
     bool negated;
     bool implicit; /* a cast that nobody wrote */
     bool tries;    /* try_cast: NULL where the cast fails */
+    bool mistaken; /* something in it is wrong; its type may be known all the same, TYPE_NULL if not (binding) */
     unsigned depth;
     size_t at, width; /* of its operator or name: what messages point at */
     size_t from, to;  /* of all of it */
@@ -71,6 +73,7 @@ struct node {
 struct field_reference {
     struct str name;
     size_t at, width;            /* where it stands first */
+    bool missing;                /* the batch has none of that name */
     struct type type;            /* bound to */
     uint32_t index;              /* where the batch had it last */
     const struct column *column; /* of the batch in hand */
@@ -85,6 +88,7 @@ struct expression {
     size_t node_count, node_capacity;
     struct field_reference *fields;
     size_t field_count, field_capacity;
+    bool mistaken; /* parsing has told why */
     bool is_bound;
     struct convert convert;
 };
@@ -98,8 +102,8 @@ struct run {
     int64_t now_ms;
 };
 
-/* parser.c */
-bool parse_text(struct expression *expression, struct expression_place *place, struct error *error) MUST_USE;
+/* parser.c: false: the syntax does not hold. Other mistakes only make the expression mistaken. */
+bool parse_text(struct expression *expression, struct expression_mistakes *mistakes) MUST_USE;
 
 /* constant.c */
 /* A one-row column; NULL: the arena is full. */
@@ -109,11 +113,12 @@ struct column *constant_text(struct arena *arena, struct str text) MUST_USE;
  * full. */
 const char *constant_number(struct arena *arena, struct str digits, bool negative, struct column **column_out) MUST_USE;
 
-/* lexer.c */
-/* The error, as one line of text, and its place. */
-void mistake_set(struct expression_place *place, struct error *error, size_t at, size_t width, const char *format,
-                 va_list arguments) __attribute__((format(printf, 5, 0)));
+/* mistakes.c: puts one at its place in the list; NULL: nobody wants to know. */
+void mistakes_add(struct expression_mistakes *mistakes, size_t at, size_t width, const char *format, ...) PRINTF_LIKE(4, 5);
+void mistakes_add_list(struct expression_mistakes *mistakes, size_t at, size_t width, const char *format, va_list arguments)
+    __attribute__((format(printf, 4, 0)));
 
+/* lexer.c */
 enum token_kind {
     TOKEN_END,
     TOKEN_NUMBER,
@@ -132,7 +137,7 @@ struct token {
 };
 
 /* The token at `at` or after blanks. */
-bool token_read(struct str text, size_t at, struct token *token, struct expression_place *place, struct error *error) MUST_USE;
+bool token_read(struct str text, size_t at, struct token *token, struct expression_mistakes *mistakes) MUST_USE;
 
 /* dialect.c */
 enum dialect_use { DIALECT_FUNCTION = 1, DIALECT_NAME = 2, DIALECT_BETWEEN = 4 };
@@ -140,7 +145,7 @@ enum dialect_use { DIALECT_FUNCTION = 1, DIALECT_NAME = 2, DIALECT_BETWEEN = 4 }
 const char *dialect_hint(struct str word, enum dialect_use use);
 
 /* bind.c */
-bool bind_expression(struct expression *expression, struct batch *batch, struct expression_place *place,
+bool bind_expression(struct expression *expression, struct batch *batch, struct expression_mistakes *mistakes,
                      struct error *error) MUST_USE;
 void expression_unbind(struct expression *expression);
 /* The type that holds values of both; a constant text with a date or time gives that. False: there is none. */

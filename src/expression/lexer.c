@@ -1,22 +1,6 @@
 /* lexer.c: one token at a time. Bytes of 0x80 and above are letters, so names may be Chinese. */
 #include "expression/internal.h"
 
-#include <stdio.h>
-
-void mistake_set(struct expression_place *place, struct error *error, size_t at, size_t width, const char *format,
-                 va_list arguments)
-{
-    char text[600];
-    struct str whole;
-
-    vsnprintf(text, sizeof(text), format, arguments);
-    for (char *c = text; *c; c++) /* parts of the expression may be quoted in it */
-        *c = (unsigned char)*c < 0x20 || *c == 0x7F ? '?' : *c;
-    whole = str_head(str_of(text), sizeof(text) - 2); /* no half character at the end of what was cut */
-    *place = (struct expression_place){at, width ? width : 1};
-    error_set(error, ERROR_CONFIG, "%.*s", STR_ARG(whole));
-}
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -32,21 +16,27 @@ static char char_at(struct str text, size_t at)
     return at < text.size ? text.data[at] : 0;
 }
 
-static bool fail(struct expression_place *place, struct error *error, size_t at, size_t width, const char *what)
+static bool fail(struct expression_mistakes *mistakes, size_t at, size_t width, const char *format, ...) PRINTF_LIKE(4, 5);
+
+static bool fail(struct expression_mistakes *mistakes, size_t at, size_t width, const char *format, ...)
 {
-    *place = (struct expression_place){at, width};
-    return error_set(error, ERROR_CONFIG, "%s", what);
+    va_list arguments;
+
+    va_start(arguments, format);
+    mistakes_add_list(mistakes, at, width, format, arguments);
+    va_end(arguments);
+    return false;
 }
 
 /* Between two of the quote at token->at. */
-static bool read_quoted(struct str text, struct token *token, struct expression_place *place, struct error *error)
+static bool read_quoted(struct str text, struct token *token, struct expression_mistakes *mistakes)
 {
     char quote = text.data[token->at];
     size_t at = token->at + 1;
 
     for (;; at++) {
         if (at >= text.size)
-            return fail(place, error, token->at, 1,
+            return fail(mistakes, token->at, 1,
                         quote == '\'' ? "the text that begins here has no closing '"
                                       : "the name that begins here has no closing quote");
         if (text.data[at] != quote)
@@ -63,7 +53,7 @@ static bool read_quoted(struct str text, struct token *token, struct expression_
 }
 
 /* Digits, a point and digits, an exponent; what follows must not look like more of it. */
-static bool read_number(struct str text, struct token *token, struct expression_place *place, struct error *error)
+static bool read_number(struct str text, struct token *token, struct expression_mistakes *mistakes)
 {
     size_t at = token->at;
 
@@ -72,7 +62,7 @@ static bool read_number(struct str text, struct token *token, struct expression_
     if (char_at(text, at) == '.') {
         at++;
         if (!is_digit(char_at(text, at)))
-            return fail(place, error, token->at, at - token->at, "digits are wanted after the point");
+            return fail(mistakes, token->at, at - token->at, "digits are wanted after the point");
         while (is_digit(char_at(text, at)))
             at++;
     }
@@ -81,14 +71,14 @@ static bool read_number(struct str text, struct token *token, struct expression_
         if (char_at(text, at) == '+' || char_at(text, at) == '-')
             at++;
         if (!is_digit(char_at(text, at)))
-            return fail(place, error, token->at, at - token->at, "digits are wanted in the exponent");
+            return fail(mistakes, token->at, at - token->at, "digits are wanted in the exponent");
         while (is_digit(char_at(text, at)))
             at++;
     }
     if (is_letter(char_at(text, at)) || char_at(text, at) == '.') {
         while (is_letter(char_at(text, at)) || is_digit(char_at(text, at)) || char_at(text, at) == '.')
             at++;
-        return fail(place, error, token->at, at - token->at,
+        return fail(mistakes, token->at, at - token->at,
                     "this is no number; a name that begins with a digit stands between double quotes");
     }
     token->kind = TOKEN_NUMBER;
@@ -97,19 +87,19 @@ static bool read_number(struct str text, struct token *token, struct expression_
     return true;
 }
 
-static bool read_variable(struct str text, struct token *token, struct expression_place *place, struct error *error)
+static bool read_variable(struct str text, struct token *token, struct expression_mistakes *mistakes)
 {
     const char *end = memchr(text.data + token->at, '}', text.size - token->at);
 
     if (!end)
-        return fail(place, error, token->at, 2, "\"${\" has no closing \"}\"");
+        return fail(mistakes, token->at, 2, "\"${\" has no closing \"}\"");
     token->kind = TOKEN_VARIABLE;
     token->width = (size_t)(end - text.data) + 1 - token->at;
     token->text = str_make(text.data + token->at + 2, token->width - 3);
     return true;
 }
 
-static bool read_operator(struct str text, struct token *token, struct expression_place *place, struct error *error)
+static bool read_operator(struct str text, struct token *token, struct expression_mistakes *mistakes)
 {
     static const char *const operators[] = {"||", "//", "==", "!=", "<>", "<=", ">=", "!~", "+", "-",
                                             "*",  "/",  "%",  "=",  "<",  ">",  "~",  "(",  ")", ","};
@@ -143,22 +133,20 @@ static bool read_operator(struct str text, struct token *token, struct expressio
 
         if (width <= token->width || !str_starts_with(rest, str_of(foreign[i].text)))
             continue;
-        *place = (struct expression_place){token->at, width};
-        return error_set(error, ERROR_CONFIG, "%s is no operator here; %s", foreign[i].text, foreign[i].hint);
+        return fail(mistakes, token->at, width, "%s is no operator here; %s", foreign[i].text, foreign[i].hint);
     }
     if (token->width) {
         token->kind = TOKEN_OPERATOR;
         token->text = str_head(rest, token->width);
         return true;
     }
-    *place = (struct expression_place){token->at, 1};
     if ((unsigned char)rest.data[0] < 0x20 || rest.data[0] == 0x7F)
-        return error_set(error, ERROR_CONFIG, "a control character (%u) is not part of an expression", (unsigned)rest.data[0]);
-    return error_set(error, ERROR_CONFIG, "\"%c\" is not part of the expression language%s", rest.data[0],
-                     rest.data[0] == '.' ? "; a field whose name has a point stands between double quotes" : "");
+        return fail(mistakes, token->at, 1, "a control character (%u) is not part of an expression", (unsigned)rest.data[0]);
+    return fail(mistakes, token->at, 1, "\"%c\" is not part of the expression language%s", rest.data[0],
+                rest.data[0] == '.' ? "; a field whose name has a point stands between double quotes" : "");
 }
 
-bool token_read(struct str text, size_t at, struct token *token, struct expression_place *place, struct error *error)
+bool token_read(struct str text, size_t at, struct token *token, struct expression_mistakes *mistakes)
 {
     while (at < text.size && (text.data[at] == ' ' || text.data[at] == '\t' || text.data[at] == '\n' || text.data[at] == '\r'))
         at++;
@@ -166,13 +154,13 @@ bool token_read(struct str text, size_t at, struct token *token, struct expressi
     if (at == text.size)
         return true;
     if (text.data[at] == '\'' || text.data[at] == '"' || text.data[at] == '`')
-        return read_quoted(text, token, place, error);
+        return read_quoted(text, token, mistakes);
     if (is_digit(text.data[at]) || (text.data[at] == '.' && is_digit(char_at(text, at + 1))))
-        return read_number(text, token, place, error);
+        return read_number(text, token, mistakes);
     if (text.data[at] == '$' && char_at(text, at + 1) == '{')
-        return read_variable(text, token, place, error);
+        return read_variable(text, token, mistakes);
     if (!is_letter(text.data[at]))
-        return read_operator(text, token, place, error);
+        return read_operator(text, token, mistakes);
     while (is_letter(char_at(text, at)) || is_digit(char_at(text, at)))
         at++;
     token->kind = TOKEN_NAME;

@@ -1,7 +1,9 @@
 /* parser.c: the text as a tree: precedence climbing over tokens that are read as they are needed, one ahead.
  *
  * From the weakest: or; and; not; comparisons, is, in, like, between, ~; ||; + -; * / // %; the sign.
- * coalesce(), if() and typed literals (date '2024-01-31') become nodes of their own here. */
+ * coalesce(), if() and typed literals (date '2024-01-31') become nodes of their own here.
+ * Where the syntax does not hold, parsing ends. A word that means nothing (a function, a variable, a type) leaves a NODE_MISTAKE
+ * with the values around it, so that what is wrong with those is found as well. */
 #include "expression/internal.h"
 
 #include <stdio.h>
@@ -14,9 +16,8 @@ struct parser {
     struct token token; /* the next one */
     size_t end;         /* of the one before */
     unsigned depth;
-    bool failed; /* *error and *place say why */
-    struct expression_place *place;
-    struct error *error;
+    bool failed; /* the syntax does not hold, which has been told */
+    struct expression_mistakes *mistakes;
 };
 
 static const char *const keywords[] = {"and",     "or",   "not",  "in",   "like", "is",  "null", "true", "false",
@@ -26,7 +27,7 @@ static struct node *parse_or(struct parser *parser);
 
 /* ---- mistakes ---- */
 
-/* Only the first one counts. Returns NULL for its callers' sake. */
+/* The syntax does not hold; only the first time counts. Returns NULL for its callers' sake. */
 static struct node *fail_at(struct parser *parser, size_t at, size_t width, const char *format, ...) PRINTF_LIKE(4, 5);
 
 static struct node *fail_at(struct parser *parser, size_t at, size_t width, const char *format, ...)
@@ -37,9 +38,36 @@ static struct node *fail_at(struct parser *parser, size_t at, size_t width, cons
         return NULL;
     parser->failed = true;
     va_start(arguments, format);
-    mistake_set(parser->place, parser->error, at, width, format, arguments);
+    mistakes_add_list(parser->mistakes, at, width, format, arguments);
     va_end(arguments);
     return NULL;
+}
+
+/* Something means nothing, and parsing goes on. */
+static void tell(struct parser *parser, struct token token, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static void tell(struct parser *parser, struct token token, const char *format, ...)
+{
+    va_list arguments;
+
+    parser->expression->mistaken = true;
+    va_start(arguments, format);
+    mistakes_add_list(parser->mistakes, token.at, token.width, format, arguments);
+    va_end(arguments);
+}
+
+/* Whether something is wrong with the same word to the left: a person wants to hear it once. */
+static bool is_told(const struct parser *parser, struct token token)
+{
+    const char *text = parser->expression->text.data;
+
+    for (size_t i = 0; i < parser->mistakes->count; i++) {
+        struct expression_place place = parser->mistakes->list[i].place;
+
+        if (str_equal_ignore_case(str_make(text + place.at, place.width), str_make(text + token.at, token.width)))
+            return true;
+    }
+    return false;
 }
 
 enum { SHOWN_MAX = 48 };
@@ -75,7 +103,7 @@ static void advance(struct parser *parser)
     size_t end = parser->token.at + parser->token.width;
 
     parser->end = end;
-    if (!parser->failed && !token_read(parser->expression->text, end, &parser->token, parser->place, parser->error))
+    if (!parser->failed && !token_read(parser->expression->text, end, &parser->token, parser->mistakes))
         parser->failed = true;
     if (parser->failed) /* nothing matches this any more */
         parser->token = (struct token){.kind = TOKEN_END, .at = end};
@@ -287,7 +315,10 @@ static struct node *parse_number(struct parser *parser, bool negative)
     const char *why = constant_number(&parser->expression->arena, token.text, negative, &constant);
 
     advance(parser);
-    return why ? fail_at(parser, token.at, token.width, "%s", why) : node_constant(parser, token, constant);
+    if (!why)
+        return node_constant(parser, token, constant);
+    tell(parser, token, "%s", why);
+    return node_new(parser, NODE_MISTAKE, token);
 }
 
 static struct node *parse_field(struct parser *parser)
@@ -346,9 +377,11 @@ static struct node *parse_variable(struct parser *parser)
         return node_constant(parser, token, constant);
     }
     near = str_nearest(token.text, variable_names, COUNT_OF(variable_names));
-    return fail_at(parser, token.at, token.width, "there is no variable ${%.*s}; %s%s%s", STR_ARG(str_head(token.text, 40)),
-                   near ? "did you mean ${" : "there are ${job}, ${topic}, ${execute_time} and ${now}", near ? near : "",
-                   near ? "}?" : "");
+    if (!is_told(parser, token))
+        tell(parser, token, "there is no variable ${%.*s}; %s%s%s", STR_ARG(str_head(token.text, 40)),
+             near ? "did you mean ${" : "there are ${job}, ${topic}, ${execute_time} and ${now}", near ? near : "",
+             near ? "}?" : "");
+    return node_new(parser, NODE_MISTAKE, token);
 }
 
 static struct node *node_cast(struct parser *parser, struct token token, struct node *value, struct type type)
@@ -368,6 +401,7 @@ static struct node *parse_cast(struct parser *parser, struct token token)
     struct node *value;
     struct type type;
     struct error error;
+    struct token written;
     size_t opened = parser->token.at, from, brackets = 0;
 
     if (!take_operator(parser, "("))
@@ -383,11 +417,14 @@ static struct node *parse_cast(struct parser *parser, struct token token)
     }
     if (parser->token.at == from)
         return fail_token(parser, "a type is wanted", "");
-    if (!type_parse(str_trim(str_make(parser->expression->text.data + from, parser->end - from)), &type, &error))
-        return fail_at(parser, from, parser->end - from, "%s", error.text);
+    written = (struct token){.at = from, .width = parser->end - from};
     if (!want_closing(parser, opened))
         return NULL;
-    return node_cast(parser, token, value, type);
+    if (type_parse(str_trim(str_make(parser->expression->text.data + from, written.width)), &type, &error))
+        return node_cast(parser, token, value, type);
+    if (!is_told(parser, written))
+        tell(parser, written, "%s", error.text);
+    return node_over(parser, NODE_MISTAKE, 0, token, &value, 1);
 }
 
 /* The word has been taken. */
@@ -436,21 +473,57 @@ failed:
     return NULL;
 }
 
-/* The node that a call is, its arguments being known. */
+/* There is no such function: "(" is the token in hand. */
+static void tell_no_function(struct parser *parser, struct token token, const char *hint)
+{
+    const char *near = function_nearest(token.text);
+
+    if (is_told(parser, token))
+        return;
+    if (hint)
+        tell(parser, token, "there is no function \"%.*s\"; %s", STR_ARG(token.text), hint);
+    else
+        tell(parser, token, "there is no function \"%.*s\"; %s%s%s", STR_ARG(str_head(token.text, 60)),
+             near ? "did you mean \"" : "`luaduct help functions` lists them", near ? near : "", near ? "\"?" : "");
+}
+
+/* A call of another language's function: what stands in its brackets may be that language's too, so it is not looked at. */
+static struct node *parse_foreign_call(struct parser *parser, struct token token)
+{
+    size_t opened = parser->token.at, brackets = 0;
+    struct node *node;
+
+    advance(parser);
+    while (parser->token.kind != TOKEN_END && (brackets || !at_operator(parser, ")"))) {
+        brackets += at_operator(parser, "(");
+        brackets -= at_operator(parser, ")");
+        advance(parser);
+    }
+    if (!want_closing(parser, opened))
+        return NULL;
+    node = node_new(parser, NODE_MISTAKE, token);
+    node->to = parser->end;
+    return node;
+}
+
+/* The node that a call is, its arguments being known; without a function a NODE_MISTAKE. */
 static struct node *call_node(struct parser *parser, struct token token, const struct expression_function *function,
                               struct list *list)
 {
     struct node *node;
 
+    if (!function)
+        return node_of_list(parser, NODE_MISTAKE, token, list);
     if (list->count < function->arguments_min || list->count > function->arguments_max) {
         bool few = list->count < function->arguments_min, exactly = function->arguments_max == function->arguments_min;
         unsigned bound = few ? function->arguments_min : function->arguments_max;
 
-        return fail_at(parser, token.at, token.width, "%s takes %s%u argument%s, here are %zu: %s(%s)", function->name,
-                       exactly ? ""
-                       : few   ? "at least "
-                               : "at most ",
-                       bound, bound == 1 ? "" : "s", list->count, function->name, function->parameters);
+        tell(parser, token, "%s takes %s%u argument%s, here are %zu: %s(%s)", function->name,
+             exactly ? ""
+             : few   ? "at least "
+                     : "at most ",
+             bound, bound == 1 ? "" : "s", list->count, function->name, function->parameters);
+        return node_of_list(parser, NODE_MISTAKE, token, list);
     }
     if (function->is_form && strcmp(function->name, "coalesce") == 0)
         return node_of_list(parser, NODE_COALESCE, token, list);
@@ -475,12 +548,11 @@ static struct node *parse_call(struct parser *parser, struct token token)
     struct node *node = NULL;
 
     if (!function) {
-        const char *near = function_nearest(token.text), *hint = dialect_hint(token.text, DIALECT_FUNCTION);
+        const char *hint = dialect_hint(token.text, DIALECT_FUNCTION);
 
+        tell_no_function(parser, token, hint);
         if (hint)
-            return fail_at(parser, token.at, token.width, "there is no function \"%.*s\"; %s", STR_ARG(token.text), hint);
-        return fail_at(parser, token.at, token.width, "there is no function \"%.*s\"; %s%s%s", STR_ARG(str_head(token.text, 60)),
-                       near ? "did you mean \"" : "`luaduct help functions` lists them", near ? near : "", near ? "\"?" : "");
+            return parse_foreign_call(parser, token);
     }
     advance(parser);
     while (!at_operator(parser, ")")) {
@@ -504,7 +576,6 @@ static struct node *parse_name(struct parser *parser)
 {
     static const char *const literal_types[] = {"date", "datetime", "timestamp", "timestamp_ntz"};
     struct arena *arena = &parser->expression->arena;
-    struct expression_place place;
     struct error error;
     struct token token = parser->token, next;
     struct column *constant;
@@ -525,7 +596,7 @@ static struct node *parse_name(struct parser *parser)
     if (is_keyword(token.text))
         return fail_token(parser, "a value is wanted", "; a field of that name stands between double quotes");
     /* What follows decides; a mistake in it is told when it is its turn. */
-    if (!token_read(parser->expression->text, token.at + token.width, &next, &place, &error))
+    if (!token_read(parser->expression->text, token.at + token.width, &next, NULL))
         return parse_field(parser);
     if (next.kind == TOKEN_OPERATOR && str_is(next.text, "(")) {
         advance(parser);
@@ -843,9 +914,9 @@ static bool is_where(const struct expression *expression)
     return root && root->kind == NODE_FIELD && str_equal_ignore_case(expression->fields[root->operation].name, STR("where"));
 }
 
-bool parse_text(struct expression *expression, struct expression_place *place, struct error *error)
+bool parse_text(struct expression *expression, struct expression_mistakes *mistakes)
 {
-    struct parser parser = {.expression = expression, .place = place, .error = error};
+    struct parser parser = {.expression = expression, .mistakes = mistakes};
     char hint[96];
 
     advance(&parser);

@@ -541,18 +541,18 @@ static bool take_fields(struct expression *expression, struct batch *batch, bool
 }
 
 bool expression_parse(struct expression **expression_out, struct str text, const struct expression_environment *environment,
-                      struct expression_place *place, struct error *error)
+                      struct expression_mistakes *mistakes)
 {
     struct expression *expression;
 
-    if (text.size > EXPRESSION_BYTES_MAX) {
-        *place = (struct expression_place){0, 1};
-        return error_set(error, ERROR_CONFIG, "an expression has at most %d bytes", EXPRESSION_BYTES_MAX);
-    }
-    if (!str_is_utf8(text)) {
-        *place = (struct expression_place){0, 1};
-        return error_set(error, ERROR_CONFIG, "the expression is not UTF-8 text");
-    }
+    *expression_out = NULL;
+    mistakes->count = 0;
+    if (text.size > EXPRESSION_BYTES_MAX)
+        mistakes_add(mistakes, 0, 1, "an expression has at most %d bytes", EXPRESSION_BYTES_MAX);
+    else if (!str_is_utf8(text))
+        mistakes_add(mistakes, 0, 1, "the expression is not UTF-8 text");
+    if (mistakes->count)
+        return false;
     expression = xcalloc(1, sizeof(*expression));
     arena_init(&expression->arena, 64 << 20);
     arena_init(&expression->bound, 64 << 20);
@@ -563,12 +563,12 @@ bool expression_parse(struct expression **expression_out, struct str text, const
     expression->convert.zone = environment->zone;
     if (!expression->text.data)
         stop_out_of_memory("an expression");
-    if (!parse_text(expression, place, error)) {
+    if (!parse_text(expression, mistakes)) {
         expression_free(expression);
         return false;
     }
     *expression_out = expression;
-    return true;
+    return !expression->mistaken;
 }
 
 void expression_free(struct expression *expression)
@@ -583,9 +583,10 @@ void expression_free(struct expression *expression)
     free(expression);
 }
 
-bool expression_bind(struct expression *expression, struct batch *batch, struct expression_place *place, struct error *error)
+bool expression_bind(struct expression *expression, struct batch *batch, struct expression_mistakes *mistakes,
+                     struct error *error)
 {
-    return bind_expression(expression, batch, place, error);
+    return bind_expression(expression, batch, mistakes, error);
 }
 
 struct type expression_type(const struct expression *expression)
@@ -595,16 +596,16 @@ struct type expression_type(const struct expression *expression)
 }
 
 bool expression_run(struct expression *expression, struct batch *batch, int64_t now_ms, struct column **column_out,
-                    struct expression_place *place, struct error *error)
+                    struct expression_mistakes *mistakes, struct error *error)
 {
     struct run run = {.expression = expression, .batch = batch, .error = error, .now_ms = now_ms};
     struct operand value;
     bool changed = !expression->is_bound;
 
-    *place = (struct expression_place){0, expression->text.size};
+    mistakes->count = 0;
     if (expression->is_bound && !take_fields(expression, batch, &changed, error))
         return false;
-    if (changed && !(bind_expression(expression, batch, place, error) && take_fields(expression, batch, &changed, error)))
+    if (changed && !(bind_expression(expression, batch, mistakes, error) && take_fields(expression, batch, &changed, error)))
         return false;
     if (!node_run(&run, expression->root, &value) || (value.constant && !spread(&run, &value)))
         return false;

@@ -101,20 +101,36 @@ static void check_rows(const struct tree *tree, const struct batch *batch, const
 
 static const struct expression_environment environment = {.job = {"job", 3}, .topic = {"t", 1}, .execute_time_ms = 1700000000000};
 
+/* Of an expression that is UTF-8: in order, each in it and in one line. */
+static void check_mistakes(struct str text, const struct expression_mistakes *mistakes)
+{
+    for (size_t i = 0; i < mistakes->count; i++) {
+        struct expression_place place = mistakes->list[i].place;
+
+        FUZZ_CLAIM(place.at <= text.size && place.width >= (text.size > 0) && place.at + place.width <= text.size + 1,
+                   "place %zu+%zu of %zu: %s", place.at, place.width, text.size, mistakes->list[i].text);
+        FUZZ_CLAIM(!i || place.at >= mistakes->list[i - 1].place.at, "the order of places");
+        if (str_is_utf8(text))
+            fuzz_claim_line("the mistake", mistakes->list[i].text);
+    }
+}
+
 static void try_text(struct batch *batch, struct str text)
 {
     struct str copy = fuzz_copy(text);
     struct expression *expression = NULL;
-    struct expression_place place;
+    struct expression_mistakes mistakes;
     struct column *column;
     struct error error;
 
-    if (!expression_parse(&expression, copy, &environment, &place, &error) ||
-        !expression_run(expression, batch, 1700000000000, &column, &place, &error)) {
-        FUZZ_CLAIM(place.at <= text.size && place.width >= (text.size > 0) && place.at + place.width <= text.size + 1,
-                   "place %zu+%zu of %zu: %s", place.at, place.width, text.size, error.text);
-        if (str_is_utf8(text))
-            fuzz_claim_line("the mistake", error.text);
+    if (!expression_parse(&expression, copy, &environment, &mistakes)) {
+        check_mistakes(text, &mistakes);
+        FUZZ_CLAIM(mistakes.count, "nothing is told");
+        FUZZ_CLAIM(!expression || !expression_run(expression, batch, 1700000000000, &column, &mistakes, &error), "it runs");
+        check_mistakes(text, &mistakes);
+    } else if (!expression_run(expression, batch, 1700000000000, &column, &mistakes, &error)) {
+        FUZZ_CLAIM(mistakes.count || error.kind != ERROR_CONFIG, "nothing is told: %s", error.text);
+        check_mistakes(text, &mistakes);
     } else {
         FUZZ_CLAIM(column->rows == ROWS && type_equal(column->type, expression_type(expression)), "type");
     }
@@ -130,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct batch *batch;
     unsigned way = choose(&choices, 4);
     struct expression *expression = NULL;
-    struct expression_place place;
+    struct expression_mistakes mistakes;
     struct column *column;
     struct error error = {0};
     struct buffer text;
@@ -151,11 +167,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buffer_init(&text, 0);
     print_tree(&text, tree);
     if (text.size <= EXPRESSION_BYTES_MAX) {
-        bool ok = expression_parse(&expression, buffer_str(&text), &environment, &place, &error);
+        bool ok = expression_parse(&expression, buffer_str(&text), &environment, &mistakes);
 
-        FUZZ_CLAIM(ok, "%s: at %zu: %s", buffer_text(&text), place.at, error.text);
-        ok = expression_run(expression, batch, 1700000000000, &column, &place, &error);
-        FUZZ_CLAIM(ok != refused(tree), "%s: at %zu: %s", buffer_text(&text), place.at, ok ? "not refused" : error.text);
+        FUZZ_CLAIM(ok, "%s: at %zu: %s", buffer_text(&text), mistakes.list[0].place.at, mistakes.list[0].text);
+        ok = expression_run(expression, batch, 1700000000000, &column, &mistakes, &error);
+        FUZZ_CLAIM(ok != refused(tree), "%s: %s", buffer_text(&text), ok ? "not refused" : error.text);
         if (ok)
             check_rows(tree, batch, column, buffer_text(&text));
     }

@@ -103,4 +103,34 @@ static inline void bed_print_value(struct buffer *text, struct batch *batch, str
     batch->selected = selected;
 }
 
+/* "AT+WIDTH: text", of several with " & " between them. */
+static inline void bed_print_mistakes(struct buffer *text, const struct expression_mistakes *mistakes)
+{
+    for (size_t i = 0; i < mistakes->count; i++)
+        buffer_print(text, "%s%zu+%zu: %s", text->size ? " & " : "", mistakes->list[i].place.at, mistakes->list[i].place.width,
+                     mistakes->list[i].text);
+}
+
+/* Parses and runs; false: the buffer, which was empty, has what is wrong, of both steps. */
+static inline bool bed_run(struct expression **expression, const char *text, const struct expression_environment *environment,
+                           struct batch *batch, struct column **column, struct buffer *wrong)
+{
+    struct expression_mistakes mistakes;
+    struct error error = {0};
+    bool parsed = expression_parse(expression, str_of(text), environment, &mistakes);
+
+    bed_print_mistakes(wrong, &mistakes);
+    if (!*expression)
+        return false;
+    if (expression_run(*expression, batch, 1706630400456, column, &mistakes, &error)) {
+        if (!parsed)
+            abort();
+        return true;
+    }
+    bed_print_mistakes(wrong, &mistakes);
+    if (!wrong->size)
+        buffer_append_str(wrong, str_of(error.text));
+    return false;
+}
+
 #endif

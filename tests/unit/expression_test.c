@@ -19,25 +19,20 @@ static struct expression_environment environment_of(void)
         .zone = zone, .job = STR("orders"), .topic = STR("t1"), .execute_time_ms = 1706630400123};
 }
 
-/* "a|b|!|d": one value a row, ! where the row failed; then the first reason. A mistake gives "AT+WIDTH: text". */
+/* "a|b|!|d": one value a row, ! where the row failed; then the first reason. Mistakes give "AT+WIDTH: text". */
 static void evaluate(const char *text, enum when_error when_error, struct buffer *result)
 {
     struct expression_environment environment = environment_of();
     struct batch *batch = batch_new(16 << 20);
     struct expression *expression = NULL;
-    struct expression_place place;
     struct column *column;
-    struct error error = {0};
     uint32_t before[EXPRESSION_ROWS];
 
     buffer_clear(result);
     bed_fill(batch);
     batch->when_error = when_error;
     memcpy(before, batch->selection, sizeof(before));
-    if (!expression_parse(&expression, str_of(text), &environment, &place, &error) ||
-        !expression_run(expression, batch, 1706630400456, &column, &place, &error)) {
-        buffer_print(result, "%zu+%zu: %s", place.at, place.width, error.text);
-    } else {
+    if (bed_run(&expression, text, &environment, batch, &column, result)) {
         uint32_t next = 0;
 
         assert_int_equal(column->rows, EXPRESSION_ROWS);
@@ -359,13 +354,14 @@ static void test_mistakes(void **state)
         {"-city", "0+1: - needs a number, this is a string; cast it first"},
         {"day + 1", "4+1: + needs two numbers, these are a date and a bigint; cast them first"},
         {"day > 'x'", "6+3: \"x\" is not a date (YYYY-MM-DD), for type date"},
-        {"day > 5", "4+1: a date and a bigint do not compare; a date or time is written as a text, '2024-01-31', and epoch_ms(time) is a number"},
+        {"day > 5", "4+1: a date and a bigint do not compare; a date or time is written as a text, '2024-01-31', and "
+                    "epoch_ms(time) is a number"},
         {"at > '2024-01-31'", "5+12: \"2024-01-31\" is not a date-time (YYYY-MM-DD HH:MM:SS), for type timestamp"},
         {"at > local", "3+1: a timestamp and a timestamp_ntz do not compare; cast one of them first"},
         {"flag = 1", "5+1: a boolean and a bigint do not compare; a boolean stands alone, or with is true and is false"},
         {"city like 5", "10+1: like takes a string, this is a bigint; cast it first"},
         {"city like city", "10+4: the pattern of like must be a constant text"},
-        {"city like 'a\\'", "10+4: character 3 of the pattern: behind the escape character only %, _ and itself can stand"},
+        {"city like 'a\\'", "13+1: character 3 of the pattern: behind the escape character only %, _ and itself can stand"},
         {"city like 'a' escape 'bc'", "21+4: the escape character must be one character"},
         {"id like 'a'", "0+2: like takes a string, this is a bigint; cast it first"},
         {"city ~ 'a('", "9+1: character 2 of the pattern: missing closing parenthesis"},
@@ -413,15 +409,16 @@ static void test_mistakes(void **state)
         {"123456789012345678901234567890123456789", "0+39: a number has at most 38 digits; 1e40 is a double"},
         {"${jb}", "0+5: there is no variable ${jb}; did you mean ${job}?"},
         {"${job", "0+2: \"${\" has no closing \"}\""},
-        {"${jo\x04" "b}", "0+7: there is no variable ${jo?b}; did you mean ${job}?"},
+        {"${jo\x04"
+         "b}",
+         "0+7: there is no variable ${jo?b}; did you mean ${job}?"},
         {"id # 1", "3+1: \"#\" is not part of the expression language"},
         {"id.x",
          "2+1: \".\" is not part of the expression language; a field whose name has a point stands between double quotes"},
-        {"city = ‘a’",
-         "7+7: there is no field \"‘a’\" here (texts stand between plain quotes: 'a'); the fields are: __key__, "
-         "__value__, __partition__, "
-         "__headers__, __offset__, __timestamp__, id, zero, amount, flag, city, odd name, ratio, day, at, "
-         "local, doc, raw, broken, nothing, 价格"},
+        {"city = ‘a’", "7+7: there is no field \"‘a’\" here (texts stand between plain quotes: 'a'); the fields are: __key__, "
+                       "__value__, __partition__, "
+                       "__headers__, __offset__, __timestamp__, id, zero, amount, flag, city, odd name, ratio, day, at, "
+                       "local, doc, raw, broken, nothing, 价格"},
         {"city = \"上海\"", "7+8: there is no field \"上海\" here (texts stand between single quotes); the fields are: __key__, "
                             "__value__, __partition__, "
                             "__headers__, __offset__, __timestamp__, id, zero, amount, flag, city, odd name, ratio, day, at, "
@@ -432,10 +429,9 @@ static void test_mistakes(void **state)
         {"abs(1,)", "6+1: a value is wanted here, not \")\" after the comma"},
     };
     struct buffer result, text;
-    struct expression_place place;
+    struct expression_mistakes mistakes;
     struct expression *expression;
     struct expression_environment environment = environment_of();
-    struct error error;
 
     (void)state;
     CHECK(rows, WHEN_ERROR_DIRTY);
@@ -459,9 +455,105 @@ static void test_mistakes(void **state)
         buffer_print(&text, " or id = %d", i);
     evaluate(buffer_text(&text), WHEN_ERROR_DIRTY, &result);
     assert_string_equal(buffer_text(&result), "true|true|true|NULL|false|false");
-    assert_false(expression_parse(&expression, str_make(buffer_text(&text), 0x7FFF), &environment, &place, &error));
+    assert_false(expression_parse(&expression, str_make(buffer_text(&text), 0x7FFF), &environment, &mistakes));
     buffer_release(&text);
     buffer_release(&result);
+}
+
+/* All that is wrong is told at once, and nothing that only follows from it. */
+static void test_all_mistakes(void **state)
+{
+    static const struct row rows[] = {
+        /* fields, each once, where it stands first */
+        {"ctiy = 'x' and amuont > 1", "0+4: there is no field \"ctiy\" here; did you mean \"city\"? & "
+                                      "15+6: there is no field \"amuont\" here; did you mean \"amount\"?"},
+        {"ctiy = 'x' or ctiy = 'y' or upper(ctiy) = ''", "0+4: there is no field \"ctiy\" here; did you mean \"city\"?"},
+        /* functions and variables, before and beside them */
+        {"uper(ctiy) = lowr(city)", "0+4: there is no function \"uper\"; did you mean \"upper\"? & "
+                                    "13+4: there is no function \"lowr\"; did you mean \"lower\"? & "
+                                    "5+4: there is no field \"ctiy\" here; did you mean \"city\"?"},
+        {"uper(city) = UPER('a')", "0+4: there is no function \"uper\"; did you mean \"upper\"?"},
+        {"${tpoic} = ${jobb} or ${tpoic} = ''", "0+8: there is no variable ${tpoic}; did you mean ${topic}? & "
+                                                "11+7: there is no variable ${jobb}; did you mean ${job}?"},
+        /* another language's function may have anything in its brackets */
+        {"extract(yaer from x) = amuont",
+         "0+7: there is no function \"extract\"; use year(time), month(time), day(time), hour(time) \u2026 & "
+         "23+6: there is no field \"amuont\" here; did you mean \"amount\"?"},
+        {"datediff(dya, (at), 1) > 1", "0+8: there is no function \"datediff\"; use date_diff(a, b, unit)"},
+        {"nvl(id, 0", "0+3: there is no function \"nvl\"; use coalesce(a, b) & 9+1: a closing ) is wanted here, not the end; "
+                      "the ( is character 4"},
+        /* counts of arguments, types, numbers */
+        {"substr(city) = 'x' and upper(city, 1) = ctiy",
+         "0+6: substr takes at least 2 arguments, here are 1: substr(text, start [, length]) & "
+         "23+5: upper takes 1 argument, here are 2: upper(text) & "
+         "40+4: there is no field \"ctiy\" here; did you mean \"city\"?"},
+        {"cast(ctiy as strng) = cast(1 as decimal(99,2))",
+         "13+5: \"strng\" is not a type; did you mean \"string\"?; the types are boolean, bigint, double, decimal(p,s), "
+         "string, binary, date, datetime, timestamp, timestamp_ntz, json & "
+         "32+13: \"decimal(99,2)\": the precision of a decimal is 1 to 38 and its scale 0 to 18, not above the precision & "
+         "5+4: there is no field \"ctiy\" here; did you mean \"city\"?"},
+        {"city + 1 > 2 and day = 5 and id = 'a'",
+         "5+1: + needs two numbers, these are a string and a bigint; || joins texts, cast(\u2026 as bigint) makes a "
+         "number of one"
+         " & 21+1: a date and a bigint do not compare; a date or time is written as a text, '2024-01-31', and epoch_ms(time) is "
+         "a number"
+         " & 32+1: a bigint and a string do not compare; cast the number to string, if that is meant"},
+        {"amount and city and flag and id", "0+6: and takes conditions, this is a decimal(10,2); compare it with something & "
+                                            "11+4: and takes conditions, this is a string; compare it with something & "
+                                            "29+2: and takes conditions, this is a bigint; compare it with something"},
+        {"case when id then ctiy when city then 'b' end", "10+2: when takes conditions, this is a bigint; compare it with "
+                                                          "something & "
+                                                          "18+4: there is no field \"ctiy\" here; did you mean \"city\"? & "
+                                                          "28+4: when takes conditions, this is a string; compare it with "
+                                                          "something"},
+        {"upper(id) = lower(amount)", "6+2: argument 1 of upper must be a text, this is a bigint; cast it first & "
+                                      "18+6: argument 1 of lower must be a text, this is a decimal(10,2); cast it first"},
+        {"city ~ '(' and city like 'a\\b' and regexp_like(ctiy, '[')",
+         "8+1: character 1 of the pattern: missing closing parenthesis & "
+         "28+1: character 3 of the pattern: behind the escape character only %, _ and itself can stand & "
+         "47+4: there is no field \"ctiy\" here; did you mean \"city\"? & "
+         "54+1: character 1 of the pattern: missing terminating ] for character class"},
+        /* what only follows is not told */
+        {"ctiy + 1 = 'a'", "0+4: there is no field \"ctiy\" here; did you mean \"city\"?"},
+        {"-ctiy", "1+4: there is no field \"ctiy\" here; did you mean \"city\"?"},
+        {"city || 1 + ctiy", "12+4: there is no field \"ctiy\" here; did you mean \"city\"?"},
+        {"coalesce(ctiy, 1) = 'a'", "9+4: there is no field \"ctiy\" here; did you mean \"city\"?"},
+        {"if(ctiy, 1, 2) = 'a'", "3+4: there is no field \"ctiy\" here; did you mean \"city\"?"},
+        {"city like uper('a') or city ~ uper('b')", "10+4: there is no function \"uper\"; did you mean \"upper\"?"},
+        {"substr(city, uper(1)) = 1", "13+4: there is no function \"uper\"; did you mean \"upper\"?"},
+        {"id in (idd, 1) and id between idd and 3", "7+3: there is no field \"idd\" here; did you mean \"id\"?"},
+        {"case ctiy when 1 then 2 when 'a' then 3 end = 'b'", "5+4: there is no field \"ctiy\" here; did you mean \"city\"?"},
+        /* and what has one type whatever is wrong in it is a ground to stand on */
+        {"cast(ctiy as bigint) = 'a'", "5+4: there is no field \"ctiy\" here; did you mean \"city\"? & "
+                                       "21+1: a bigint and a string do not compare; cast the number to string, if that is meant"},
+        {"not cast(ctiy as string)", "4+20: not takes conditions, this is a string; compare it with something & "
+                                     "9+4: there is no field \"ctiy\" here; did you mean \"city\"?"},
+        /* where the syntax does not hold, what stands before it */
+        {"uper(city) = 'a' adn x", "0+4: there is no function \"uper\"; did you mean \"upper\"? & "
+                                   "17+3: an operator or the end is wanted here, not \"adn\"; did you mean \"and\"?"},
+    };
+
+    (void)state;
+    CHECK(rows, WHEN_ERROR_DIRTY);
+}
+
+/* No more than fit: those that were found first. */
+static void test_many_mistakes(void **state)
+{
+    struct expression_environment environment = environment_of();
+    struct expression_mistakes mistakes;
+    struct expression *expression;
+    struct buffer text;
+
+    (void)state;
+    buffer_init(&text, 0);
+    for (int i = 0; i < 2 * EXPRESSION_MISTAKES_MAX; i++)
+        buffer_print(&text, "%sf%d(1)", i ? " and " : "", i);
+    assert_false(expression_parse(&expression, buffer_str(&text), &environment, &mistakes));
+    assert_int_equal(mistakes.count, EXPRESSION_MISTAKES_MAX);
+    assert_string_equal(mistakes.list[0].text, "there is no function \"f0\"; `luaduct help functions` lists them");
+    expression_free(expression);
+    buffer_release(&text);
 }
 
 /* Bound again when a field's type changes, and not before. */
@@ -470,12 +562,12 @@ static void test_binding_follows_types(void **state)
     struct expression_environment environment = environment_of();
     struct batch *batch = batch_new(16 << 20);
     struct expression *expression;
-    struct expression_place place;
+    struct expression_mistakes mistakes;
     struct column *column;
     struct error error;
 
     (void)state;
-    assert_true(expression_parse(&expression, STR("zero + 1"), &environment, &place, &error));
+    assert_true(expression_parse(&expression, STR("zero + 1"), &environment, &mistakes));
     for (int i = 0; i < 3; i++) {
         bed_fill(batch);
         if (i == 1) {
@@ -484,13 +576,13 @@ static void test_binding_follows_types(void **state)
             for (uint32_t row = 0; row < EXPRESSION_ROWS; row++)
                 column->decimal[row] = 150;
         }
-        assert_true(expression_run(expression, batch, 0, &column, &place, &error));
+        assert_true(expression_run(expression, batch, 0, &column, &mistakes, &error));
         assert_int_equal(expression_type(expression).kind, i == 1 ? TYPE_DECIMAL : TYPE_BIGINT);
         assert_true(i == 1 ? column->decimal[0] == 250 : column->bigint[1] == 2);
     }
     bed_fill(batch);
     assert_true(batch_remove(batch, STR("zero")));
-    assert_false(expression_run(expression, batch, 0, &column, &place, &error));
+    assert_false(expression_run(expression, batch, 0, &column, &mistakes, &error));
     assert_int_equal(error.kind, ERROR_CONFIG);
     expression_free(expression);
     batch_free(batch);
@@ -509,19 +601,14 @@ static void test_examples(void **state)
     for (size_t i = 0; expression_function_tables[i]; i++) {
         for (const struct expression_function *row = expression_function_tables[i]; row->name; row++) {
             struct expression *expression = NULL;
-            struct expression_place place;
             struct column *column;
-            struct error error;
 
             assert_ptr_equal(function_find(str_of(row->name)), row);
             assert_true(row->sentence[strlen(row->sentence) - 1] == '.');
             assert_true(row->arguments_max <= FUNCTION_ARGUMENTS_MAX);
             buffer_clear(&text);
             bed_fill(batch);
-            if (!expression_parse(&expression, str_of(row->example), &environment, &place, &error) ||
-                !expression_run(expression, batch, 1706630400456, &column, &place, &error))
-                buffer_print(&text, "%s", error.text);
-            else
+            if (bed_run(&expression, row->example, &environment, batch, &column, &text))
                 bed_print_value(&text, batch, column, zone, 0);
             if (!row->varies && strcmp(buffer_text(&text), row->result) != 0) {
                 print_error("%s gives %s, not %s\n", row->example, buffer_text(&text), row->result);
@@ -573,15 +660,15 @@ static void test_filter_splits(void **state)
         for (int pass = 0; pass < 3; pass++) {
             struct batch *batch = batch_new(16 << 20);
             struct expression *expression;
-            struct expression_place place;
+            struct expression_mistakes mistakes;
             struct column *column;
             struct error error;
             char text[200];
 
             snprintf(text, sizeof(text), pass == 0 ? "%s" : pass == 1 ? "not (%s)" : "(%s) is null", conditions[i]);
             bed_fill(batch);
-            assert_true(expression_parse(&expression, str_of(text), &environment, &place, &error));
-            assert_true(expression_run(expression, batch, 0, &column, &place, &error));
+            assert_true(expression_parse(&expression, str_of(text), &environment, &mistakes));
+            assert_true(expression_run(expression, batch, 0, &column, &mistakes, &error));
             assert_true(batch_keep(batch, column, &error));
             assert_int_equal(batch->selected + batch->filtered_count, EXPRESSION_ROWS);
             for (uint32_t j = 0; j < batch->selected; j++)
@@ -597,10 +684,9 @@ static void test_filter_splits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),        cmocka_unit_test(test_rows_that_fail),
-        cmocka_unit_test(test_mistakes),      cmocka_unit_test(test_binding_follows_types),
-        cmocka_unit_test(test_examples),      cmocka_unit_test(test_page),
-        cmocka_unit_test(test_filter_splits),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_rows_that_fail), cmocka_unit_test(test_all_mistakes),
+        cmocka_unit_test(test_many_mistakes), cmocka_unit_test(test_mistakes),       cmocka_unit_test(test_binding_follows_types),
+        cmocka_unit_test(test_examples),      cmocka_unit_test(test_page),           cmocka_unit_test(test_filter_splits),
     };
     struct error error;
     int failed;

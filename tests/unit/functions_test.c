@@ -81,16 +81,11 @@ static void evaluate(struct batch *batch, const char *text, struct buffer *resul
 {
     struct expression_environment environment = {.zone = job_zone, .job = STR("orders"), .topic = STR("t")};
     struct expression *expression = NULL;
-    struct expression_place place;
     struct column *column;
-    struct error error = {0};
     uint32_t next = 0;
 
     buffer_clear(result);
-    if (!expression_parse(&expression, str_of(text), &environment, &place, &error) ||
-        !expression_run(expression, batch, 1706630400456, &column, &place, &error)) {
-        assert_true(place.at <= strlen(text) && place.at + place.width <= strlen(text) + 1);
-        buffer_print(result, "%zu+%zu: %s", place.at, place.width, error.text);
+    if (!bed_run(&expression, text, &environment, batch, &column, result)) {
         expression_free(expression);
         return;
     }
@@ -423,8 +418,8 @@ static void test_mistakes(void **state)
         {"regexp_like(t, '上(')", "19+1: character 2 of the pattern: missing closing parenthesis"},
         {"regexp_like(t, t)", "15+1: the pattern of regexp_like must be a constant"},
         {"regexp_extract(t, '(a)', 2)", "25+1: there is no group 2; the pattern has 1 in parentheses (0 is all of a match)"},
-        {"regexp_replace(t, '(a)', '$2')", "25+4: the replacement: character 1: there is no group 2; the pattern has 1"},
-        {"json_get(j, 'a')", "12+3: path \"a\" breaks at character 1: a path starts with $, the document, or with @, the element "
+        {"regexp_replace(t, '(a)', '$2')", "26+1: the replacement: character 1: there is no group 2; the pattern has 1"},
+        {"json_get(j, 'a')", "13+1: path \"a\" breaks at character 1: a path starts with $, the document, or with @, the element "
                              "of an expanded array"},
         {"json_get(j, '$.a[*]', 'bigint')", "12+8: [*] gives a JSON array of what it reaches; its type is string or json"},
         {"json_get(j, '@.a')", "12+5: the path begins with $, the document; @ is for the json stage's expand"},
@@ -611,18 +606,18 @@ static void test_memory(void **state)
         for (int rule = WHEN_ERROR_DIRTY; rule <= WHEN_ERROR_NULL; rule++) {
             struct expression_environment environment = {.zone = berlin, .job = STR("orders"), .topic = STR("t")};
             struct expression *expression;
-            struct expression_place place;
+            struct expression_mistakes mistakes;
             struct column *column;
             struct error error = {0};
             bool ok = false;
 
-            assert_true(expression_parse(&expression, str_of(expressions[i]), &environment, &place, &error));
+            assert_true(expression_parse(&expression, str_of(expressions[i]), &environment, &mistakes));
             for (size_t bytes = 65536; !ok; bytes += 16384) {
                 struct batch *batch = batch_new(bytes);
 
                 if (fill_rows(batch, BATCH_ROWS_MAX)) {
                     batch->when_error = (enum when_error)rule;
-                    ok = expression_run(expression, batch, 0, &column, &place, &error);
+                    ok = expression_run(expression, batch, 0, &column, &mistakes, &error);
                     if (!ok)
                         assert_int_equal(error.kind, ERROR_DATA);
                     refused += !ok;
@@ -635,12 +630,65 @@ static void test_memory(void **state)
     assert_true(refused > 50);
 }
 
+/* The end of the argument that begins at `text`. */
+static const char *argument_end(const char *text)
+{
+    bool quoted = false;
+    int depth = 0;
+
+    for (; *text && (quoted || depth || (*text != ',' && *text != ')')); text++) {
+        quoted ^= *text == '\'';
+        depth += !quoted && *text == '(';
+        depth -= !quoted && *text == ')';
+    }
+    return text;
+}
+
+/* Of every example, each argument by turns is a function that does not exist: that is told, and nothing else. */
+static void test_one_mistake(void **state)
+{
+    struct batch *batch = batch_new(64 << 20);
+    struct buffer text, result;
+    unsigned wrong = 0, tried = 0;
+
+    (void)state;
+    buffer_init(&text, 0);
+    buffer_init(&result, 0);
+    fill(batch);
+    for (size_t i = 0; expression_function_tables[i]; i++) {
+        for (const struct expression_function *row = expression_function_tables[i]; row->name; row++) {
+            const char *from = strchr(row->example, '('), *to;
+
+            if (strstr(row->example, " as ")) /* no list of arguments */
+                continue;
+            for (; from && (*from == '(' || *from == ','); from = to) {
+                to = argument_end(from + 1);
+                if (to == from + 1)
+                    break;
+                buffer_clear(&text);
+                buffer_print(&text, "%.*s xyzzy(1)%s", (int)(from + 1 - row->example), row->example, to);
+                evaluate(batch, buffer_text(&text), &result);
+                tried++;
+                if (strstr(buffer_text(&result), " & ") || !strstr(buffer_text(&result), "there is no function \"xyzzy\"")) {
+                    print_error("%s\n  gives %s\n", buffer_text(&text), buffer_text(&result));
+                    wrong++;
+                }
+            }
+        }
+    }
+    assert_int_equal(wrong, 0);
+    assert_true(tried > 100);
+    buffer_release(&text);
+    buffer_release(&result);
+    batch_free(batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),  cmocka_unit_test(test_numbers),  cmocka_unit_test(test_times),
-        cmocka_unit_test(test_bytes),  cmocka_unit_test(test_mistakes), cmocka_unit_test(test_all_types),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_texts),       cmocka_unit_test(test_numbers),  cmocka_unit_test(test_times),
+        cmocka_unit_test(test_bytes),       cmocka_unit_test(test_mistakes), cmocka_unit_test(test_all_types),
+        cmocka_unit_test(test_one_mistake), cmocka_unit_test(test_memory),
     };
     struct error error;
     int failed;
