@@ -1,7 +1,10 @@
 /* files.c: the store of files: files of JSON lines that are only ever appended to.
  * Method: each file is made anew under a name that nobody has (O_EXCL), so that several processes may share a folder. An append
  * that fails half-way is cut back to the last whole line. A file is made durable before the next one is begun.
- * Cost: one write per append, one fsync per sync, and one of the folder per new file. */
+ * People clean folders up while a job runs. What is written to a file without a name is lost with the descriptor, so before each
+ * write and each sync it is looked at whether the file still is where it was made; if not, a new one is begun, and lines that no
+ * sync has been told of are copied into it. (Those before were on the disk, and somebody took them away.)
+ * Cost: one write and one look per append, one fsync per sync, and one of the folder per new file. */
 #include "dirty/store.h"
 
 #include "batch/time.h"
@@ -20,7 +23,9 @@ struct files {
     int folder;
     int file; /* -1: none yet */
     char *path;
-    int64_t file_bytes;
+    int64_t file_bytes, synced_bytes;
+    int64_t wall_ms;      /* of the last append */
+    struct log *log;
     bool unsynced;        /* the file has bytes that may not be on the disk */
     bool broken;          /* and never will be: the system forgets what it could not write, and says yes the next time */
     bool folder_unsynced; /* the same of its name */
@@ -41,7 +46,7 @@ bool dirty_file_name(const char *name)
 }
 
 /* Makes the folder and those above it. */
-static bool make_folder(const char *path, struct error *error)
+static bool make_folders(const char *path, struct error *error)
 {
     bool ok = true;
     char *copy = xstrdup(path);
@@ -69,6 +74,7 @@ static bool count_files(struct files *files, struct error *error)
     struct dirent *entry;
     int reason = 0;
 
+    files->store.bytes = 0;
     if (!folder)
         return error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be read: %s", files->directory,
                          system_reason(errno));
@@ -88,36 +94,37 @@ static bool count_files(struct files *files, struct error *error)
                                 system_reason(reason));
 }
 
+/* Makes the folder if it is not there, and counts what is in it. */
+static bool open_folder(struct files *files, struct error *error)
+{
+    if (!make_folders(files->directory, error))
+        return false;
+    files->folder = open(files->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (files->folder < 0)
+        return error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be opened: %s", files->directory,
+                         system_reason(errno));
+    if (faccessat(files->folder, ".", W_OK | X_OK, AT_EACCESS) != 0)
+        return error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be written: %s; give this user the right to",
+                         files->directory, strerror(errno));
+    return count_files(files, error);
+}
+
 bool dirty_files_open(struct dirty_store **store_out, const struct dirty_options *options, struct error *error)
 {
-    bool ok = false;
     struct files *files = xcalloc(1, sizeof(*files));
+    bool ok;
 
     files->store.ops = &files_ops;
     files->store.place = dirty_options_place(options);
     files->directory = xstrdup(options->directory);
     dirty_set_limits(&files->store, options->file_bytes_max, options->bytes_max);
+    files->log = options->log;
     files->file = files->folder = -1;
-    if (!make_folder(files->directory, error))
-        goto out;
-    files->folder = open(files->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (files->folder < 0) {
-        error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be opened: %s", files->directory,
-                  system_reason(errno));
-        goto out;
-    }
-    if (faccessat(files->folder, ".", W_OK | X_OK, AT_EACCESS) != 0) {
-        error_set(error, ERROR_FATAL, "the folder %s for dirty rows cannot be written: %s; give this user the right to",
-                  files->directory, strerror(errno));
-        goto out;
-    }
-    if (!count_files(files, error))
-        goto out;
-    *store_out = &files->store;
-    files = NULL;
-    ok = true;
-out:
-    dirty_store_close(files ? &files->store : NULL);
+    ok = open_folder(files, error);
+    if (ok)
+        *store_out = &files->store;
+    else
+        dirty_store_close(&files->store);
     return ok;
 }
 
@@ -153,7 +160,7 @@ static bool file_new(struct files *files, int64_t wall_ms, struct error *error)
         time_civil_from_seconds(seconds, &civil);
         snprintf(name, sizeof(name), "dirty-%04d%02u%02uT%02u%02u%02u%03d-%ld.ndjson", civil.year, civil.month, civil.day,
                  civil.hour, civil.minute, civil.second, (int)(ms - seconds * 1000), (long)getpid());
-        files->file = openat(files->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
+        files->file = openat(files->folder, name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
         reason = errno;
         if (files->file < 0 && (reason == EEXIST || reason == EINTR))
             continue;
@@ -162,7 +169,7 @@ static bool file_new(struct files *files, int64_t wall_ms, struct error *error)
         if (files->file < 0)
             return error_set(error, ERROR_FATAL, "%s for dirty rows cannot be made: %s, or name another folder",
                              files->path, system_reason(reason));
-        files->file_bytes = 0;
+        files->file_bytes = files->synced_bytes = 0;
         files->folder_unsynced = true;
         return true;
     }
@@ -208,6 +215,56 @@ static bool write_all(struct files *files, struct str lines, struct error *error
     return true;
 }
 
+/* Whether the file still has its name. */
+static bool is_in_place(const struct files *files)
+{
+    struct stat open, there;
+
+    return fstat(files->file, &open) == 0 && stat(files->path, &there) == 0 && open.st_dev == there.st_dev &&
+           open.st_ino == there.st_ino;
+}
+
+/* Appends what `file` holds from its byte `from` on. */
+static bool copy_lines(struct files *files, int file, int64_t from, int64_t to, struct error *error)
+{
+    char bytes[64 * 1024];
+
+    while (from < to) {
+        ssize_t size = pread(file, bytes, to - from < (int64_t)sizeof(bytes) ? (size_t)(to - from) : sizeof(bytes), (off_t)from);
+
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size <= 0)
+            return error_set(error, ERROR_FATAL, "dirty rows of a file that was taken away from %s cannot be read again: %s",
+                             files->directory, size ? system_reason(errno) : "it was cut");
+        if (!write_all(files, str_make(bytes, (size_t)size), error))
+            return false;
+        from += size;
+        files->file_bytes += size;
+        files->store.bytes += size;
+        files->unsynced = true;
+    }
+    return true;
+}
+
+/* Somebody removed the file, moved it away, or did so with the folder. When this fails the lines are lost for this process: it may
+ * not say that they are durable, and the records are read again by the next one. */
+static bool begin_again(struct files *files, struct error *error)
+{
+    int file = files->file;
+    int64_t from = files->synced_bytes, to = files->file_bytes;
+    bool ok;
+
+    log_warn(files->log, "%s for dirty rows was removed or moved away; a new file is begun", files->path);
+    close(files->folder);
+    files->file = files->folder = -1;
+    ok = open_folder(files, error) && file_new(files, files->wall_ms, error) && copy_lines(files, file, from, to, error);
+    close(file);
+    files->broken = !ok;
+    files->unsynced = files->unsynced || files->broken;
+    return ok;
+}
+
 static bool files_append(struct dirty_store *store, struct str lines, int64_t wall_ms, struct error *error)
 {
     struct files *files = files_of(store);
@@ -215,6 +272,9 @@ static bool files_append(struct dirty_store *store, struct str lines, int64_t wa
 
     if (files->broken)
         return fail_broken(files, error);
+    files->wall_ms = wall_ms;
+    if (files->file >= 0 && !is_in_place(files) && !begin_again(files, error))
+        return false;
     if (__builtin_add_overflow(store->bytes, lines.size, &total) || (store->bytes_max > 0 && total > store->bytes_max))
         return error_set(error, ERROR_FATAL, "the dirty rows in %s would exceed dirty.bytes_max (%lld bytes): look at them, move "
                          "the files away, or raise it", files->directory, (long long)store->bytes_max);
@@ -240,6 +300,8 @@ static bool files_sync(struct dirty_store *store, struct error *error)
     struct files *files = files_of(store);
 
     if (files->unsynced) {
+        if (!files->broken && !is_in_place(files) && !begin_again(files, error))
+            return false;
         if (!files->broken && !make_durable(files->file)) {
             files->broken = true;
             return error_set(error, ERROR_FATAL, "%s: dirty rows cannot be made durable: %s, or name another folder",
@@ -248,6 +310,7 @@ static bool files_sync(struct dirty_store *store, struct error *error)
         if (files->broken)
             return fail_broken(files, error);
         files->unsynced = false;
+        files->synced_bytes = files->file_bytes;
     }
     if (files->folder_unsynced) {
         if (!make_durable(files->folder))

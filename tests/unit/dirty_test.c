@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -253,6 +254,75 @@ static void a_full_disk_leaves_whole_lines(void **state)
     signal(SIGXFSZ, handler);
 }
 
+/* People clean up while the job runs: what was not synced yet and what comes later is kept all the same. */
+static void a_file_that_is_taken_away_is_begun_anew(void **state)
+{
+    char *folder = make_folder(), *below = xasprintf("%s/a/dirty", folder), *away = xasprintf("%s/away", folder);
+    struct dirty_options options = {.directory = below, .file_bytes_max = 1 << 20};
+    struct dirty_store *store;
+    struct error error;
+    struct buffer text, many;
+
+    (void)state;
+    buffer_init(&text, 0);
+    buffer_init(&many, 0);
+    assert_true(dirty_store_open(&store, &options, &error));
+    /* Removed after a sync: what was durable is the remover's, the rest goes into a new file. */
+    assert_true(dirty_append(store, STR("1\n"), now, &error));
+    assert_true(dirty_sync(store, &error));
+    assert_true(dirty_append(store, STR("2\n"), now, &error));
+    assert_int_equal(read_folder(below, &text), 1);
+    assert_true(dirty_append(store, STR("3\n"), now, &error));
+    assert_true(dirty_sync(store, &error));
+    assert_int_equal(dirty_bytes(store), 4);
+    assert_int_equal(read_folder(below, &text), 1);
+    assert_string_equal(buffer_text(&text), "<2\n3\n");
+    /* Removed before a sync, with the folder; more than is copied at once. */
+    for (unsigned i = 0; i < 30000; i++)
+        buffer_print(&many, "%u\n", i);
+    assert_true(dirty_append(store, buffer_str(&many), now, &error));
+    assert_int_equal(read_folder(below, &text), 1);
+    assert_int_equal(rmdir(below), 0);
+    below[strlen(below) - 6] = '\0';
+    assert_int_equal(rmdir(below), 0);
+    below[strlen(below)] = '/';
+    assert_true(dirty_sync(store, &error));
+    assert_int_equal(read_folder(below, &text), 1);
+    assert_memory_equal(text.data + 1, many.data, many.size);
+    assert_int_equal(text.size, many.size + 1);
+    /* Moved away, the folder too. */
+    assert_true(dirty_append(store, STR("4\n"), now, &error));
+    assert_true(dirty_sync(store, &error));
+    assert_int_equal(rename(below, away), 0);
+    assert_true(dirty_append(store, STR("5\n"), now, &error));
+    assert_true(dirty_sync(store, &error));
+    assert_int_equal(read_folder(away, &text), 1);
+    assert_string_equal(buffer_text(&text), "<4\n");
+    /* And where no new one can be made nothing is durable. */
+    assert_true(dirty_append(store, STR("6\n"), now, &error));
+    assert_int_equal(read_folder(below, &text), 1);
+    assert_string_equal(buffer_text(&text), "<5\n6\n");
+    assert_int_equal(rmdir(below), 0);
+    assert_int_equal(rename(away, below), 0);
+    assert_int_equal(rmdir(below), 0);
+    assert_int_equal(close(creat(below, 0600)), 0);
+    assert_false(dirty_sync(store, &error));
+    assert_int_equal(error.kind, ERROR_FATAL);
+    assert_non_null(strstr(error.text, below));
+    assert_false(dirty_sync(store, &error));
+    assert_false(dirty_append(store, STR("7\n"), now, &error));
+    dirty_store_close(store);
+    assert_int_equal(unlink(below), 0);
+    below[strlen(below) - 6] = '\0';
+    assert_int_equal(rmdir(below), 0);
+    assert_int_equal(rmdir(folder), 0);
+    buffer_release(&text);
+    buffer_release(&many);
+    free(below);
+    free(away);
+    free(folder);
+}
+
 static void a_folder_that_cannot_be_is_found_at_start(void **state)
 {
     struct dirty_options options = {.directory = "/dev/null/dirty", .file_bytes_max = 10};
@@ -284,7 +354,7 @@ static void reasons_are_counted_without_their_values(void **state)
     batch_fail(batch, 4, STR_NONE, "\"quoted\" is odd");
     dirty_reasons_add(reasons, batch);
     dirty_reasons_print(reasons, 2, &text);
-    assert_string_equal(buffer_text(&text), "3 times parse (a): not a number; 1 times parse (b): missing; 1 times other reasons");
+    assert_string_equal(buffer_text(&text), "3 times parse (a): not a number; 1 time parse (b): missing; 1 time other reasons");
     dirty_reasons_merge(other, reasons);
     dirty_reasons_merge(other, reasons);
     buffer_clear(&text);
