@@ -88,7 +88,8 @@ void dirty_format(const struct batch *batch, const struct dirty_origin *origin, 
 struct dirty_reasons;
 struct dirty_reasons *dirty_reasons_new(void) MUST_USE;
 void dirty_reasons_free(struct dirty_reasons *reasons);
-/* key: stage, column and reason without its value part (behind the value that it begins with, up to the first ':' or quote);
+/* key: stage, column and reason without its value part (behind the value that it begins with, or with the place in a Lua file; up
+ * to the first quote, or colon with a blank behind it);
  * count adds up. Bounded: at most 256 kinds. Per stage and column all rows are counted, whatever the reasons, for at most 1,024
  * columns. */
 void dirty_reasons_add(struct dirty_reasons *reasons, const struct batch *batch);

@@ -109,13 +109,32 @@ static bool is_of_expression(struct str reason)
     return false;
 }
 
-/* What is said about every value alike. */
+/* The size of the place that an error of Lua begins with, "stage.lua:13: ", or 0. */
+static size_t place_size(struct str reason)
+{
+    static const char ending[] = ".lua:";
+
+    for (size_t at = 1; at + sizeof(ending) < reason.size && reason.data[at] != ' '; at++) {
+        size_t digits = at + sizeof(ending) - 1, end = digits;
+
+        if (memcmp(reason.data + at, ending, sizeof(ending) - 1) != 0)
+            continue;
+        while (end < reason.size && reason.data[end] >= '0' && reason.data[end] <= '9')
+            end++;
+        if (end > digits && end + 2 < reason.size && reason.data[end] == ':' && reason.data[end + 1] == ' ')
+            return end + 2;
+    }
+    return 0;
+}
+
+/* What is said about every value alike. The colons of a time, as in "such as 2024-01-31 23:59:59", end nothing. */
 static struct str without_value(struct str whole)
 {
     struct str reason = behind_excerpt(whole);
-    size_t size = 0;
+    size_t size = place_size(reason);
 
-    while (size < reason.size && reason.data[size] != ':' && reason.data[size] != '"')
+    while (size < reason.size && reason.data[size] != '"' &&
+           !(reason.data[size] == ':' && (size + 1 == reason.size || reason.data[size + 1] == ' ')))
         size++;
     if (is_of_expression(reason))
         size = reason.size;
@@ -212,6 +231,11 @@ static void print_kind(const struct kind *kind, struct buffer *text)
                  kind->column[0] ? ")" : "", kind->reason);
 }
 
+static void print_times(uint64_t count, bool more, struct buffer *text)
+{
+    buffer_print(text, "%s%llu time%s ", more ? "; " : "", (unsigned long long)count, count == 1 ? "" : "s");
+}
+
 void dirty_reasons_print(const struct dirty_reasons *reasons, unsigned most, struct buffer *text)
 {
     const struct kind *sorted[KINDS_MAX];
@@ -223,11 +247,13 @@ void dirty_reasons_print(const struct dirty_reasons *reasons, unsigned most, str
             others += sorted[i]->count;
             continue;
         }
-        buffer_print(text, "%s%llu times ", i ? "; " : "", (unsigned long long)sorted[i]->count);
+        print_times(sorted[i]->count, i, text);
         print_kind(sorted[i], text);
     }
-    if (others)
-        buffer_print(text, "%s%llu times other reasons", count && most ? "; " : "", (unsigned long long)others);
+    if (others) {
+        print_times(others, count && most, text);
+        buffer_append_str(text, STR("other reasons"));
+    }
 }
 
 const struct dirty_column *dirty_reasons_columns(const struct dirty_reasons *reasons, size_t *count_out, uint64_t *others_out)

@@ -401,6 +401,13 @@ static void values_make_no_kinds_of_their_own(void **state)
         {"- 10: 7", "- 10"},
         {"a string cannot be a bigint: \"7: the text \"", "a string cannot be a bigint"},
         {"odd: the city", "odd"},
+        {"not a date-time such as 2024-01-31 23:59:59: \"yesterday\"", "not a date-time such as 2024-01-31 23:59:59"},
+        {"slow.lua:13: attempt to compare number with nil", "slow.lua:13: attempt to compare number with nil"},
+        {"a/b.lua:7: no price: of tea", "a/b.lua:7: no price"},
+        {"a.lua:7: ", "a.lua:7"},
+        {"a.lua:x: y", "a.lua:x"},
+        {"a.lua:7", "a.lua:7"},
+        {"of a.lua:7: y", "of a.lua:7"},
         {"id * 2: the result is beyond 64 bits", "id * 2: the result is beyond 64 bits"},
         {"\"\"", "\"\""},
         {"12", "12"},
@@ -423,7 +430,7 @@ static void values_make_no_kinds_of_their_own(void **state)
         buffer_clear(&text);
         dirty_reasons_add_row(reasons, STR("mapping"), STR("c"), str_of(cases[i].reason));
         dirty_reasons_print(reasons, 1, &text);
-        snprintf(wanted, sizeof(wanted), "1 times mapping (c): %s", cases[i].kind);
+        snprintf(wanted, sizeof(wanted), "1 time mapping (c): %s", cases[i].kind);
         assert_string_equal(buffer_text(&text), wanted);
     }
     dirty_reasons_clear(reasons);
@@ -465,6 +472,7 @@ int main(void)
         cmocka_unit_test(files_are_rotated_and_counted),
         cmocka_unit_test(names_tell_time_and_process),
         cmocka_unit_test(a_full_disk_leaves_whole_lines),
+        cmocka_unit_test(a_file_that_is_taken_away_is_begun_anew),
         cmocka_unit_test(a_folder_that_cannot_be_is_found_at_start),
         cmocka_unit_test(reasons_are_counted_without_their_values),
         cmocka_unit_test(values_make_no_kinds_of_their_own),
