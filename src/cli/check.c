@@ -8,6 +8,7 @@
 #include "cli/engine.h"
 #include "cli/starts.h"
 #include "cli/target.h"
+#include "cli/word.h"
 #include "dirty/read.h"
 #include "route/route.h"
 #include "source/kafka.h"
@@ -133,8 +134,7 @@ int cli_check(int argc, char **argv)
         } else if (argv[i][0] != '-' && !job_path) {
             job_path = argv[i];
         } else {
-            fprintf(stderr, "luaduct check: \"%s\" is not understood\n%s", argv[i], usage);
-            return EXIT_CONFIG;
+            return word_refuse("check", argv[i], usage);
         }
     }
     if (!job_path) {

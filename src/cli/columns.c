@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/terminal.h"
 #include "cli/tryout.h"
+#include "cli/word.h"
 #include "route/route.h"
 
 static const char usage[] =
@@ -254,7 +255,7 @@ int cli_columns(int argc, char **argv)
         return EXIT_OK;
     for (int i = 1; i < argc; i++)
         if (!tryout_argument(&columns.tryout, argc, argv, &i))
-            return tryout_refuse(&columns.tryout, true, "\"%s\" is not understood", argv[i]);
+            return word_refuse("columns", argv[i], usage);
     status = tryout_open(&columns.tryout);
     if (status == EXIT_OK)
         status = run(&columns);

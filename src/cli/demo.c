@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/run.h"
 #include "cli/signals.h"
+#include "cli/word.h"
 #include "local/local.h"
 #include "local/mock_kafka.h"
 #include "pipeline/work.h"
@@ -63,8 +64,12 @@ static bool parse_arguments(struct demo *demo, int argc, char **argv)
             demo->data_path = argv[++i];
         } else if (argv[i][0] != '-') {
             demo->job_path = argv[i];
+        } else if (*value && (strcmp(argv[i], "--rows") == 0 || strcmp(argv[i], "--rate") == 0 ||
+                              strcmp(argv[i], "--partitions") == 0)) {
+            fprintf(stderr, "luaduct demo: %s does not take \"%s\"; `luaduct demo --help` tells what it takes\n", argv[i], value);
+            return false;
         } else {
-            fprintf(stderr, "luaduct demo: \"%s%s%s\" is not understood\n%s", argv[i], *value ? " " : "", value, usage);
+            (void)word_refuse("demo", argv[i], usage);
             return false;
         }
     }

@@ -13,6 +13,7 @@
 #include "cli/engine.h"
 #include "cli/grid.h"
 #include "cli/terminal.h"
+#include "cli/word.h"
 #include "dirty/read.h"
 
 enum { CELLS = 6, LAST_DEFAULT = 100, LAST_MAX = 1000000, CELL_MAX = 400 };
@@ -349,7 +350,7 @@ static bool parse_arguments(struct dirty *dirty, int argc, char **argv)
         } else if (argv[i][0] != '-' && !place && dirty->verb == VERB_SHOW) {
             place = argv[i];
         } else {
-            fprintf(stderr, "luaduct dirty %s: \"%s\" is not understood\n%s", argv[1], argv[i], usage);
+            (void)word_refuse("dirty", argv[i], usage);
             return false;
         }
     }
@@ -399,7 +400,13 @@ int cli_dirty(int argc, char **argv)
     while (verb < COUNT_OF(verbs) && strcmp(word, verbs[verb]) != 0)
         verb++;
     if (verb == COUNT_OF(verbs)) {
-        fprintf(stderr, "luaduct dirty: \"%s\" is not understood\n%s", word, usage);
+        const char *nearest = str_nearest(str_of(word), verbs, COUNT_OF(verbs));
+
+        if (word[0])
+            fprintf(stderr, "luaduct dirty: \"%s\" is none of list, show and export%s%s%s\n%s", word,
+                    nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "", usage);
+        else
+            fprintf(stderr, "luaduct dirty: list, show or export?\n%s", usage);
         return EXIT_CONFIG;
     }
     dirty.verb = (enum verb)verb;

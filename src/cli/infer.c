@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/terminal.h"
+#include "cli/word.h"
 #include "job/job.h"
 #include "sample/infer.h"
 #include "sample/sample.h"
@@ -165,12 +166,12 @@ static int arguments_read(struct command *command, int argc, char **argv)
         } else if (word[0] != '-' && !command->sample) {
             command->sample = word;
         } else {
-            fprintf(stderr, "luaduct infer: \"%s\" is not understood\n%s", word, usage);
-            return EXIT_CONFIG;
+            return word_refuse("infer", word, usage);
         }
     }
     if (!command->sample || (command->stage && !command->job_path)) {
-        fprintf(stderr, "luaduct infer: %s\n%s", command->sample ? "--stage is a stage of --job JOB" : "which sample?", usage);
+        fprintf(stderr, "luaduct infer: %s\n%s",
+                command->sample ? "--stage wants --job JOB.yaml, whose stage it is" : "which sample?", usage);
         return EXIT_CONFIG;
     }
     return -1;

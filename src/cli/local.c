@@ -203,13 +203,13 @@ int cli_local(int argc, char **argv)
         case 'h':
             fputs(usage, stdout);
             return EXIT_OK;
-        default:
-            fputs(usage, stderr);
+        default: /* getopt has said what is wrong */
+            fputs("`luaduct local --help` tells the options\n", stderr);
             return EXIT_CONFIG;
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "luaduct local: unexpected argument \"%s\"\n%s", argv[optind], usage);
+        fprintf(stderr, "luaduct local: \"%s\" is not understood; `luaduct local --help` tells the options\n", argv[optind]);
         return EXIT_CONFIG;
     }
     if (!log_start(level, NULL, &error)) {

@@ -6,6 +6,7 @@
 #include "cli/starts.h"
 #include "cli/target.h"
 #include "cli/tryout.h"
+#include "cli/word.h"
 #include "route/route.h"
 #include "source/kafka.h"
 
@@ -349,7 +350,7 @@ int cli_plan(int argc, char **argv)
         return EXIT_OK;
     for (int i = 1; i < argc; i++)
         if (!tryout_argument(&plan.tryout, argc, argv, &i))
-            return tryout_refuse(&plan.tryout, true, "\"%s\" is not understood", argv[i]);
+            return word_refuse("plan", argv[i], usage);
     buffer_init(&plan.text, 0);
     status = tryout_open(&plan.tryout);
     if (status == EXIT_OK)

@@ -6,6 +6,7 @@
 #include "admin/job_socket.h"
 #include "cli/cli.h"
 #include "cli/terminal.h"
+#include "cli/word.h"
 
 enum { ANSWER_MS = 120 * 1000 }; /* trying new code has its own bounds, which are shorter */
 
@@ -60,8 +61,7 @@ int cli_reload(int argc, char **argv)
         } else if (argv[i][0] != '-' && !job) {
             job = argv[i];
         } else {
-            fprintf(stderr, "luaduct reload: \"%s\" is not understood\n%s", argv[i], usage);
-            return EXIT_CONFIG;
+            return word_refuse("reload", argv[i], usage);
         }
     }
     if (!job) {

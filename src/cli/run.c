@@ -11,6 +11,7 @@
 #include "cli/grid.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "cli/word.h"
 #include "pipeline/epoch.h"
 #include "supervisor/supervisor.h"
 #include "util/clock.h"
@@ -306,8 +307,7 @@ int cli_run(int argc, char **argv)
         } else if (argv[i][0] != '-' && !run.job_path) {
             run.job_path = argv[i];
         } else {
-            fprintf(stderr, "luaduct run: \"%s\" is not understood\n%s", argv[i], usage);
-            return EXIT_CONFIG;
+            return word_refuse("run", argv[i], usage);
         }
     }
     if (!run.job_path) {

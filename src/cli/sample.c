@@ -13,6 +13,7 @@
 #include "cli/grid.h"
 #include "cli/sample_take.h"
 #include "cli/signals.h"
+#include "cli/word.h"
 #include "source/kafka_admin.h"
 #include "util/clock.h"
 
@@ -137,8 +138,7 @@ static bool arguments_read(struct sample_command *command, int argc, char **argv
         else if (value && strcmp(argv[i], "--timeout") == 0)
             ok = timeout_read(command, value);
         else {
-            refuse("\"%s\" is not understood", argv[i]);
-            fputs(usage, stderr);
+            (void)word_refuse("sample", argv[i], usage);
             return false;
         }
         if (!ok)

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/target.h"
 #include "cli/tryout.h"
+#include "cli/word.h"
 #include "route/route.h"
 #include "tryout/value.h"
 
@@ -474,7 +475,7 @@ static bool arguments_read(struct simulate *simulate, int argc, char **argv)
                 return false;
             simulate->rows_given = true;
         } else if (!tryout_argument(&simulate->tryout, argc, argv, &i)) {
-            (void)tryout_refuse(&simulate->tryout, true, "\"%s\" is not understood", argv[i]);
+            (void)word_refuse("simulate", argv[i], usage);
             return false;
         }
     }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/word.h"
 
 /* --- arguments --- */
 
@@ -29,7 +30,7 @@ bool survey_command_argument(struct survey_command *command, int argc, char **ar
     } else if (word[0] != '-' && !command->job_path) {
         command->job_path = word;
     } else {
-        fprintf(stderr, "luaduct %s: \"%s\" is not understood\n%s", command->name, word, command->usage);
+        (void)word_refuse(command->name, word, command->usage);
         return false;
     }
     return true;

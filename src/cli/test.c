@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/terminal.h"
+#include "cli/word.h"
 #include "testing/cases.h"
 #include "util/xml.h"
 
@@ -409,8 +410,7 @@ static int arguments_read(struct command *command, int argc, char **argv)
         } else if (word[0] != '-') {
             command->paths[command->path_count++] = word;
         } else {
-            fprintf(stderr, "luaduct test: \"%s\" is not understood\n%s", word, usage);
-            return EXIT_CONFIG;
+            return word_refuse("test", word, usage);
         }
     }
     if (!command->path_count)

@@ -112,7 +112,7 @@ def test_records_that_are_no_objects(tmp_path):
 @pytest.mark.parametrize("arguments, said", [
     ([], "which sample?"),
     (["a", "b"], '"b" is not understood'),
-    (["a", "--stage", "x"], "--stage is a stage of --job"),
+    (["a", "--stage", "x"], "--stage wants --job"),
     (["/nowhere"], "/nowhere: "),
 ])
 def test_command_line(tmp_path, arguments, said):

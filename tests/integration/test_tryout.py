@@ -216,7 +216,8 @@ def test_mistakes_come_all_at_once_as_check_tells_them(desk, command):
 
 @pytest.mark.parametrize("arguments, said", [
     (["simulate"], "--sample FILE is wanted; `luaduct sample"),
-    (["simulate", "--sample"], '"--sample" is not understood'),
+    (["simulate", "--sample"], "--sample wants a value behind it: --sample FILE"),
+    (["simulate", "--partition"], "--partition wants a value behind it: --partition SPEC"),
     (["simulate", "--sample", "s.sample", "--rows", "-1"], '--rows takes a number from 0 to 1000000, not "-1"'),
     (["simulate", "--stage", "x"], '"--stage" is not understood'),
     (["preview"], "--stage NAME is wanted"),
@@ -228,7 +229,7 @@ def test_mistakes_come_all_at_once_as_check_tells_them(desk, command):
     (["preview", "--stage", "won", "--sample", "s.sample"], 'no stage "won"; did you mean "own"?; its stages are: parse, own'),
     (["columns", "--stage", "parze"], 'did you mean "parse"?'),
     (["columns", "extra"], '"extra" is not understood'),
-    (["plan", "--conect"], '"--conect" is not understood'),
+    (["plan", "--conect"], '"--conect" is not understood; did you mean "--connect"?'),
 ])
 def test_command_lines(desk, arguments, said):
     status, out, err = desk.run(*[str(desk.sample) if a == "s.sample" else a for a in arguments])
