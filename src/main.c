@@ -4,22 +4,10 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "util/str.h"
-
-static const struct command {
-    const char *name;
-    int (*run)(int argc, char **argv);
-} commands[] = {
-    {"run", cli_run},         {"reload", cli_reload},   {"check", cli_check}, {"plan", cli_plan},
-    {"sample", cli_sample},   {"infer", cli_infer},     {"test", cli_test},   {"preview", cli_preview},
-    {"simulate", cli_simulate}, {"columns", cli_columns}, {"epoch", cli_epoch}, {"reset", cli_reset},
-    {"dirty", cli_dirty},     {"local", cli_local},     {"demo", cli_demo},   {"help", cli_help},
-    {"version", cli_version},
-};
 
 int main(int argc, char **argv)
 {
-    const char *names[COUNT_OF(commands)];
+    const struct cli_command *command;
     const char *word = argc > 1 ? argv[1] : "help";
     const char *nearest;
 
@@ -31,13 +19,11 @@ int main(int argc, char **argv)
         word = "help";
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
         word = "version";
-    for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        names[i] = commands[i].name;
-        if (strcmp(word, commands[i].name) == 0)
-            return commands[i].run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
-    }
-    nearest = str_nearest(str_of(word), names, COUNT_OF(names));
-    fprintf(stderr, "luaduct: \"%s\" is not a command%s%s%s; `luaduct help` lists them\n", word,
-            nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    command = cli_command_find(word);
+    if (command)
+        return command->run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
+    nearest = cli_command_nearest(word);
+    fprintf(stderr, "luaduct: \"%s\" is not a command%s%s%s `luaduct help` lists them\n", word,
+            nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ";");
     return EXIT_CONFIG;
 }

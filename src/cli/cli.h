@@ -7,6 +7,15 @@
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
 
+struct cli_command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the name */
+};
+/* By its name; NULL: there is none. */
+const struct cli_command *cli_command_find(const char *name);
+/* The name nearest to the word; NULL: none is near. */
+const char *cli_command_nearest(const char *word);
+
 int cli_run(int argc, char **argv);
 int cli_reload(int argc, char **argv);
 int cli_check(int argc, char **argv);

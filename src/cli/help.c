@@ -1,11 +1,14 @@
-/* help.c: `luaduct help [config [markdown] | functions [markdown] | lua [markdown] | sample | test | types]`. */
+/* help.c: `luaduct help`: the usage; a page, or what it says of a word, as in `help config dirty`; a command's usage. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/page.h"
 #include "expression/function.h"
 #include "job/job.h"
 #include "script/manual.h"
+
+enum { COLUMNS_MAX = 120 };
 
 static const char usage[] =
     "luaduct: from a Kafka topic through Lua into a MaxCompute table\n"
@@ -31,9 +34,11 @@ static const char usage[] =
     "  luaduct dirty list|show|export JOB.yaml   the rows that could not be handled, and why\n"
     "  luaduct demo [JOB.yaml]              run it against an embedded Kafka and an embedded MaxCompute endpoint\n"
     "  luaduct local                        the embedded MaxCompute endpoint alone, on loopback\n"
-    "  luaduct help config                  every key of the job file and of the data sources file\n"
-    "  luaduct help functions               what expressions of the kinds filter and assign can compute\n"
-    "  luaduct help lua                     what a Lua stage can say\n"
+    "  luaduct help COMMAND                 the options of a command\n"
+    "  luaduct help config [WORD]           every key of the job file and of the data sources file; with a WORD only\n"
+    "                                       those that have it in their names, as in `help config dirty`\n"
+    "  luaduct help functions [WORD]        what expressions of the kinds filter and assign can compute\n"
+    "  luaduct help lua [WORD]              what a Lua stage can say\n"
     "  luaduct help types                   what becomes of a value of each type in a column of each type\n"
     "  luaduct help sample                  what a sample file looks like, and how to write one by hand\n"
     "  luaduct help test                    what goes into a file of test cases\n"
@@ -123,46 +128,98 @@ static const char test_page[] =
     "`luaduct test JOB.yaml` also runs the files beside the job's Lua files; a folder is searched for *.test.yaml. Exit\n"
     "status: 0 all passed, 1 a case failed (or --coverage-min is not reached), 2 a mistake in a file.\n";
 
+static void config_print(struct buffer *text, bool markdown)
+{
+    job_print_reference(text, markdown);
+}
+
+static void types_print(struct buffer *text, bool markdown UNUSED)
+{
+    buffer_append_str(text, str_of(embedded_conversion));
+}
+
+static void sample_print(struct buffer *text, bool markdown UNUSED)
+{
+    buffer_append_str(text, STR(sample_page));
+}
+
+static void test_print(struct buffer *text, bool markdown UNUSED)
+{
+    buffer_append_str(text, STR(test_page));
+}
+
+static const struct page {
+    const char *name;
+    void (*print)(struct buffer *text, bool markdown);
+    bool has_words, has_markdown;
+} pages[] = {
+    {"config", config_print, true, true},
+    {"functions", functions_print, true, true},
+    {"lua", manual_print, true, true},
+    {"sample", sample_print, false, false},
+    {"test", test_print, false, false},
+    {"types", types_print, false, false},
+};
+
+static int page_show(const struct page *page, const char *word)
+{
+    bool markdown = word && page->has_markdown && strcmp(word, "markdown") == 0, ok = true;
+    struct buffer whole, part;
+
+    buffer_init(&whole, 0);
+    buffer_init(&part, 0);
+    page->print(&whole, markdown);
+    if (word && !markdown && page->has_words)
+        ok = page_find(buffer_str(&whole), str_of(word), &part);
+    else
+        buffer_append_str(&part, buffer_str(&whole));
+    if (markdown || !page->has_words) {
+        fwrite(part.data, 1, part.size, stdout);
+    } else {
+        buffer_clear(&whole);
+        page_wrap(buffer_str(&part), COLUMNS_MAX, &whole);
+        fwrite(whole.data, 1, whole.size, stdout);
+    }
+    buffer_release(&whole);
+    buffer_release(&part);
+    if (!ok)
+        fprintf(stderr, "luaduct help %s: it says nothing of \"%s\"; `luaduct help %s` prints all of it\n", page->name, word,
+                page->name);
+    return ok ? EXIT_OK : EXIT_CONFIG;
+}
+
+static int page_refuse(const char *word)
+{
+    const char *names[COUNT_OF(pages)], *nearest;
+    struct buffer all;
+
+    buffer_init(&all, 0);
+    for (size_t i = 0; i < COUNT_OF(pages); i++) {
+        names[i] = pages[i].name;
+        buffer_print(&all, "%s%s", i ? ", " : "", names[i]);
+    }
+    nearest = str_nearest(str_of(word), names, COUNT_OF(pages));
+    if (!nearest)
+        nearest = cli_command_nearest(word);
+    fprintf(stderr, "luaduct help: there is no page \"%s\"%s%s%s the pages are: %s, and one of each command\n", word,
+            nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ";", buffer_text(&all));
+    buffer_release(&all);
+    return EXIT_CONFIG;
+}
+
 int cli_help(int argc, char **argv)
 {
-    bool functions = argc >= 2 && strcmp(argv[1], "functions") == 0;
-    bool markdown = argc > 2 && strcmp(argv[2], "markdown") == 0;
-    struct buffer text;
+    const struct cli_command *command;
+    char help[] = "--help";
+    char *arguments[] = {argc > 1 ? argv[1] : help, help, NULL};
 
-    if (argc >= 2 && strcmp(argv[1], "lua") == 0) {
-        buffer_init(&text, 0);
-        manual_print(&text, markdown);
-        fwrite(text.data, 1, text.size, stdout);
-        buffer_release(&text);
-        return EXIT_OK;
-    }
-    if (argc >= 2 && strcmp(argv[1], "types") == 0) {
-        fputs(embedded_conversion, stdout);
-        return EXIT_OK;
-    }
-    if (argc >= 2 && strcmp(argv[1], "sample") == 0) {
-        fputs(sample_page, stdout);
-        return EXIT_OK;
-    }
-    if (argc >= 2 && strcmp(argv[1], "test") == 0) {
-        fputs(test_page, stdout);
-        return EXIT_OK;
-    }
-    if (argc < 2 || (!functions && strcmp(argv[1], "config") != 0)) {
-        if (argc >= 2) {
-            fprintf(stderr, "luaduct help: there is no page \"%s\"; the pages are: config, functions, lua, sample, test, types; "
-                    "`luaduct COMMAND --help` tells the options of a command\n", argv[1]);
-            return EXIT_CONFIG;
-        }
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         fputs(usage, stdout);
         return EXIT_OK;
     }
-    buffer_init(&text, 0);
-    if (functions)
-        functions_print(&text, markdown);
-    else
-        job_print_reference(&text, markdown);
-    fwrite(text.data, 1, text.size, stdout);
-    buffer_release(&text);
-    return EXIT_OK;
+    for (size_t i = 0; i < COUNT_OF(pages); i++)
+        if (strcmp(argv[1], pages[i].name) == 0)
+            return page_show(&pages[i], argc > 2 ? argv[2] : NULL);
+    command = cli_command_find(argv[1]);
+    return command ? command->run(2, arguments) : page_refuse(argv[1]);
 }

@@ -295,8 +295,8 @@ const struct option source_rows[] = {
      .sentence = "What to do when the position is no longer in the topic: stop and name the lost range, or go on at the earliest "
                  "or latest record."},
     {.name = "prefetch", .type = OPTION_SIZE, .minimum = MIB(1), .maximum = GIB(1), OPTION_FIELD(struct job, source.prefetch),
-     .form = "size (B, KiB, MiB, GiB, kB, MB, GB), 1MiB to 1GiB, by default an eighth of runtime.memory_max, 4MiB to 64MiB",
-     .sentence = "How much is fetched ahead of the stages, and the most that one fetch may bring. More helps over slow links."},
+     .sentence = "How much is fetched ahead of the stages, and the most that one fetch may bring. More helps over slow links. By "
+                 "default an eighth of runtime.memory_max, but at least 4MiB and at most 64MiB."},
     {.name = "decode", .type = OPTION_MAP, .rows = decode_rows,
      .sentence = "How the bytes of a record become rows, before the first stage; without it each record is a row as it is."},
     {.name = "properties", .type = OPTION_CUSTOM, .read = properties_read, OPTION_FIELD(struct job, source.properties),

@@ -113,7 +113,7 @@ const struct option target_rows[] = {
     {.name = "quota", .type = OPTION_TEXT, OPTION_FIELD(struct job, target.quota), .form = "text, by default the data source's",
      .check = project_check, .sentence = "The Tunnel resource group to use."},
     {.name = "quota_share", .type = OPTION_INTEGER, .flags = OPTION_UNLIMITED, .fallback = "100", .minimum = 1, .maximum = 100,
-     OPTION_FIELD(struct job, target.quota_share), .form = "percent from 1 to 100, or \"unlimited\"",
+     OPTION_FIELD(struct job, target.quota_share), .form = "percent",
      .sentence = "How much of the service's limits for one table (500 upload sessions and 500 blocks in 5 minutes, 75 commits in "
                  "15 s) each process may use. Processes of one job, and other jobs on the table, share them: with three "
                  "processes write 33. \"unlimited\" does not look at them, for an endpoint that has none."},

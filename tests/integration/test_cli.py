@@ -17,7 +17,24 @@ def command(tmp_path, *arguments, env=None):
 
 
 @pytest.mark.parametrize("arguments, said", [
-    (["rnu"], 'did you mean "run"?'),
+    (["rnu"], 'did you mean "run"? `luaduct help` lists them'),
+    (["xyzzy"], "not a command; `luaduct help` lists them"),
+    (["run", "x.yaml", "--firts"], 'did you mean "--first"? `luaduct run --help` tells the options'),
+    (["run", "x.yaml", "--until"], "--until wants a value behind it: --until WHERE"),
+    (["run", "x.yaml", "--xyzzy"], '"--xyzzy" is not understood\nusage: luaduct run'),
+    (["run", "x.yaml", "y.yaml"], '"y.yaml" is not understood behind what is named already'),
+    (["test", "--coverage-mni", "5"], 'did you mean "--coverage-min"?'),
+    (["test", "--coverage-min"], "wants a value behind it: --coverage-min PERCENT"),
+    (["epoch", "resolve", "x.yaml", "--as"], "wants a value behind it: --as committed|lost"),
+    (["sample", "x.yaml", "--output"], "wants a value behind it: --output FILE|-"),
+    (["dirty"], "list, show or export?"),
+    (["dirty", "lst"], 'did you mean "list"?'),
+    (["dirty", "list", "x.yaml", "--resaon", "x"], 'did you mean "--reason"?'),
+    (["demo", "--rows", "many"], '--rows does not take "many"'),
+    (["demo", "--rows"], "wants a value behind it: --rows N"),
+    (["local", "--lisen"], "`luaduct local --help` tells the options"),
+    (["local", "extra"], "`luaduct local --help` tells the options"),
+    (["help", "preveiw"], 'did you mean "preview"?'),
     (["run"], "which job?"),
     (["run", "/nowhere/job.yaml"], "/nowhere/job.yaml"),
     (["check", "--conect", "x.yaml"], "--conect"),
@@ -37,6 +54,11 @@ def test_version_and_help(tmp_path):
     assert status == 0 and "luaduct run" in out
     status, out, _ = command(tmp_path, "help", "config")
     assert status == 0 and "flush_interval" in out and "access_key" in out
+    for name in ["run", "preview", "local"]:
+        status, out, _ = command(tmp_path / name, "help", name)
+        assert status == 0 and out == command(tmp_path / f"{name}2", name, "--help")[1] and out.startswith(f"usage: luaduct {name}")
+    status, out, _ = command(tmp_path / "self", "help", "--help")
+    assert status == 0 and "luaduct run" in out
     status, out, _ = command(tmp_path / "types", "help", "types")  # output is appended to a folder's file
     assert status == 0 and out == (pathlib.Path(__file__).parents[2] / "config/conversion.md").read_text()
 
