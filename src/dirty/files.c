@@ -247,8 +247,8 @@ static bool copy_lines(struct files *files, int file, int64_t from, int64_t to, 
     return true;
 }
 
-/* Somebody removed the file, moved it away, or did so with the folder. When this fails the lines are lost for this process: it may
- * not say that they are durable, and the records are read again by the next one. */
+/* Somebody removed the file, moved it away, or did so with the folder. When this fails, this process may never say that the lines
+ * are durable; the records are read again by the next one. */
 static bool begin_again(struct files *files, struct error *error)
 {
     int file = files->file;
