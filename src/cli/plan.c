@@ -167,6 +167,15 @@ static bool is_fed(const struct field *const *fields, size_t count, const struct
     return false;
 }
 
+/* Whether a rule of the table's partitions is made from the field. What a rule in Lua reads is not known. */
+static bool is_partition(const struct job *job, const struct field *field)
+{
+    for (size_t i = 0; i < job->target.partition_count; i++)
+        if (job->target.partitions[i].from && str_is(field->name, job->target.partitions[i].from))
+            return true;
+    return false;
+}
+
 /* Only those that stages made: that a record's own fields are not written is the rule. */
 static void unwritten_print(struct plan *plan, const struct field *const *fields)
 {
@@ -176,7 +185,8 @@ static void unwritten_print(struct plan *plan, const struct field *const *fields
     for (uint32_t i = 0; i < probe->field_count; i++) {
         const struct field *field = &probe->fields[i];
 
-        if (field->builtin >= 0 || is_fed(fields, plan->tryout.engine.create_schema.column_count, field))
+        if (field->builtin >= 0 || is_fed(fields, plan->tryout.engine.create_schema.column_count, field) ||
+            is_partition(plan->tryout.engine.job, field))
             continue;
         buffer_print(&plan->text, "%s%.*s", any ? ", " : "  fields that no column takes: ", STR_ARG(field->name));
         any = true;

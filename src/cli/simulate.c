@@ -9,10 +9,11 @@
 #include "cli/target.h"
 #include "cli/tryout.h"
 #include "cli/word.h"
+#include "dirty/dirty.h"
 #include "route/route.h"
 #include "tryout/value.h"
 
-enum { ROWS_DEFAULT = 10, DIRTY_MAX = 50, PARTITIONS_MAX = 20 };
+enum { ROWS_DEFAULT = 10, DIRTY_MAX = 50, REASONS_MIN = 5, PARTITIONS_MAX = 20 };
 
 struct simulate {
     struct tryout tryout;
@@ -225,6 +226,21 @@ static int partitions_show(struct simulate *simulate)
 
 /* --- what was not written --- */
 
+/* How often each reason, most frequent first, where there are more rows than a person counts. */
+static void reasons_print(const struct simulation_dirty *dirty, struct buffer *text)
+{
+    struct dirty_reasons *reasons;
+
+    if (dirty->count <= REASONS_MIN)
+        return;
+    reasons = dirty_reasons_new();
+    for (size_t i = 0; i < dirty->count; i++)
+        dirty_reasons_add_row(reasons, dirty->rows[i].stage, dirty->rows[i].column, dirty->rows[i].reason);
+    buffer_append_char(text, '\n');
+    dirty_reasons_print_lines(reasons, text);
+    dirty_reasons_free(reasons);
+}
+
 static void dirty_show(struct simulate *simulate)
 {
     struct simulation_dirty dirty = simulation_dirty(simulate->simulation);
@@ -253,6 +269,7 @@ static void dirty_show(struct simulate *simulate)
     grid_print(&grid, 2, &text);
     if (dirty.count > DIRTY_MAX)
         buffer_print(&text, "  ... and %zu more; --json shows all\n", dirty.count - DIRTY_MAX);
+    reasons_print(&dirty, &text);
     buffer_append_char(&text, '\n');
     tryout_print(&text);
     grid_release(&grid);

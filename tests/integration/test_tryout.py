@@ -142,6 +142,13 @@ def test_simulate_shows_what_was_asked_for(desk):
     assert [(r["offset"], r["index"]) for r in rows if r["kind"] == "dirty"] == [(11, 0), (12, 0), (13, 0), (14, 0)]
 
 
+def test_simulate_counts_the_reasons_of_many(desk):
+    desk.write_sample([record(1, "bad", "1.50")] * 4 + [record(1, "x", "a lot")] * 2)
+    status, out, err = desk.run("simulate", "--sample", desk.sample)
+    assert status == 1 and "6 dirty rows" in out, err
+    assert re.search(r"^         4  own: no such city\n         2  parse \(amount\): not a number\n", out, re.M), out
+
+
 def test_simulate_clean_sample(desk):
     desk.write_sample(SAMPLE[:3])
     status, out, err = desk.run("simulate", "--sample", desk.sample)
@@ -176,6 +183,12 @@ def test_a_sample_of_another_topic_is_refused(desk):
         assert status == 2 and not out and "is a sample of topic other, and the job reads topic orders" in err and "--any-topic" in err
         status, out, _err = desk.run(*command, "--sample", desk.sample, "--any-topic")
         assert status < 2 and out
+
+
+def test_plan_names_fields_that_nothing_is_made_of(desk):
+    desk.job(JOB.replace("    - {name: at, type: datetime}\n", "").replace("    - {name: city, type: string}\n", ""))
+    status, out, _err = desk.run("plan")
+    assert status == 0 and "  fields that no column takes: city\n" in out, out
 
 
 def test_a_table_that_the_job_does_not_make(desk):
