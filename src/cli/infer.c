@@ -33,14 +33,19 @@ static struct field *field_of(struct command *command, const struct batch *batch
     struct field *field = batch_field(batch, str_of(command->field));
     const char *names[BATCH_FIELDS_MAX], *nearest;
     char *copies[BATCH_FIELDS_MAX];
+    struct buffer all;
 
     if (field)
         return field;
     for (uint32_t i = 0; i < batch->field_count; i++)
         names[i] = copies[i] = str_dup(batch->fields[i].name);
     nearest = str_nearest(str_of(command->field), names, batch->field_count);
-    error_set(error, ERROR_CONFIG, "there is no field \"%s\"%s%s%s", command->field, nearest ? "; did you mean \"" : "",
-              nearest ? nearest : "", nearest ? "\"?" : "");
+    buffer_init(&all, 0);
+    for (uint32_t i = 0; i < batch->field_count; i++)
+        buffer_print(&all, "%s%s", i ? ", " : "", names[i]);
+    error_set(error, ERROR_CONFIG, "there is no field \"%s\"%s%s%s the fields are: %s", command->field,
+              nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ";", buffer_text(&all));
+    buffer_release(&all);
     for (uint32_t i = 0; i < batch->field_count; i++)
         free(copies[i]);
     return NULL;

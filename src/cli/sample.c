@@ -253,6 +253,18 @@ static void range_add(struct grid *grid, const struct sample_command *command, c
     buffer_release(&times);
 }
 
+static void next_print(const struct sample_command *command, struct buffer *text)
+{
+    buffer_append_str(text, STR("Only you can read it: values may be personal data, so keep it out of version control.\n"));
+    if (command->engine.job->stage_count)
+        buffer_print(text, "Next: `luaduct simulate %s --sample %s` shows what the job makes of it.\n", command->job_path,
+                     command->path);
+    else
+        buffer_print(text, "Next: the job has no stages yet; `luaduct infer %s --job %s` proposes the columns of a json stage.\n",
+                     command->path, command->job_path);
+    buffer_append_str(text, STR("It can be edited, one record a line; `luaduct help sample` tells how.\n"));
+}
+
 static void report(const struct sample_command *command)
 {
     const struct take *take = &command->take;
@@ -287,10 +299,7 @@ static void report(const struct sample_command *command)
                  command->path ? ": " : "", take->count, take->count == 1 ? "" : "s", command->engine.job->source.topic,
                  (double)command->bytes / 1000);
     if (command->path)
-        buffer_print(&text, "Only you can read it: values may be personal data, so keep it out of version control.\n"
-                            "Next: `luaduct simulate %s --sample %s` shows what the job makes of it.\n"
-                            "It can be edited, one record a line; `luaduct help sample` tells how.\n",
-                     command->job_path, command->path);
+        next_print(command, &text);
     fputs(buffer_text(&text), out);
     fflush(out);
     buffer_release(&text);

@@ -213,8 +213,9 @@ static void summary_print(const struct command *command, struct buffer *text)
 {
     const struct cases *cases = &command->cases;
 
-    buffer_print(text, "%zu case%s: %zu passed, %zu failed\n", cases->count, cases->count == 1 ? "" : "s",
-                 cases->count - cases->failed, cases->failed);
+    buffer_print(text, "%zu case%s: %zu passed, %zu failed%s\n", cases->count, cases->count == 1 ? "" : "s",
+                 cases->count - cases->failed, cases->failed,
+                 report_mistakes(command->report) ? "; files with mistakes did not run" : "");
 }
 
 static void text_print(const struct command *command, struct buffer *clean)

@@ -540,16 +540,18 @@ const struct option *options_selector(const struct option *rows)
 
 static void unknown_tell(struct option_reader *reader, const struct option *rows, const struct tree_entry *entry)
 {
+    const struct option *row = rows;
     const char *names[CHOICES_MAX], *nearest;
     size_t count = 0;
 
-    for (const struct option *row = rows; row->type != OPTION_NONE && count < CHOICES_MAX; row++)
-        if (row->type != OPTION_FOREIGN && row->type != OPTION_LATER)
+    for (; row->type != OPTION_NONE; row++)
+        if (row->type != OPTION_FOREIGN && row->type != OPTION_LATER && count < CHOICES_MAX)
             names[count++] = row->name;
     nearest = str_nearest(entry->key, names, count);
-    report_mistake(reader->report, entry->at, (unsigned)size_max(entry->key.size, 1), "unknown key \"%.*s\"%s%s%s%s%s",
+    report_mistake(reader->report, entry->at, (unsigned)size_max(entry->key.size, 1), "unknown key \"%.*s\"%s%s%s%s%s%s%s",
                    STR_ARG(entry->key), reader->path.size ? " in " : "", reader->path.size ? buffer_text(&reader->path) : "",
-                   nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+                   nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "",
+                   !nearest && row->sentence ? "; " : "", !nearest && row->sentence ? row->sentence : "");
 }
 
 void options_read(struct option_reader *reader, const struct option *rows, void *base, const struct tree_node *map,

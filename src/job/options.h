@@ -11,7 +11,7 @@
 #include "util/tree.h"
 
 enum option_type {
-    OPTION_NONE,     /* ends a table */
+    OPTION_NONE,     /* ends a table; a sentence is told of unknown keys that are near to none */
     OPTION_TEXT,     /* char * */
     OPTION_INTEGER,  /* unsigned, int or int64_t, as OPTION_DURATION and OPTION_SIZE */
     OPTION_DURATION, /* milliseconds, written with ms, s, m or h */

@@ -79,7 +79,8 @@ static const struct option record_rows[] = {
      .sentence = "The Kafka partition."},
     {.name = "offset", .type = OPTION_INTEGER, .fallback = "-1", .minimum = -1, .maximum = INT64_MAX - 1,
      OPTION_FIELD(struct case_record, offset), .sentence = "One more than that of the record before."},
-    END,
+    {.type = OPTION_NONE,
+     .sentence = "what a record holds stands under \"value\"; fields of a stage are given by \"rows\" instead of \"input\""},
 };
 
 static const struct option expect_dirty_rows[] = {

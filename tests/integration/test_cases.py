@@ -190,6 +190,10 @@ def test_mistakes_in_files(orders):
         assert re.search(rf"orders\.test\.yaml:{place}: .*{re.escape(said)}", err), (place, said, err)
     assert status == 2 and out == ""
 
+    orders.write("orders.test.yaml", "cases: [{name: a, input: [{amount: 1}], expect: []}]\n")
+    status, out, err = orders.run(orders.folder / "orders.yaml")
+    assert status == 2 and re.search('unknown key "amount" in .*; what a record holds stands under "value"; fields .* "rows"', err), err
+
     orders.write("orders.test.yaml", """\
         now: soon
         cases: [{name: a, input: [], expect: []}]
@@ -466,6 +470,6 @@ def test_where_files_are_found(orders):
     status, out, err = orders.run("/nowhere/x.yaml")
     assert status == 2 and "/nowhere/x.yaml" in err
     status, out, err = orders.run("--cover")
-    assert status == 2 and "usage: luaduct test" in err
+    assert status == 2 and 'did you mean "--coverage"?' in err
     status, out, err = orders.run("--coverage-min", "101")
     assert status == 2 and "from 0 to 100" in err

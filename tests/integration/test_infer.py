@@ -68,7 +68,9 @@ def test_other_fields(tmp_path):
     status, out, err = infer(tmp_path, path, "--field", "__key__")
     assert status == 0 and "    from: __key__\n" in out and "path: $.k, type: bigint" in out and "1 of 2 records is null" in out, out + err
     status, out, err = infer(tmp_path, path, "--field", "__kye__")
-    assert status == 2 and 'did you mean "__key__"?' in err
+    assert status == 2 and 'did you mean "__key__"? the fields are: ' in err
+    status, out, err = infer(tmp_path, path, "--field", "payload")
+    assert status == 2 and re.search('there is no field "payload"; the fields are: .*__key__', err)
     status, out, err = infer(tmp_path, path, "--field", "__offset__")
     assert status == 2 and "is bigint" in err
 

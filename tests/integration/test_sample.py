@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import re
 import signal
 import stat
 
@@ -134,7 +135,14 @@ def test_a_file_that_is_there(case):
     assert status == 0 and len(case.taken()) == 3, err
     other = case.folder / "other"
     status, out, err = case.run("--records", 3, "--output", other)
-    assert status == 0 and len(case.taken(other)) == 3, err
+    assert status == 0 and len(case.taken(other)) == 3 and f"`luaduct simulate {case.path} --sample {other}`" in out, err
+
+
+def test_what_comes_next_for_a_job_without_stages(case):
+    case.produce([1, 0, 0])
+    case.path.write_text("".join(part for part in re.split(r"(?m)^(?=\S)", case.path.read_text()) if not part.startswith("stages:")))
+    status, out, err = case.run("--records", 1)
+    assert status == 0 and f"`luaduct infer {case.file} --job {case.path}` proposes the columns" in out, out + err
 
 
 def test_latest_waits(case):
@@ -180,7 +188,7 @@ def test_transactions(case):
     (["--partition", "a"], '"a" is no partition'),
     (["--from", "erliest"], 'did you mean "earliest"?'),
     (["--from", "0:1", "--partition", "0"], "leave --partition out"),
-    (["--form", "latest"], "usage: luaduct sample"),
+    (["--form", "latest"], 'did you mean "--from"?'),
     (["--from", "0:7"], "partition 0 has no offset 7; its log begins at 0 and ends at 1"),
     (["--from", "3:0"], "has no partition 3; it has 3, from 0"),
     (["--partition", "0,3"], "has no partition 3; it has 3, from 0"),
