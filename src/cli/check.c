@@ -102,16 +102,22 @@ static bool check_target(struct engine *engine, struct error *error)
     return ok;
 }
 
-/* Tells what one end has against the job. Returns the exit status. */
-static int report_end(struct error *error)
+/* What one end has against the job, to be told at the end, where it is looked for. Returns the exit status. */
+static int refusal_add(struct error *error, struct buffer *refusals)
 {
     log_redact(error->text);
-    fflush(stdout);
-    fprintf(stderr, "luaduct check: %s\n", error->text);
+    buffer_print(refusals, "luaduct check: %s\n", error->text);
     return error->kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
 }
 
-static const char usage[] = "usage: luaduct check JOB.yaml [--connect] [--datasources FILE]\n";
+static const char usage[] =
+    "usage: luaduct check JOB.yaml [--connect] [--datasources FILE]\n"
+    "Reads the job, its data sources and its Lua files, tells all mistakes at once, each with file, line and caret, and what the\n"
+    "job takes of memory and of the service's limits. It writes nothing.\n"
+    "  --connect           asks both ends as well: whether topic and table are there and may be used, where the job would\n"
+    "                      begin, and which field goes into which column\n"
+    "  --datasources FILE  instead of the one that the job names, or datasources.yaml beside it\n"
+    "Exit status: 0 right, also with warnings, 1 an end does not answer or refuses, 2 a mistake in a file.\n";
 
 int cli_check(int argc, char **argv)
 {
@@ -120,6 +126,7 @@ int cli_check(int argc, char **argv)
     unsigned partitions = 0;
     struct engine engine;
     struct error error = {0};
+    struct buffer refusals;
     int status;
 
     for (int i = 1; i < argc; i++) {
@@ -147,21 +154,24 @@ int cli_check(int argc, char **argv)
         return status ? status : EXIT_CONFIG;
     }
     status = EXIT_OK;
+    buffer_init(&refusals, 0);
     /* Both ends, whatever the first one says: all mistakes at once. */
     if (!connect)
         print_start(&engine);
     else if (!check_source(&engine, &partitions, &error))
-        status = report_end(&error);
+        status = refusal_add(&error, &refusals);
     if (connect && !check_dirty(&engine, &error))
-        status = (int)int64_max(status, report_end(&error));
+        status = (int)int64_max(status, refusal_add(&error, &refusals));
     if (connect && !check_target(&engine, &error))
-        status = (int)int64_max(status, report_end(&error));
+        status = (int)int64_max(status, refusal_add(&error, &refusals));
     if (!engine_budget(&engine, partitions))
         status = EXIT_CONFIG;
     print_budget(&engine);
     fflush(stdout);
     if (engine_report(&engine) == EXIT_CONFIG)
         status = EXIT_CONFIG;
+    fputs(buffer_text(&refusals), stderr);
+    buffer_release(&refusals);
     if (status == EXIT_OK) {
         printf("%s: right%s\n", job_path, connect ? ", and both ends answer" : "; with --connect both ends are asked as well");
     }

@@ -252,8 +252,8 @@ bool kafka_source_probe(const struct job *job, int timeout_ms, unsigned *partiti
     } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && !probe.refused && clock_monotonic_ms() < end);
     if (!code && metadata->topic_cnt == 1)
         code = metadata->topics[0].err;
-    if (code && probe.code && code == RD_KAFKA_RESP_ERR__TIMED_OUT)
-        kafka_error_set(&probe.kafka, error, probe.code, probe.text,
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT)
+        kafka_error_set(&probe.kafka, error, probe.code ? probe.code : code, probe.code ? probe.text : NULL,
                         "the brokers do not answer (check `brokers` of the data source and the network)");
     else if (code)
         kafka_error_set(&probe.kafka, error, code, NULL, "asking for the topic");

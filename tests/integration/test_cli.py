@@ -321,6 +321,10 @@ def test_check_connect(broker, endpoint, tmp_path, name):
     path = write_job(tmp_path, broker.address, "http://127.0.0.1:9/api", jobs.numbers(name, name))
     status, out, stderr = command(tmp_path, "check", path, "--connect")
     assert status == 1 and "127.0.0.1:9" in stderr
+    path = write_job(tmp_path, "127.0.0.1:9", endpoint.url, jobs.numbers(name, name))
+    status, out, stderr = command(tmp_path, "check", path, "--connect")
+    assert status == 1 and "source: the brokers do not answer (check `brokers` of the data source and the network)" in stderr, stderr
+    assert stderr.splitlines()[-1].startswith("luaduct check: source: "), stderr
 
 
 def test_check_tells_where_a_job_begins(broker, endpoint, tmp_path, name):
