@@ -166,6 +166,25 @@ static void say_epoch(struct proposal *proposal)
     say(proposal, "%s since 1970? %.*sZ", milliseconds ? "milliseconds" : "seconds", (int)time_print(instant, shown), shown);
 }
 
+/* One wrong text in ten, and the column is of texts; a person may want the type and have the others as dirty rows. */
+static void say_nearly(struct proposal *proposal, size_t filled)
+{
+    const struct infer_node *node = proposal->node;
+    const struct {
+        size_t count;
+        const char *name;
+    } kinds[] = {
+        {node->dates, "dates"},
+        {node->instants, "times with an offset"},
+        {node->locals, "times without an offset"},
+        {node->number_texts, "numbers"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (kinds[i].count < filled && kinds[i].count * 10 >= filled * 9)
+            say(proposal, "%zu of %zu are %s; with such a type the others would be dirty", kinds[i].count, filled, kinds[i].name);
+}
+
 static struct type texts_type(struct proposal *proposal, bool has_zone)
 {
     const struct infer_node *node = proposal->node;
@@ -197,6 +216,7 @@ static struct type texts_type(struct proposal *proposal, bool has_zone)
     }
     if (node->number_texts == filled)
         say(proposal, "numbers as texts: decimal(p,s) takes them, when they are amounts and no codes");
+    say_nearly(proposal, filled);
     return TYPE_OF(TYPE_STRING);
 }
 
