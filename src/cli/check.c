@@ -112,8 +112,8 @@ static int refusal_add(struct error *error, struct buffer *refusals)
 
 static const char usage[] =
     "usage: luaduct check JOB.yaml [--connect] [--datasources FILE]\n"
-    "Reads the job, its data sources and its Lua files, tells all mistakes at once, each with file, line and caret, and what the\n"
-    "job takes of memory and of the service's limits. It writes nothing.\n"
+    "Reads the job, its data sources and its Lua files, tells all mistakes at once, each with file, line and caret, and what\n"
+    "the job takes of memory and of the service's limits. It writes nothing.\n"
     "  --connect           asks both ends as well: whether topic and table are there and may be used, where the job would\n"
     "                      begin, and which field goes into which column\n"
     "  --datasources FILE  instead of the one that the job names, or datasources.yaml beside it\n"
@@ -141,7 +141,7 @@ int cli_check(int argc, char **argv)
         } else if (argv[i][0] != '-' && !job_path) {
             job_path = argv[i];
         } else {
-            return word_refuse("check", argv[i], usage);
+            return word_refuse("check", argv + i, usage);
         }
     }
     if (!job_path) {

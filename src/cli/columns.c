@@ -255,7 +255,7 @@ int cli_columns(int argc, char **argv)
         return EXIT_OK;
     for (int i = 1; i < argc; i++)
         if (!tryout_argument(&columns.tryout, argc, argv, &i))
-            return word_refuse("columns", argv[i], usage);
+            return word_refuse("columns", argv + i, usage);
     status = tryout_open(&columns.tryout);
     if (status == EXIT_OK)
         status = run(&columns);

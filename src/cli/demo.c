@@ -69,7 +69,7 @@ static bool parse_arguments(struct demo *demo, int argc, char **argv)
             fprintf(stderr, "luaduct demo: %s does not take \"%s\"; `luaduct demo --help` tells what it takes\n", argv[i], value);
             return false;
         } else {
-            (void)word_refuse("demo", argv[i], usage);
+            (void)word_refuse("demo", argv + i, usage);
             return false;
         }
     }

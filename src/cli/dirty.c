@@ -1,4 +1,4 @@
-/* dirty.c: `luaduct dirty`: what is in a job's store of dirty rows.
+/* dirty.c: `luaduct dirty`: what is in a job's store of dirty rows, and its records as a sample.
  * Two walks: the first finds the newest line of each row, the second takes those. The table holds the rows that it shows; export
  * and a list without a bound hold none. Rows of other jobs in the same folder or topic are passed over.
  * Values come from outside: control characters never reach the terminal. */
@@ -15,8 +15,9 @@
 #include "cli/terminal.h"
 #include "cli/word.h"
 #include "dirty/read.h"
+#include "sample/writer.h"
 
-enum { CELLS = 6, LAST_DEFAULT = 100, LAST_MAX = 1000000, CELL_MAX = 400 };
+enum { CELLS = 6, LAST_DEFAULT = 100, SAMPLE_DEFAULT = 1000, LAST_MAX = 1000000, CELL_MAX = 400 };
 
 enum verb { VERB_LIST, VERB_SHOW, VERB_EXPORT };
 
@@ -24,39 +25,45 @@ struct row { /* that is held until the end */
     char *cells[CELLS];
     char *line; /* JSON: instead of cells */
     char *time;
+    int32_t partition;
+    int64_t offset;
     uint64_t number; /* in the order of reading */
 };
 
 struct dirty {
     enum verb verb;
     const char *job_path, *datasources_path, *place, *reason;
-    bool json;
+    const char *sample; /* export: the file of a sample; "-": standard output */
+    bool json, force;
     size_t last; /* 0: all */
     int64_t partition, offset, index; /* show; index -1: all */
 
-    const char *job;
+    const char *job, *topic;
     struct dirty_newest *newest;
     struct dirty_reasons *reasons;
     uint64_t lines;     /* of this job */
     uint64_t matching;  /* rows */
     uint64_t unreadable;
+    uint64_t foreign;   /* rows of another topic, which no sample of this one holds */
     struct row *rows;
     size_t count, capacity;
 };
 
-static const char usage[] = "usage: luaduct dirty list JOB.yaml [--last N] [--reason TEXT] [--json]\n"
-                            "       luaduct dirty show JOB.yaml PARTITION/OFFSET[/INDEX] [--json]\n"
-                            "       luaduct dirty export JOB.yaml\n"
-                            "  list    a table of the dirty rows, the newest at the end, and how many there are per reason\n"
-                            "  show    one record's rows with all that is known of them\n"
-                            "  export  all rows as lines of JSON\n"
-                            "  --last N       only the newest N; without it 100 in a table, all with --json\n"
-                            "  --reason TEXT  only rows with this text in their reason\n"
-                            "  --json         rows as they are kept, lines of JSON\n"
-                            "A row that was read twice is listed once, as it was kept last. Of a record that became several rows "
-                            "(decode, expand) the first\n"
-                            "dirty one has the key and the value; the others say which one that is (\"record_at\": its index). "
-                            "--datasources FILE as in run.\n";
+static const char usage[] =
+    "usage: luaduct dirty list JOB.yaml [--last N] [--reason TEXT] [--json]\n"
+    "       luaduct dirty show JOB.yaml PARTITION/OFFSET[/INDEX] [--json]\n"
+    "       luaduct dirty export JOB.yaml [--sample FILE|- [--last N] [--force]] [--reason TEXT]\n"
+    "  list    a table of the dirty rows, the newest at the end, and how many there are per reason\n"
+    "  show    one record's rows with all that is known of them\n"
+    "  export  all rows as lines of JSON\n"
+    "  --sample FILE  instead, the records of the newest 1000 rows (--last N: of N) as a sample, to see whether a stage that\n"
+    "                 was mended takes them: simulate JOB.yaml --sample FILE; --force replaces a file that is there\n"
+    "  --last N       only the newest N; without it 100 in a table, all with --json\n"
+    "  --reason TEXT  only rows with this text in their reason\n"
+    "  --json         rows as they are kept, lines of JSON\n"
+    "A row that was read twice is listed once, as it was kept last. Of a record that became several rows (decode, expand) the\n"
+    "first dirty one has the key and the value; the others say which one that is (\"record_at\": its index). --datasources\n"
+    "FILE as in run.\n";
 
 static bool number_parse(const char **text, int64_t maximum, int64_t *number_out)
 {
@@ -163,7 +170,16 @@ static void row_hold(struct dirty *dirty, const struct dirty_record *record, str
         rows_cut(dirty);
     XGROW(dirty->rows, dirty->count, dirty->capacity);
     row = &dirty->rows[dirty->count++];
-    *row = (struct row){.time = cell(record->time), .number = dirty->matching};
+    *row = (struct row){
+        .time = cell(record->time), .number = dirty->matching, .partition = record->partition, .offset = record->offset};
+    if (dirty->sample) {
+        struct buffer text;
+
+        buffer_init(&text, 0);
+        dirty_record_print_sample(record, &text);
+        row->line = buffer_take(&text, NULL);
+        return;
+    }
     if (dirty->json) {
         row->line = str_dup(line);
         return;
@@ -222,6 +238,11 @@ static bool line_show(void *arg, struct dirty_position position, struct str line
         return true;
     if (dirty_newest_is(dirty->newest, &record, position) &&
         (!dirty->reason || (record.reason.data && strcasestr(record.reason.data, dirty->reason)))) {
+        if (dirty->sample && !str_is(record.topic, dirty->topic)) {
+            dirty->foreign++;
+            dirty_record_release(&record);
+            return true;
+        }
         dirty->matching++;
         dirty_reasons_add_row(dirty->reasons, record.stage, record.column, record.reason);
         if (dirty->last)
@@ -286,6 +307,56 @@ static bool read_store(struct dirty *dirty, const struct dirty_options *options,
     return ok;
 }
 
+/* One row of a record is enough, and of a topic that was made anew the newest. */
+static int by_record(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+
+    if (x->partition != y->partition)
+        return x->partition < y->partition ? -1 : 1;
+    if (x->offset != y->offset)
+        return x->offset < y->offset ? -1 : 1;
+    return by_time(b, a);
+}
+
+/* The records of the rows that are held. */
+static bool sample_write(struct dirty *dirty, struct error *error)
+{
+    struct sample_origin origin = {.job = str_of(dirty->job), .topic = str_of(dirty->topic)};
+    const char *path = strcmp(dirty->sample, "-") == 0 ? NULL : dirty->sample;
+    struct sample_writer *writer;
+    size_t records = 0;
+    bool ok = true;
+
+    if (!sample_writer_open(&writer, path, dirty->force, &origin, error))
+        return false;
+    if (dirty->count)
+        qsort(dirty->rows, dirty->count, sizeof(*dirty->rows), by_record);
+    for (size_t i = 0; ok && i < dirty->count; i++) {
+        const struct row *row = &dirty->rows[i];
+
+        if (i && row->partition == row[-1].partition && row->offset == row[-1].offset)
+            continue;
+        ok = sample_writer_add_line(writer, str_of(row->line), error);
+        records++;
+    }
+    ok = sample_writer_close(writer, ok, error) && ok;
+    if (ok && path)
+        printf("%s: %zu record%s; `luaduct simulate %s --sample %s` shows what the job makes of them now\n", path, records,
+               records == 1 ? "" : "s", dirty->job_path, path);
+    if (ok && dirty->foreign)
+        fprintf(stderr, "luaduct dirty: %" PRIu64 " rows are of another topic than %s and were left out\n", dirty->foreign,
+                dirty->topic);
+    return ok;
+}
+
+static int refuse(struct error *error)
+{
+    log_redact(error->text);
+    fprintf(stderr, "luaduct dirty: %s\n", error->text);
+    return error->kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
+}
+
 static int run(struct dirty *dirty, const struct job *job)
 {
     struct dirty_options options = dirty_options_of(job);
@@ -294,19 +365,20 @@ static int run(struct dirty *dirty, const struct job *job)
     int status = EXIT_OK;
 
     dirty->job = job->name;
+    dirty->topic = job->source.topic;
     dirty->place = place;
     dirty->newest = dirty_newest_new(DIRTY_IDENTITIES_MAX);
     dirty->reasons = dirty_reasons_new();
     if (!read_store(dirty, &options, &error)) {
-        log_redact(error.text);
-        fprintf(stderr, "luaduct dirty: %s\n", error.text);
-        status = error.kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
+        status = refuse(&error);
         goto out;
     }
     if (dirty->last)
         rows_cut(dirty);
-    for (size_t i = 0; dirty->json && i < dirty->count; i++)
+    for (size_t i = 0; dirty->json && !dirty->sample && i < dirty->count; i++)
         puts(dirty->rows[i].line);
+    if (dirty->sample && !sample_write(dirty, &error))
+        status = refuse(&error);
     if (dirty->verb == VERB_LIST && !dirty->json)
         list_end(dirty);
     fflush(stdout);
@@ -341,16 +413,20 @@ static bool parse_arguments(struct dirty *dirty, int argc, char **argv)
             dirty->json = true;
         } else if (strcmp(argv[i], "--datasources") == 0 && i + 1 < argc) {
             dirty->datasources_path = argv[++i];
-        } else if (strcmp(argv[i], "--last") == 0 && i + 1 < argc && dirty->verb == VERB_LIST) {
+        } else if (strcmp(argv[i], "--last") == 0 && i + 1 < argc && dirty->verb != VERB_SHOW) {
             last = argv[++i];
-        } else if (strcmp(argv[i], "--reason") == 0 && i + 1 < argc && dirty->verb == VERB_LIST) {
+        } else if (strcmp(argv[i], "--reason") == 0 && i + 1 < argc && dirty->verb != VERB_SHOW) {
             dirty->reason = argv[++i];
+        } else if (strcmp(argv[i], "--sample") == 0 && i + 1 < argc && dirty->verb == VERB_EXPORT) {
+            dirty->sample = argv[++i];
+        } else if (strcmp(argv[i], "--force") == 0 && dirty->verb == VERB_EXPORT) {
+            dirty->force = true;
         } else if (argv[i][0] != '-' && !dirty->job_path) {
             dirty->job_path = argv[i];
         } else if (argv[i][0] != '-' && !place && dirty->verb == VERB_SHOW) {
             place = argv[i];
         } else {
-            (void)word_refuse("dirty", argv[i], usage);
+            (void)word_refuse("dirty", argv + i, usage);
             return false;
         }
     }
@@ -364,12 +440,12 @@ static bool parse_arguments(struct dirty *dirty, int argc, char **argv)
         return false;
     }
     dirty->json = dirty->json || dirty->verb == VERB_EXPORT;
-    dirty->last = dirty->verb == VERB_LIST && !dirty->json ? LAST_DEFAULT : 0;
+    dirty->last = dirty->sample ? SAMPLE_DEFAULT : dirty->verb == VERB_LIST && !dirty->json ? LAST_DEFAULT : 0;
     if (last) {
         int64_t number;
 
         if (!number_parse(&last, LAST_MAX, &number) || *last || !number) {
-            fprintf(stderr, "luaduct dirty list: --last takes a number of rows from 1 to %d\n", LAST_MAX);
+            fprintf(stderr, "luaduct dirty %s: --last takes a number of rows from 1 to %d\n", argv[1], LAST_MAX);
             return false;
         }
         dirty->last = (size_t)number;
@@ -402,11 +478,11 @@ int cli_dirty(int argc, char **argv)
     if (verb == COUNT_OF(verbs)) {
         const char *nearest = str_nearest(str_of(word), verbs, COUNT_OF(verbs));
 
+        fprintf(stderr, "luaduct dirty: ");
         if (word[0])
-            fprintf(stderr, "luaduct dirty: \"%s\" is none of list, show and export%s%s%s\n%s", word,
-                    nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "", usage);
-        else
-            fprintf(stderr, "luaduct dirty: list, show or export?\n%s", usage);
+            fprintf(stderr, "\"%s\" is not understood%s%s%s ", word, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                    nearest ? "\"?" : ";");
+        fprintf(stderr, "list, show or export? `luaduct dirty --help` tells what they do\n");
         return EXIT_CONFIG;
     }
     dirty.verb = (enum verb)verb;

@@ -171,7 +171,7 @@ static int arguments_read(struct command *command, int argc, char **argv)
         } else if (word[0] != '-' && !command->sample) {
             command->sample = word;
         } else {
-            return word_refuse("infer", word, usage);
+            return word_refuse("infer", argv + i, usage);
         }
     }
     if (!command->sample || (command->stage && !command->job_path)) {

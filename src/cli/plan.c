@@ -360,7 +360,7 @@ int cli_plan(int argc, char **argv)
         return EXIT_OK;
     for (int i = 1; i < argc; i++)
         if (!tryout_argument(&plan.tryout, argc, argv, &i))
-            return word_refuse("plan", argv[i], usage);
+            return word_refuse("plan", argv + i, usage);
     buffer_init(&plan.text, 0);
     status = tryout_open(&plan.tryout);
     if (status == EXIT_OK)

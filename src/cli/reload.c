@@ -61,7 +61,7 @@ int cli_reload(int argc, char **argv)
         } else if (argv[i][0] != '-' && !job) {
             job = argv[i];
         } else {
-            return word_refuse("reload", argv[i], usage);
+            return word_refuse("reload", argv + i, usage);
         }
     }
     if (!job) {

@@ -307,7 +307,7 @@ int cli_run(int argc, char **argv)
         } else if (argv[i][0] != '-' && !run.job_path) {
             run.job_path = argv[i];
         } else {
-            return word_refuse("run", argv[i], usage);
+            return word_refuse("run", argv + i, usage);
         }
     }
     if (!run.job_path) {

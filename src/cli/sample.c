@@ -138,7 +138,7 @@ static bool arguments_read(struct sample_command *command, int argc, char **argv
         else if (value && strcmp(argv[i], "--timeout") == 0)
             ok = timeout_read(command, value);
         else {
-            (void)word_refuse("sample", argv[i], usage);
+            (void)word_refuse("sample", argv + i, usage);
             return false;
         }
         if (!ok)

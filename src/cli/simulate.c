@@ -492,7 +492,7 @@ static bool arguments_read(struct simulate *simulate, int argc, char **argv)
                 return false;
             simulate->rows_given = true;
         } else if (!tryout_argument(&simulate->tryout, argc, argv, &i)) {
-            (void)word_refuse("simulate", argv[i], usage);
+            (void)word_refuse("simulate", argv + i, usage);
             return false;
         }
     }

@@ -30,7 +30,7 @@ bool survey_command_argument(struct survey_command *command, int argc, char **ar
     } else if (word[0] != '-' && !command->job_path) {
         command->job_path = word;
     } else {
-        (void)word_refuse(command->name, word, command->usage);
+        (void)word_refuse(command->name, argv + *index, command->usage);
         return false;
     }
     return true;

@@ -411,7 +411,7 @@ static int arguments_read(struct command *command, int argc, char **argv)
         } else if (word[0] != '-') {
             command->paths[command->path_count++] = word;
         } else {
-            return word_refuse("test", word, usage);
+            return word_refuse("test", argv + i, usage);
         }
     }
     if (!command->path_count)

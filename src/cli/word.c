@@ -49,21 +49,23 @@ static char *option_nearest(const char *usage, const char *word)
     return found;
 }
 
-int word_refuse(const char *command, const char *word, const char *usage)
+int word_refuse(const char *command, char *const *words, const char *usage)
 {
+    const char *word = words[0];
     const char *behind = word[0] == '-' ? option_find(usage, word) : NULL;
     struct str value = behind ? option_value(behind) : STR("");
     char *nearest = word[0] == '-' && !behind ? option_nearest(usage, word) : NULL;
 
     fflush(stdout);
     fprintf(stderr, "luaduct %s: ", command);
-    if (value.size)
+    if (value.size && !words[1])
         fprintf(stderr, "%s wants a value behind it: %s %.*s\n", word, word, (int)value.size, value.data);
-    else if (nearest)
-        fprintf(stderr, "\"%s\" is not understood; did you mean \"%s\"? `luaduct %s --help` tells the options\n", word, nearest,
-                command);
     else
-        fprintf(stderr, "\"%s\" is not understood%s\n%s", word, word[0] == '-' ? "" : " behind what is named already", usage);
+        fprintf(stderr, "\"%s\" is not understood%s%s%s%s `luaduct %s --help` tells the options\n", word,
+                behind           ? " here"
+                : word[0] == '-' ? ""
+                                 : " behind what is named already",
+                nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ";", command);
     free(nearest);
     return EXIT_CONFIG;
 }

@@ -28,6 +28,9 @@ struct dirty_record {
 
 /* False: this is no line of a dirty row. */
 bool dirty_record_read(struct dirty_record *record, struct str line) MUST_USE;
+/* Its Kafka record as a line of a sample (sample/sample.h), without an end. Bytes in headers that are no text are base64, as they
+ * are kept. */
+void dirty_record_print_sample(const struct dirty_record *record, struct buffer *text);
 void dirty_record_release(struct dirty_record *record);
 /* "TOPIC_ID/PARTITION/OFFSET/INDEX"; without an id the topic's name stands for it. */
 void dirty_record_identity(const struct dirty_record *record, struct buffer *text);

@@ -1,6 +1,7 @@
 /* record.c: a line of a dirty row taken apart. */
 #include "dirty/read.h"
 
+#include <stdlib.h>
 #include <yyjson.h>
 
 static struct str text_of(yyjson_val *object, const char *name)
@@ -62,6 +63,35 @@ bool dirty_record_read(struct dirty_record *record, struct str line)
     if (!number_of(root, "timestamp", INT64_MIN, INT64_MAX, &record->timestamp_ms))
         record->timestamp_ms = -1;
     return true;
+}
+
+static void print_value(yyjson_val *value, struct buffer *text)
+{
+    size_t size = 0;
+    char *written = yyjson_val_write(value, YYJSON_WRITE_NOFLAG, &size);
+
+    if (!written)
+        stop_out_of_memory("a dirty row as a line of a sample");
+    buffer_append(text, written, size);
+    free(written);
+}
+
+void dirty_record_print_sample(const struct dirty_record *record, struct buffer *text)
+{
+    static const char *const members[] = {"key", "value", "headers"};
+    yyjson_val *root = yyjson_doc_get_root(record->document);
+
+    buffer_print(text, "{\"partition\":%d,\"offset\":%lld,\"timestamp\":%lld", record->partition, (long long)record->offset,
+                 (long long)record->timestamp_ms);
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        yyjson_val *value = yyjson_obj_get(root, members[i]);
+
+        if (!value || (i == 2 && !yyjson_is_arr(value)))
+            continue;
+        buffer_print(text, ",\"%s\":", members[i]);
+        print_value(value, text);
+    }
+    buffer_append_char(text, '}');
 }
 
 void dirty_record_release(struct dirty_record *record)

@@ -19,7 +19,7 @@ struct sample_writer {
 
 static bool exists_error(const char *path, struct error *error)
 {
-    return error_set(error, ERROR_CONFIG, "%s is there already; --force replaces it, --output FILE writes another file", path);
+    return error_set(error, ERROR_CONFIG, "%s is there already; --force replaces it, another name writes another file", path);
 }
 
 static bool flush(struct sample_writer *writer, struct error *error)
@@ -75,14 +75,28 @@ bool sample_writer_open(struct sample_writer **writer_out, const char *path, boo
     return true;
 }
 
+static bool added(struct sample_writer *writer, size_t before, struct error *error)
+{
+    writer->bytes += (int64_t)(writer->text.size - before);
+    /* A reader behind standard output wants to see records as they come. */
+    return (writer->path && writer->text.size < FLUSH_BYTES) || flush(writer, error);
+}
+
 bool sample_writer_add(struct sample_writer *writer, const struct sample_record *record, struct error *error)
 {
     size_t before = writer->text.size;
 
     sample_print_record(record, &writer->text);
-    writer->bytes += (int64_t)(writer->text.size - before);
-    /* A reader behind standard output wants to see records as they come. */
-    return (writer->path && writer->text.size < FLUSH_BYTES) || flush(writer, error);
+    return added(writer, before, error);
+}
+
+bool sample_writer_add_line(struct sample_writer *writer, struct str line, struct error *error)
+{
+    size_t before = writer->text.size;
+
+    buffer_append_str(&writer->text, line);
+    buffer_append_char(&writer->text, '\n');
+    return added(writer, before, error);
 }
 
 int64_t sample_writer_bytes(const struct sample_writer *writer)

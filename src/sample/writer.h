@@ -14,6 +14,8 @@ struct sample_writer;
 bool sample_writer_open(struct sample_writer **writer_out, const char *path, bool force, const struct sample_origin *origin,
                         struct error *error) MUST_USE;
 bool sample_writer_add(struct sample_writer *writer, const struct sample_record *record, struct error *error) MUST_USE;
+/* The same with the line of a record, without its end, as somebody else has printed it. */
+bool sample_writer_add_line(struct sample_writer *writer, struct str line, struct error *error) MUST_USE;
 int64_t sample_writer_bytes(const struct sample_writer *writer);
 /* keep: the file gets its name; else it is gone. */
 bool sample_writer_close(struct sample_writer *writer, bool keep, struct error *error) MUST_USE;

@@ -21,7 +21,7 @@ def command(tmp_path, *arguments, env=None):
     (["xyzzy"], "not a command; `luaduct help` lists them"),
     (["run", "x.yaml", "--firts"], 'did you mean "--first"? `luaduct run --help` tells the options'),
     (["run", "x.yaml", "--until"], "--until wants a value behind it: --until WHERE"),
-    (["run", "x.yaml", "--xyzzy"], '"--xyzzy" is not understood\nusage: luaduct run'),
+    (["run", "x.yaml", "--xyzzy"], '"--xyzzy" is not understood; `luaduct run --help` tells the options'),
     (["run", "x.yaml", "y.yaml"], '"y.yaml" is not understood behind what is named already'),
     (["test", "--coverage-mni", "5"], 'did you mean "--coverage-min"?'),
     (["test", "--coverage-min"], "wants a value behind it: --coverage-min PERCENT"),
@@ -400,3 +400,41 @@ return stage
     for metric in ('seen_total{job="%s",stage="count"} 100\n' % name, 'known_total{job="%s",stage="count",kind="even"} 50\n' % name):
         assert "luaduct_script_" + metric in text
     assert process.terminate() == 0
+
+
+def test_dirty_rows_as_a_sample(tmp_path):
+    """Each record once, in order, as the newest line has it; no other job's, no other topic's; and the job takes it."""
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", jobs.numbers("j", "t"))
+    (tmp_path / "dirty").mkdir()
+
+    def line(offset, value, index=0, minute=0, **more):
+        kept = {"time": f"2024-01-31T00:{minute:02}:00.000Z", "job": "j", "topic": "t", "topic_id": "i", "partition": 0, "offset": offset, "index": index,
+                "timestamp": 5, "stage": "parse", "column": None, "reason": "odd", "key": None, "value": value}
+        return json.dumps({**kept, **more}) + "\n"
+
+    (tmp_path / "dirty" / "dirty-20240131T000000000-1.ndjson").write_text("".join([
+        line(7, "seven", key="k", headers=[["h", "1"], ["n", None]]), line(3, "old"), line(3, "new", minute=1), line(5, '{"n": 5}', index=1),
+        line(5, '{"n": 5}', index=2), line(4, {"base64": "/3o="}, reason="ODD bytes"), line(1, None, partition=2), line(9, "x", job="other"),
+        line(9, "x", topic="other")]))
+    sample = tmp_path / "d.sample"
+    status, out, err = command(tmp_path / "1", "dirty", "export", path, "--sample", sample)
+    assert status == 0 and f"5 records; `luaduct simulate {path} --sample {sample}`" in out and "1 rows are of another topic" in err, out + err
+    head, *records = [json.loads(text) for text in sample.read_text().splitlines()]
+    assert head == {"luaduct_sample": 1, "job": "j", "topic": "t"} and sample.stat().st_mode & 0o777 == 0o600
+    same = {"timestamp": 5, "key": None}
+    assert records == [{"partition": 0, "offset": 3, "value": "new", **same}, {"partition": 0, "offset": 4, "value": {"base64": "/3o="}, **same},
+                       {"partition": 0, "offset": 5, "value": '{"n": 5}', **same},
+                       {"partition": 0, "offset": 7, "value": "seven", "timestamp": 5, "key": "k", "headers": [["h", "1"], ["n", None]]},
+                       {"partition": 2, "offset": 1, "value": None, **same}]
+    status, out, err = command(tmp_path / "2", "simulate", path, "--sample", sample)
+    assert status == 1 and "read 5 + expanded 0 = written 1 + filtered 0 + dirty 4" in out, out + err
+    status, out, err = command(tmp_path / "3", "dirty", "export", path, "--sample", sample)
+    assert status == 2 and "is there already; --force replaces it" in err, err
+    status, out, err = command(tmp_path / "4", "dirty", "export", path, "--sample", sample, "--force", "--reason", "odd b")
+    assert status == 0 and "1 record; " in out and len(sample.read_text().splitlines()) == 2, out + err
+    status, out, err = command(tmp_path / "5", "dirty", "export", path, "--sample", "-", "--last", 1)
+    assert status == 0 and [json.loads(text)["value"] for text in out.splitlines()[1:]] == ["new"], out + err
+    status, out, err = command(tmp_path / "6", "dirty", "export", path, "--last", 2)
+    assert status == 0 and len(out.splitlines()) == 2, out + err
+    status, out, err = command(tmp_path / "7", "dirty", "list", path, "--sample", "x")
+    assert status == 2 and '"--sample" is not understood here; `luaduct dirty --help`' in err, err
