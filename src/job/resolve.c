@@ -58,7 +58,8 @@ static bool reference_append(struct buffer *text, struct str reference, const ch
         copy = str_dup(name);
         value = getenv(copy);
         if (!value)
-            error_set(error, ERROR_CONFIG, "the environment variable %s is not set", copy);
+            error_set(error, ERROR_CONFIG, "the environment variable %s is not set%s", copy,
+                      strncmp(copy, "LUADUCT_DEMO_", 13) == 0 ? "; `luaduct demo JOB.yaml` sets it" : "");
         else if (!str_is_utf8(str_of(value)))
             error_set(error, ERROR_CONFIG, "the environment variable %s is no UTF-8 text", copy);
         else

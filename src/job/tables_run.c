@@ -91,7 +91,9 @@ const struct option failover_rows[] = {
 
 const struct option metrics_rows[] = {
     {.name = "listen", .type = OPTION_TEXT, OPTION_FIELD(struct job, metrics.listen), .check = listen_check,
-     .form = "host:port, by default off", .sentence = "Where metrics are served to Prometheus; on the loopback interface only."},
+     .form = "host:port, by default off",
+     .sentence = "Where metrics are served to Prometheus, at /metrics, and at /healthz whether the process answers; on the "
+                 "loopback interface only. Each process on a machine needs a port of its own."},
     END,
 };
 

@@ -47,7 +47,7 @@ bool listener_open(struct listener **listener_out, const struct sockaddr_in *add
     inet_ntop(AF_INET, &address->sin_addr, host, sizeof(host));
     error_set(error, reason == EADDRINUSE || reason == EACCES || reason == EADDRNOTAVAIL ? ERROR_CONFIG : ERROR_FATAL,
               "cannot listen on %s:%u: %s%s", host, ntohs(address->sin_port), system_reason(reason),
-              reason == EADDRINUSE ? "; another program is there" : "");
+              reason == EADDRINUSE ? "; another process listens there" : "");
     listener_stop(listener);
     return false;
 }

@@ -302,6 +302,11 @@ def test_secret_is_never_shown(tmp_path):
     assert status == 2 and ACCESS_KEY not in out + stderr
 
 
+def test_the_job_of_the_demo_says_who_sets_its_variables(tmp_path):
+    status, _, stderr = command(tmp_path, "check", pathlib.Path(__file__).parents[2] / "config/orders.yaml")
+    assert status == 2 and "LUADUCT_DEMO_BROKERS is not set; `luaduct demo JOB.yaml` sets it" in stderr, stderr
+
+
 def test_mapping_mistakes(endpoint, broker, tmp_path, name):
     endpoint.odps().create_table(name, "n bigint, other string not null")
     broker.create_topic(name, 1)
