@@ -143,7 +143,8 @@ static void print_result(struct demo *demo, const struct counts *counts, int64_t
     printf("%" PRId64 " records/s over %.1f s, lag %" PRId64 " records\n", took_ms ? counts->read * 1000 / took_ms : 0,
            (double)took_ms / 1000, metric_get(demo->engine.stats.lag_records));
     if (counts->dirty)
-        printf("dirty rows with their reasons are in %s\n", dirty_place(demo->engine.dirty));
+        printf("dirty rows with their reasons are in %s; `luaduct dirty list %s` shows them\n", dirty_place(demo->engine.dirty),
+               demo->job_path);
 }
 
 int cli_demo(int argc, char **argv)

@@ -453,6 +453,20 @@ static bool parse_arguments(struct dirty *dirty, int argc, char **argv)
     return true;
 }
 
+/* A folder is read without the ends of the job and their secrets. */
+static bool load(const struct dirty *dirty, struct engine *engine)
+{
+    engine->report = report_new();
+    if (!job_load_offline(&engine->job, dirty->job_path, dirty->datasources_path, engine->report))
+        return false;
+    if (!engine->job->dirty.topic)
+        return true;
+    report_free(engine->report);
+    engine->report = report_new();
+    job_free(engine->job);
+    return job_load(&engine->job, dirty->job_path, dirty->datasources_path, engine->report);
+}
+
 int cli_dirty(int argc, char **argv)
 {
     static const char *const verbs[] = {"list", "show", "export"};
@@ -488,8 +502,7 @@ int cli_dirty(int argc, char **argv)
     dirty.verb = (enum verb)verb;
     if (!parse_arguments(&dirty, argc, argv))
         return EXIT_CONFIG;
-    engine.report = report_new();
-    if (job_load(&engine.job, dirty.job_path, dirty.datasources_path, engine.report))
+    if (load(&dirty, &engine))
         status = run(&dirty, engine.job);
     else
         (void)engine_report(&engine);

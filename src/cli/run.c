@@ -107,8 +107,8 @@ static void report_dirty(struct engine *engine)
     buffer_init(&columns, 0);
     dirty_reasons_print_columns(hub_dirty_reasons(engine->hub), COLUMNS_SHOWN, &columns);
     log_info(engine->log, "dirty rows by stage and column: %s", buffer_text(&columns));
-    log_info(engine->log, "dirty rows are kept with their reasons in %s; `luaduct dirty list` shows them",
-             dirty_place(engine->dirty));
+    log_info(engine->log, "dirty rows are kept with their reasons in %s; `luaduct dirty list %s` shows them",
+             dirty_place(engine->dirty), engine->job->path);
     buffer_release(&columns);
 }
 

@@ -441,5 +441,8 @@ def test_dirty_rows_as_a_sample(tmp_path):
     assert status == 0 and [json.loads(text)["value"] for text in out.splitlines()[1:]] == ["new"], out + err
     status, out, err = command(tmp_path / "6", "dirty", "export", path, "--last", 2)
     assert status == 0 and len(out.splitlines()) == 2, out + err
+    (tmp_path / "datasources.yaml").unlink()  # nobody needs the ends and their secrets to look at a folder
+    status, out, err = command(tmp_path / "8", "dirty", "show", path, "0/7")
+    assert status == 0 and "seven" in out, out + err
     status, out, err = command(tmp_path / "7", "dirty", "list", path, "--sample", "x")
     assert status == 2 and '"--sample" is not understood here; `luaduct dirty --help`' in err, err
