@@ -22,6 +22,8 @@ static char *table_name(const struct job *job)
 {
     const struct job_maxcompute *maxcompute = &job->target.maxcompute;
 
+    if (!maxcompute->project) /* tried out without its ends */
+        return xstrdup(job->target.table);
     return maxcompute->schema ? xasprintf("%s.%s.%s", maxcompute->project, maxcompute->schema, job->target.table)
                               : xasprintf("%s.%s", maxcompute->project, job->target.table);
 }
@@ -50,7 +52,17 @@ static void files_check(const struct job_maxcompute *maxcompute, struct report *
                        "credentials.file: %s", error.text);
 }
 
-static bool load_job(struct engine *engine, const char *job_path, const char *datasources_path, bool log_file)
+static void ends_check(const struct job *job, struct report *report)
+{
+    properties_check(job->source.properties, job->source.property_count, report);
+    if (job->dirty.kafka.properties != job->source.properties)
+        properties_check(job->dirty.kafka.properties, job->dirty.kafka.property_count, report);
+    files_check(&job->target.maxcompute, report);
+}
+
+enum ends { ENDS_WANTED, ENDS_ASIDE };
+
+static bool load_job(struct engine *engine, const char *job_path, const char *datasources_path, bool log_file, enum ends ends)
 {
     struct error error = {0};
     struct job *job;
@@ -58,13 +70,11 @@ static bool load_job(struct engine *engine, const char *job_path, const char *da
     memset(engine, 0, sizeof(*engine));
     engine->report = report_new();
     engine->datasources_path = datasources_path;
-    if (!job_load(&engine->job, job_path, datasources_path, engine->report))
+    if (!(ends == ENDS_ASIDE ? job_load_offline : job_load)(&engine->job, job_path, datasources_path, engine->report))
         return false;
     job = engine->job;
-    properties_check(job->source.properties, job->source.property_count, engine->report);
-    if (job->dirty.kafka.properties != job->source.properties)
-        properties_check(job->dirty.kafka.properties, job->dirty.kafka.property_count, engine->report);
-    files_check(&job->target.maxcompute, engine->report);
+    if (ends == ENDS_WANTED)
+        ends_check(job, engine->report);
     if (report_mistakes(engine->report))
         return false;
     if (!log_start((enum log_level)job->log.level, log_file ? job->log.file : NULL, &error)) {
@@ -79,7 +89,7 @@ static bool load_job(struct engine *engine, const char *job_path, const char *da
 
 bool engine_load_job(struct engine *engine, const char *job_path, const char *datasources_path)
 {
-    return load_job(engine, job_path, datasources_path, true);
+    return load_job(engine, job_path, datasources_path, true, ENDS_WANTED);
 }
 
 static bool open_stages(struct engine *engine)
@@ -93,9 +103,10 @@ static bool open_stages(struct engine *engine)
     return chain_probe(engine->chain, job, engine->probe, engine->report, &error);
 }
 
-bool engine_load_stages(struct engine *engine, const char *job_path, const char *datasources_path)
+bool engine_load_stages(struct engine *engine, const char *job_path, const char *datasources_path, bool with_ends)
 {
-    return load_job(engine, job_path, datasources_path, false) && open_stages(engine) && report_mistakes(engine->report) == 0;
+    return load_job(engine, job_path, datasources_path, false, with_ends ? ENDS_WANTED : ENDS_ASIDE) &&
+           open_stages(engine) && report_mistakes(engine->report) == 0;
 }
 
 bool engine_create_schema(struct engine *engine)
@@ -108,7 +119,7 @@ bool engine_create_schema(struct engine *engine)
 
 bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path)
 {
-    if (!load_job(engine, job_path, datasources_path, true) || !open_stages(engine))
+    if (!load_job(engine, job_path, datasources_path, true, ENDS_WANTED) || !open_stages(engine))
         return false;
     if (engine->job->target.create == CREATE_IF_MISSING && !engine_create_schema(engine))
         return false;

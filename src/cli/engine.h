@@ -43,8 +43,8 @@ enum { ENGINE_ASK_MS = 15 * 1000 };
 /* Loads and checks the files, and no more: enough for commands that run no stage. False: the report says why. */
 bool engine_load_job(struct engine *engine, const char *job_path, const char *datasources_path) MUST_USE;
 /* As far as what comes out of the stages, for commands that try a job out: its log file stays closed, and lines go to standard
- * error. False: the report says why. */
-bool engine_load_stages(struct engine *engine, const char *job_path, const char *datasources_path) MUST_USE;
+ * error. Without its ends: data sources and their secrets need not be there (job_load_offline). False: the report says why. */
+bool engine_load_stages(struct engine *engine, const char *job_path, const char *datasources_path, bool with_ends) MUST_USE;
 /* The schema of the table as the job has it: of target.columns, else of what the stages yield, held against the mapping. False:
  * the report says why. */
 bool engine_create_schema(struct engine *engine) MUST_USE;

@@ -353,7 +353,7 @@ static int run(struct plan *plan)
 
 int cli_plan(int argc, char **argv)
 {
-    struct plan plan = {.tryout = {.name = "plan", .usage = usage, .takes = TRYOUT_CONNECT}};
+    struct plan plan = {.tryout = {.name = "plan", .usage = usage, .takes = TRYOUT_CONNECT | TRYOUT_ENDS}};
     int status;
 
     if (tryout_help(&plan.tryout, argc, argv))

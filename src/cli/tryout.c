@@ -128,7 +128,7 @@ int tryout_open(struct tryout *tryout)
 
     if (!tryout->job_path)
         return tryout_refuse(tryout, true, "which job?");
-    ok = engine_load_stages(engine, tryout->job_path, tryout->datasources_path);
+    ok = engine_load_stages(engine, tryout->job_path, tryout->datasources_path, tryout->connect || tryout->takes & TRYOUT_ENDS);
     /* Mistakes of the sample come with those of the job. */
     if (tryout->sample_path)
         ok = sample_read(&tryout->sample, tryout->sample_path, engine->report) && ok;

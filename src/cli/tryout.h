@@ -12,7 +12,8 @@
 enum tryout_takes {
     TRYOUT_SAMPLE = 1 << 0,  /* --sample FILE, --any-topic */
     TRYOUT_STAGE = 1 << 1,   /* --stage NAME */
-    TRYOUT_CONNECT = 1 << 2, /* --connect */
+    TRYOUT_CONNECT = 1 << 2, /* --connect; only with it are the data sources and their secrets needed, */
+    TRYOUT_ENDS = 1 << 3,    /* or with this one, in any case */
 };
 
 struct tryout {

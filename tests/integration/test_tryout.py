@@ -185,6 +185,24 @@ def test_a_sample_of_another_topic_is_refused(desk):
         assert status < 2 and out
 
 
+def test_no_secret_and_no_data_source_is_needed(desk):
+    """As on a machine that runs tests; check and plan are about the ends as well, and want them."""
+    sources = desk.folder / "datasources.yaml"
+    sources.write_text(re.sub("access_key: .*", "access_key: ${env:NO_SUCH_VARIABLE}", sources.read_text()))
+    commands = {"columns": 0, "simulate": 1, "preview": 0}
+    more = {"columns": [], "simulate": ["--sample", desk.sample], "preview": ["--stage", "own", "--sample", desk.sample]}
+    for command, expected in commands.items():
+        status, out, err = desk.run(command, *more[command])
+        assert status == expected and out and "NO_SUCH_VARIABLE" not in err, err
+    for arguments in (["plan"], ["simulate", "--sample", desk.sample, "--connect"], ["check"]):
+        status, out, err = desk.run(*arguments)
+        assert status == 2 and "NO_SUCH_VARIABLE is not set" in err, err
+    sources.unlink()
+    for command, expected in commands.items():
+        status, out, err = desk.run(command, *more[command])
+        assert status == expected and out, err
+
+
 def test_plan_names_fields_that_nothing_is_made_of(desk):
     desk.job(JOB.replace("    - {name: at, type: datetime}\n", "").replace("    - {name: city, type: string}\n", ""))
     status, out, _err = desk.run("plan")
