@@ -46,7 +46,8 @@ const struct option mask_rule_rows[] = {
     {.name = "rule", .type = OPTION_WORD, .flags = OPTION_REQUIRED | OPTION_SELECTS,
      .choices = "cover|segments|replace_chars|hash|pseudonym|interval|round|empty|" COVERING,
      .sentence = "How it is hidden. Those from phone on are forms of well-known things; a value that has not that form is "
-                 "covered all over."},
+                 "covered all over. They give, in this order: 138****5678, z********@example.com, 110105********002X, "
+                 "622202*********0123, 王**, 10.20.*.*, 00:1A:2B:**:**:**, 京A****5, 上海市浦东新区世纪大道****, 31.23,121.47."},
     {.name = "keep_empty", .type = OPTION_BOOLEAN, .fallback = "false",
      .sentence = "Whether an empty text stays one, and NULL with rule empty. NULL stays NULL with all other rules anyway."},
     {.name = "before", .type = OPTION_INTEGER, .only = "cover", .minimum = 0, .maximum = COUNT_MAX, .fallback = "0",

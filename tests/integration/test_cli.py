@@ -446,3 +446,20 @@ def test_dirty_rows_as_a_sample(tmp_path):
     assert status == 0 and "seven" in out, out + err
     status, out, err = command(tmp_path / "7", "dirty", "list", path, "--sample", "x")
     assert status == 2 and '"--sample" is not understood here; `luaduct dirty --help`' in err, err
+
+
+def test_help_shows_what_masks_give(tmp_path):
+    values = {"phone": "13812345678", "email": "zhang.san@example.com", "id_card": "11010519491231002X", "bank_card": "6222021234567890123",
+              "name": "\u738b\u5c0f\u660e", "ip": "10.20.30.40", "mac": "00:1A:2B:3C:4D:5E", "car_plate": "\u4eacA12345",
+              "address": "\u4e0a\u6d77\u5e02\u6d66\u4e1c\u65b0\u533a\u4e16\u7eaa\u5927\u9053100\u53f7", "gps": "31.230416,121.473701"}
+    columns = "".join(f"      - {{name: {name}, path: $.{name}, type: string}}\n" for name in values)
+    rules = "".join(f"      - {{field: {name}, rule: {name}}}\n" for name in values)
+    job = tmp_path / "job.yaml"
+    job.write_text(f"name: j\nsource: {{kafka: k, topic: t}}\nstages:\n  - name: parse\n    kind: json\n    columns:\n{columns}  - name: hide\n    kind: mask\n"
+                   f"    rules:\n{rules}target: {{maxcompute: m, table: t, create: if_missing}}\n")
+    (tmp_path / "s.sample").write_text(json.dumps({"value": json.dumps(values)}) + "\n")
+    status, out, err = command(tmp_path / "1", "preview", job, "--stage", "hide", "--sample", tmp_path / "s.sample", "--json")
+    assert status == 0, err
+    fields = json.loads(out.splitlines()[0])["out"][0]["fields"]
+    status, out, err = command(tmp_path / "2", "help", "config", "markdown")
+    assert status == 0 and "in this order: " + ", ".join(fields[name] for name in values) + "." in out
