@@ -129,6 +129,24 @@ static bool start_ends(struct demo *demo, struct error *error)
     return ok;
 }
 
+/* A job of real ends would read its real topic and write its real table. */
+static bool is_embedded(const struct demo *demo, struct error *error)
+{
+    const struct job *job = demo->engine.job;
+    const struct job_maxcompute *maxcompute = &job->target.maxcompute;
+    const char *brokers = mock_kafka_brokers(demo->kafka);
+    char *endpoint = xasprintf("http://127.0.0.1:%u/api", local_port(demo->local));
+    bool ok = strcmp(job->source.kafka.brokers, brokers) == 0 &&
+              (!job->dirty.topic || strcmp(job->dirty.kafka.brokers, brokers) == 0) &&
+              strcmp(maxcompute->endpoint, endpoint) == 0 &&
+              (!maxcompute->tunnel_endpoint || strcmp(maxcompute->tunnel_endpoint, endpoint) == 0);
+
+    free(endpoint);
+    return ok || error_set(error, ERROR_CONFIG, "the data sources of %s name other ends than the embedded ones, and the demo would "
+                           "write to them; write brokers: ${env:LUADUCT_DEMO_BROKERS} and endpoint: ${env:LUADUCT_DEMO_ENDPOINT}, "
+                           "as config/datasources.yaml does", demo->job_path);
+}
+
 static void print_result(struct demo *demo, const struct counts *counts, int64_t took_ms)
 {
     const struct job *job = demo->engine.job;
@@ -170,6 +188,10 @@ int cli_demo(int argc, char **argv)
     if (!engine_load(&demo.engine, demo.job_path, NULL)) {
         status = engine_report(&demo.engine);
         status = status ? status : EXIT_CONFIG;
+        goto out;
+    }
+    if (!is_embedded(&demo, &error)) {
+        fprintf(stderr, "luaduct demo: %s\n", error.text);
         goto out;
     }
     if (!engine_budget(&demo.engine, (unsigned)demo.partitions)) {

@@ -307,6 +307,14 @@ def test_the_job_of_the_demo_says_who_sets_its_variables(tmp_path):
     assert status == 2 and "LUADUCT_DEMO_BROKERS is not set; `luaduct demo JOB.yaml` sets it" in stderr, stderr
 
 
+@pytest.mark.parametrize("ends", [("127.0.0.1:9", "${env:LUADUCT_DEMO_ENDPOINT}"), ("${env:LUADUCT_DEMO_BROKERS}", "http://127.0.0.1:9/api"),
+                                  ("${env:LUADUCT_DEMO_BROKERS}", "${env:LUADUCT_DEMO_ENDPOINT}\n    tunnel_endpoint: http://127.0.0.1:9")])
+def test_the_demo_touches_no_real_end(tmp_path, ends):
+    path = write_job(tmp_path, ends[0], ends[1].replace("\n    ", "\n            "), jobs.numbers("j", "t"))
+    status, out, stderr = command(tmp_path, "demo", path, "--rows", 10)
+    assert status == 2 and "name other ends than the embedded ones" in stderr and "job runs" not in stderr, stderr
+
+
 def test_mapping_mistakes(endpoint, broker, tmp_path, name):
     endpoint.odps().create_table(name, "n bigint, other string not null")
     broker.create_topic(name, 1)
