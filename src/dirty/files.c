@@ -215,13 +215,21 @@ static bool write_all(struct files *files, struct str lines, struct error *error
     return true;
 }
 
-/* Whether the file still has its name. */
-static bool is_in_place(const struct files *files)
+/* Whether what is open still has its name. */
+static bool is_in_place(int descriptor, const char *path)
 {
     struct stat open, there;
 
-    return fstat(files->file, &open) == 0 && stat(files->path, &there) == 0 && open.st_dev == there.st_dev &&
+    return fstat(descriptor, &open) == 0 && stat(path, &there) == 0 && open.st_dev == there.st_dev &&
            open.st_ino == there.st_ino;
+}
+
+static bool open_folder_again(struct files *files, struct error *error)
+{
+    if (files->folder >= 0)
+        close(files->folder);
+    files->folder = -1;
+    return open_folder(files, error);
 }
 
 /* Appends what `file` holds from its byte `from` on. */
@@ -256,9 +264,8 @@ static bool begin_again(struct files *files, struct error *error)
     bool ok;
 
     log_warn(files->log, "%s for dirty rows was removed or moved away; a new file is begun", files->path);
-    close(files->folder);
-    files->file = files->folder = -1;
-    ok = open_folder(files, error) && file_new(files, files->wall_ms, error) && copy_lines(files, file, from, to, error);
+    files->file = -1;
+    ok = open_folder_again(files, error) && file_new(files, files->wall_ms, error) && copy_lines(files, file, from, to, error);
     close(file);
     files->broken = !ok;
     files->unsynced = files->unsynced || files->broken;
@@ -273,7 +280,8 @@ static bool files_append(struct dirty_store *store, struct str lines, int64_t wa
     if (files->broken)
         return fail_broken(files, error);
     files->wall_ms = wall_ms;
-    if (files->file >= 0 && !is_in_place(files) && !begin_again(files, error))
+    if (files->file >= 0 ? !is_in_place(files->file, files->path) && !begin_again(files, error)
+                         : !is_in_place(files->folder, files->directory) && !open_folder_again(files, error))
         return false;
     if (__builtin_add_overflow(store->bytes, lines.size, &total) || (store->bytes_max > 0 && total > store->bytes_max))
         return error_set(error, ERROR_FATAL, "the dirty rows in %s would exceed dirty.bytes_max (%lld bytes): look at them, move "
@@ -300,7 +308,7 @@ static bool files_sync(struct dirty_store *store, struct error *error)
     struct files *files = files_of(store);
 
     if (files->unsynced) {
-        if (!files->broken && !is_in_place(files) && !begin_again(files, error))
+        if (!files->broken && !is_in_place(files->file, files->path) && !begin_again(files, error))
             return false;
         if (!files->broken && !make_durable(files->file)) {
             files->broken = true;

@@ -267,6 +267,12 @@ static void a_file_that_is_taken_away_is_begun_anew(void **state)
     buffer_init(&text, 0);
     buffer_init(&many, 0);
     assert_true(dirty_store_open(&store, &options, &error));
+    /* The folder, before there is a file. */
+    assert_int_equal(rmdir(below), 0);
+    assert_true(dirty_append(store, STR("0\n"), now, &error));
+    assert_true(dirty_sync(store, &error));
+    assert_int_equal(read_folder(below, &text), 1);
+    assert_string_equal(buffer_text(&text), "<0\n");
     /* Removed after a sync: what was durable is the remover's, the rest goes into a new file. */
     assert_true(dirty_append(store, STR("1\n"), now, &error));
     assert_true(dirty_sync(store, &error));
