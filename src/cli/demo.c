@@ -142,9 +142,12 @@ static bool is_embedded(const struct demo *demo, struct error *error)
               (!maxcompute->tunnel_endpoint || strcmp(maxcompute->tunnel_endpoint, endpoint) == 0);
 
     free(endpoint);
-    return ok || error_set(error, ERROR_CONFIG, "the data sources of %s name other ends than the embedded ones, and the demo would "
-                           "write to them; write brokers: ${env:LUADUCT_DEMO_BROKERS} and endpoint: ${env:LUADUCT_DEMO_ENDPOINT}, "
-                           "as config/datasources.yaml does", demo->job_path);
+    return ok ||
+           error_set(error, ERROR_CONFIG,
+                     "the data sources of %s name other ends than the embedded ones, and the demo would write to them; write "
+                     "brokers: ${env:LUADUCT_DEMO_BROKERS} and endpoint: ${env:LUADUCT_DEMO_ENDPOINT}, as "
+                     "config/datasources.yaml does",
+                     demo->job_path);
 }
 
 static void print_result(struct demo *demo, const struct counts *counts, int64_t took_ms)
