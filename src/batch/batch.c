@@ -351,7 +351,9 @@ void batch_sweep(struct batch *batch)
 
 bool batch_keep(struct batch *batch, const struct column *mask, struct error *error)
 {
-    const uint8_t *truth = mask->boolean, *null = mask->null;
+    static const uint8_t no_null = 0;
+    const uint8_t *truth = mask->boolean, *null = mask->null ? mask->null : &no_null;
+    uint32_t null_mask = mask->null ? UINT32_MAX : 0;
     uint32_t *selection, selected, kept = 0;
 
     if (mask->type.kind != TYPE_BOOLEAN && mask->type.kind != TYPE_NULL) {
@@ -366,8 +368,9 @@ bool batch_keep(struct batch *batch, const struct column *mask, struct error *er
     for (uint32_t i = 0; i < selected; i++) {
         uint32_t row = selection[i];
 
+        /* Without a branch: which rows stay is what no predictor can know. */
         selection[kept] = row;
-        kept += truth[row] && !(null && null[row]);
+        kept += (truth[row] != 0) & (null[row & null_mask] == 0);
     }
     batch->filtered_count += batch->selected - kept;
     batch->selected = kept;

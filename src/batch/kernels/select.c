@@ -47,14 +47,16 @@ static inline __attribute__((always_inline)) void move_values(const struct batch
                                                               struct operand b, char *out, size_t size)
 {
     const uint32_t *selection = batch->selection, *end = selection + batch->selected;
-    uint32_t a_mask, b_mask;
-    const char *a_bytes = operand_bytes(a, &a_mask), *b_bytes = operand_bytes(b, &b_mask);
+    uint32_t masks[2];
+    const char *bytes[2];
 
+    bytes[0] = operand_bytes(b, &masks[0]);
+    bytes[1] = operand_bytes(a, &masks[1]);
     for (; selection < end; selection++) {
         size_t row = *selection;
-        const char *from = take_a[row] ? a_bytes + (row & a_mask) * size : b_bytes + (row & b_mask) * size;
+        bool side = take_a[row] != 0; /* an index and no branch, which would be guessed wrong often */
 
-        memcpy(out + row * size, from, size);
+        memcpy(out + row * size, bytes[side] + (row & masks[side]) * size, size);
     }
 }
 
