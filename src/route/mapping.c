@@ -316,11 +316,23 @@ static void check_integers(struct batch *batch, const struct target *target, con
     }
 }
 
+/* Of the selected rows, without a branch for each. */
+static size_t longest_text(const struct batch *batch, const struct column *column)
+{
+    size_t longest = 0;
+
+    for (uint32_t i = 0; i < batch->selected; i++)
+        longest = size_max(longest, column->text[batch->selection[i]].size);
+    return longest;
+}
+
 static void check_texts(struct batch *batch, const struct target *target, const struct column *column)
 {
     bool utf8 = target->column->type.kind != MC_BINARY && !column->utf8;
     unsigned characters_max = target_characters_max(&target->column->type);
 
+    if (!utf8 && !column->null && longest_text(batch, column) <= size_min(characters_max, TEXT_BYTES_MAX))
+        return;
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
         struct str text = column->text[row];
