@@ -9,6 +9,8 @@
 
 #include "util/real.h"
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digits are written as they lie in memory");
+
 enum { SCALE_MAX = 18 }; /* of results; what the target allows */
 
 #define E18 ((int128)1000000000000000000)
@@ -162,6 +164,29 @@ enum decimal_status decimal_parse(struct str text, struct type type, int128 *val
     return DECIMAL_OK;
 }
 
+/* Up to eight digits, of which some stand behind a point: as the bytes of a word, the first one lowest. Halves of four digits,
+ * pairs, single ones; each quotient comes from a multiplication that is exact for so few. */
+static size_t print_word(uint32_t magnitude, bool negative, unsigned scale, char text[DECIMAL_TEXT_MAX])
+{
+    uint64_t word = magnitude / 10000 | (uint64_t)(magnitude % 10000) << 32;
+    uint64_t quotients = word * 10486 >> 20 & UINT64_C(0x0000007F0000007F);
+    unsigned skip, whole;
+
+    word = quotients | (word - quotients * 100) << 16;
+    quotients = word * 103 >> 10 & UINT64_C(0x000F000F000F000F);
+    word = quotients | (word - quotients * 10) << 8;
+    /* Zeros in front are left out, but for the last one before the point. */
+    skip = (unsigned)__builtin_ctzll(word | UINT64_C(1) << 8 * (7 - scale)) / 8;
+    whole = 8 - scale - skip;
+    word |= UINT64_C(0x3030303030303030);
+    *text = '-';
+    text += negative;
+    memcpy(text, &(uint64_t){word >> 8 * skip}, 8);
+    text[whole] = '.';
+    memcpy(text + whole + 1, &(uint64_t){word >> 8 * (8 - scale)}, 8);
+    return negative + whole + 1 + scale;
+}
+
 /* Up to 18 digits and a scale up to 18: nearly all values. Copies of a constant size are a few moves instead of a call. */
 static size_t print_short(uint64_t magnitude, bool negative, unsigned scale, char text[DECIMAL_TEXT_MAX])
 {
@@ -192,6 +217,8 @@ size_t decimal_print(int128 value, unsigned scale, char text[DECIMAL_TEXT_MAX])
     size_t size = 0;
 
     assert(scale <= DECIMAL_DIGITS_MAX);
+    if (LIKELY(rest < 100000000 && scale - 1 < 7))
+        return print_word((uint32_t)rest, value < 0, scale, text);
     if (LIKELY(rest < (uint128)E18 && scale <= SCALE_MAX))
         return print_short((uint64_t)rest, value < 0, scale, text);
     do {

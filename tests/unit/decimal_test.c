@@ -318,11 +318,32 @@ static void test_double(void **state)
     assert_true(decimal_to_double(value_of("0.00000000000000000000000000000000000001", &scale), 38) == 1e-38);
 }
 
+/* Every pair of digits at every place, every number of digits and every scale, beside printf's own. */
+static void test_print(void **state)
+{
+    (void)state;
+    for (uint64_t value = 0; value < UINT64_C(1000000000000); value += value < 20000 ? 1 : value / 2003 + 1) {
+        uint64_t whole = 1;
+
+        for (unsigned scale = 0; scale <= 9; scale++, whole *= 10) {
+            char what[64], expected[64];
+
+            snprintf(what, sizeof(what), "%llu at scale %u", (unsigned long long)value, scale);
+            snprintf(expected, sizeof(expected), scale ? "-%llu.%0*llu" : "-%llu", (unsigned long long)(value / whole), (int)scale,
+                     (unsigned long long)(value % whole));
+            assert_printed(what, DECIMAL_OK, (int128)value, scale, expected + 1);
+            if (value)
+                assert_printed(what, DECIMAL_OK, -(int128)value, scale, expected);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_powers),  cmocka_unit_test(test_parse),      cmocka_unit_test(test_rescale),
         cmocka_unit_test(test_compare), cmocka_unit_test(test_operations), cmocka_unit_test(test_double),
+        cmocka_unit_test(test_print),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
