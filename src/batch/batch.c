@@ -145,12 +145,18 @@ static struct column *make_builtin(struct batch *batch, int builtin)
 
     if (!column || (builtin == BUILTIN_HEADERS && !(headers = read_headers(batch))))
         return NULL;
+    if (builtin == BUILTIN_VALUE) { /* nearly always: a loop of its own */
+        for (uint32_t row = 0; row < batch->row_count; row++) {
+            column->text[row] = batch_message(batch, row)->value;
+            column->null[row] = column->text[row].data == NULL;
+        }
+        return column;
+    }
     for (uint32_t row = 0; row < batch->row_count; row++) {
         const struct message *message = batch_message(batch, row);
 
         switch (builtin) {
         case BUILTIN_KEY: column->text[row] = message->key; break;
-        case BUILTIN_VALUE: column->text[row] = message->value; break;
         case BUILTIN_HEADERS: column->text[row] = headers[message - batch->messages]; break;
         case BUILTIN_PARTITION: column->bigint[row] = batch->partition; break;
         case BUILTIN_OFFSET: column->bigint[row] = message->offset; break;
