@@ -61,17 +61,17 @@ static bool text_to_local(const struct partitions *partitions, struct source *so
 enum clock_from { FROM_MESSAGE, FROM_BIGINT, FROM_INSTANT, FROM_LOCAL, FROM_DATE, FROM_TEXT };
 
 /* Turns times into codes. Times that follow each other mostly lie in one unit, which is remembered as a range of local
- * seconds. */
+ * seconds; of milliseconds since 1970 also as a range of those, as far as the zone's offset is the same. */
 static bool code_clock(struct partitions *partitions, struct source *source, struct batch *batch, const struct column *column,
                        enum clock_from from, struct coded *coded, struct error *error)
 {
-    int64_t unit_from = 0, unit_until = 0;
+    int64_t unit_from = 0, unit_until = 0, ms_from = 0, ms_until = 0;
     int32_t code = CODE_FAILED;
     struct zone_cache text_cache = {0};
 
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
-        int64_t local;
+        int64_t local, offset = 0;
         char excerpt[128];
 
         if (column && column->null && column->null[row]) {
@@ -83,12 +83,17 @@ static bool code_clock(struct partitions *partitions, struct source *source, str
         case FROM_BIGINT: {
             int64_t ms = column ? column->bigint[row] : batch_message(batch, row)->timestamp_ms;
 
+            if (LIKELY(ms >= ms_from && ms < ms_until)) {
+                coded->codes[row] = code;
+                continue;
+            }
             if (from == FROM_MESSAGE && UNLIKELY(ms < 0)) {
                 batch_fail(batch, row, rule_column(source), "the record has no timestamp, so there is no partition value");
                 continue;
             }
             local = floor_divide(ms, 1000);
-            local = zone_to_local(source->zone, &source->zone_cache, local);
+            offset = zone_offset(source->zone, &source->zone_cache, local);
+            local += offset;
             break;
         }
         case FROM_INSTANT: local = zone_to_local(source->zone, &source->zone_cache, column->instant[row].seconds); break;
@@ -116,6 +121,12 @@ static bool code_clock(struct partitions *partitions, struct source *source, str
             if (found < 0)
                 return arena_full(batch, error);
             code = (int32_t)found;
+        }
+        if (from == FROM_MESSAGE || from == FROM_BIGINT) {
+            ms_from = int64_max(unit_from - offset, source->zone_cache.from) * 1000;
+            if (from == FROM_MESSAGE)
+                ms_from = int64_max(ms_from, 0);
+            ms_until = int64_min(unit_until - offset, source->zone_cache.until) * 1000;
         }
         coded->codes[row] = code;
     }

@@ -455,6 +455,33 @@ static void test_time_levels(void **state)
     setup_free(setup);
 }
 
+/* A unit is remembered for the rows that follow, but not beyond a change of the zone's offset, nor for a record without a time. */
+static void test_time_offsets(void **state)
+{
+    static const int64_t hours[] = {INT64_C(1711845000000), INT64_C(1711924200000), INT64_C(1711920599999),  /* 31 March, 00:30, 22:30, 21:29 UTC */
+                                    INT64_C(1729987200000), INT64_C(1730068200000), INT64_C(1730070000000)}; /* 27 October, 00:00, 22:30, 23:00 */
+    struct setup *setup = setup_new(6);
+
+    (void)state;
+    add_column(setup, "ts", "bigint");
+    add_numbers(setup, "ts", hours);
+    add_partition(setup, "d", PARTITION_TIME, "ts", "MMdd")->zone = (char *)"Europe/Berlin";
+    run(setup);
+    assert_groups(setup, "d=0331:0,2 d=0401:1 d=1027:3,4 d=1028:5");
+    setup_free(setup);
+
+    setup = setup_new(3);
+    add_column(setup, "v", "bigint");
+    add_numbers(setup, "v", hours);
+    setup->batch->messages[0].timestamp_ms = setup->batch->messages[2].timestamp_ms = 0;
+    setup->batch->messages[1].timestamp_ms = -1;
+    add_partition(setup, "y", PARTITION_TIME, NULL, "yyyy");
+    run(setup);
+    assert_groups(setup, "y=1970:0,2");
+    assert_int_equal(setup->batch->dirty_count, 1);
+    setup_free(setup);
+}
+
 /* Every kind of field that a time may come from. */
 static void test_time_sources(void **state)
 {
@@ -800,7 +827,8 @@ int main(void)
         cmocka_unit_test(test_wire_values),  cmocka_unit_test(test_large_text),   cmocka_unit_test(test_mapping),
         cmocka_unit_test(test_nested),
         cmocka_unit_test(test_nested_names),
-        cmocka_unit_test(test_time_levels),  cmocka_unit_test(test_time_sources), cmocka_unit_test(test_field_values),
+        cmocka_unit_test(test_time_levels),  cmocka_unit_test(test_time_offsets), cmocka_unit_test(test_time_sources),
+        cmocka_unit_test(test_field_values),
         cmocka_unit_test(test_many_groups),  cmocka_unit_test(test_kept_specs),  cmocka_unit_test(test_lua),          cmocka_unit_test(test_check),
         cmocka_unit_test(test_check_of_listed_types), cmocka_unit_test(test_create),       cmocka_unit_test(test_describe),
     };
