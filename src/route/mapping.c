@@ -19,6 +19,7 @@ struct target {
     unsigned number;
     struct str field;   /* as the job names it, or the column's own name */
     bool listed;        /* the job names the field: it must be there */
+    bool by_name;       /* target.columns lists the column without a field; target.mapping may still name another one */
     bool none;          /* the job says that nothing feeds this column */
     bool seen;          /* the field was there before */
     bool supported;
@@ -123,13 +124,14 @@ static struct target *find_target(struct mapping *mapping, const char *name, str
 static void set_target(struct target *target, const char *field, struct location at, unsigned width,
                        struct complaints *complaints)
 {
-    if (target->listed && (target->none || !field || !str_is(target->field, field))) {
+    if (target->listed && !target->by_name && (target->none || !field || !str_is(target->field, field))) {
         complain(complaints, at, width, "column \"%s\" already takes its values from %s%.*s%s; a column takes one field",
                  target->column->name, target->none ? "nothing" : "field \"", target->none ? 0 : (int)target->field.size,
                  target->field.data, target->none ? "" : "\"");
         return;
     }
     target->listed = true;
+    target->by_name = false;
     target->none = !field;
     if (field)
         target->field = str_of(field);
@@ -164,9 +166,11 @@ struct mapping *mapping_new(const struct job *job, const struct mc_schema *schem
         const struct job_column *column = &job->target.columns[i];
         struct target *target = find_target(mapping, column->name, column->at, (unsigned)strlen(column->name), complaints);
 
-        if (target)
-            set_target(target, column->from ? column->from : column->name, column->from ? column->from_at : column->at,
-                       (unsigned)strlen(column->from ? column->from : column->name), complaints);
+        if (!target)
+            continue;
+        set_target(target, column->from ? column->from : column->name, column->from ? column->from_at : column->at,
+                   (unsigned)strlen(column->from ? column->from : column->name), complaints);
+        target->by_name = !column->from;
     }
     for (size_t i = 0; i < job->target.mapping_count; i++) {
         const struct job_mapping *entry = &job->target.mapping[i];

@@ -766,6 +766,46 @@ static void test_check_of_listed_types(void **state)
     setup_free(setup);
 }
 
+static struct setup *listed_columns(void)
+{
+    struct setup *setup = setup_new(0);
+    static const char *const names[] = {"id", "price", "nothing"};
+
+    for (size_t i = 0; i < 3; i++) {
+        add_column(setup, names[i], "bigint");
+        setup->listed[i] = (struct job_column){.name = (char *)names[i], .type = (char *)"bigint"};
+    }
+    setup->job.target.column_count = 3;
+    add_numbers(setup, "id", NULL);
+    add_numbers(setup, "amount", NULL);
+    add_mapping(setup, "nothing", NULL);
+    return setup;
+}
+
+/* A column that is listed with its type alone takes the field of its name, or the one that target.mapping says; one that is listed
+ * with a field takes no other. */
+static void test_mapping_of_listed_columns(void **state)
+{
+    struct setup *setup = listed_columns();
+
+    (void)state;
+    add_mapping(setup, "price", "amount");
+    assert_mistakes(setup, NULL, 0);
+    setup_free(setup);
+
+    setup = listed_columns();
+    setup->listed[1].from = (char *)"id";
+    add_mapping(setup, "price", "amount");
+    assert_mistakes(setup, (const char *const[]){"column \"price\" already takes its values from field \"id\""}, 1);
+    setup_free(setup);
+
+    setup = listed_columns();
+    add_mapping(setup, "price", "amount");
+    add_mapping(setup, "PRICE", "id");
+    assert_mistakes(setup, (const char *const[]){"column \"price\" already takes its values from field \"amount\""}, 1);
+    setup_free(setup);
+}
+
 static void test_create(void **state)
 {
     struct setup *setup = setup_new(0);
@@ -830,7 +870,8 @@ int main(void)
         cmocka_unit_test(test_time_levels),  cmocka_unit_test(test_time_offsets), cmocka_unit_test(test_time_sources),
         cmocka_unit_test(test_field_values),
         cmocka_unit_test(test_many_groups),  cmocka_unit_test(test_kept_specs),  cmocka_unit_test(test_lua),          cmocka_unit_test(test_check),
-        cmocka_unit_test(test_check_of_listed_types), cmocka_unit_test(test_create),       cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_check_of_listed_types), cmocka_unit_test(test_mapping_of_listed_columns), cmocka_unit_test(test_create),
+        cmocka_unit_test(test_describe),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
