@@ -548,9 +548,23 @@ bool convert_possible(struct type from, struct type to, struct error *error)
     else if (to.kind == TYPE_DATE && from.kind == TYPE_BIGINT)
         advice = "epoch milliseconds convert to datetime and timestamp; a date needs a stage that says in which time zone";
     else if (to.kind == TYPE_BOOLEAN)
-        advice = "compare it in a stage, such as column:ne(0)";
+        advice = "compare it in a stage: amount != 0 in an expression, column:ne(0) in Lua";
+    else if (to.kind == TYPE_BIGINT && (type_is_instant(from.kind) || from.kind == TYPE_DATE))
+        advice = "epoch_ms and unix_timestamp give its milliseconds and seconds since 1970, in a stage before it";
     return error_set(error, ERROR_CONFIG, "%s does not convert to %s: %s", type_print(from, from_name), type_print(to, to_name),
                      advice);
+}
+
+bool convert_needs_zone(struct type from, struct type to)
+{
+    bool from_point = from.kind == TYPE_DATETIME || from.kind == TYPE_TIMESTAMP;
+    bool to_point = to.kind == TYPE_DATETIME || to.kind == TYPE_TIMESTAMP;
+
+    if (from_point)
+        return to.kind == TYPE_STRING || to.kind == TYPE_TIMESTAMP_NTZ || to.kind == TYPE_DATE;
+    if (from.kind == TYPE_BIGINT)
+        return to.kind == TYPE_TIMESTAMP_NTZ;
+    return to_point && (from.kind == TYPE_DATE || from.kind == TYPE_TIMESTAMP_NTZ);
 }
 
 /* Another type over the same values. */

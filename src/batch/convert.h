@@ -23,6 +23,9 @@ struct convert {
 /* Whether there is a rule at all, so that `check` can refuse the rest. The error says why and what to do. */
 bool convert_possible(struct type from, struct type to, struct error *error) MUST_USE;
 
+/* Whether no value at all converts without a zone. */
+bool convert_needs_zone(struct type from, struct type to);
+
 /* The selected rows of `column` as a new column of type `to` (the same column when nothing changes). A row that fails is handed
  * to batch_fail with `name` and a reason holding the beginning of the value; when null_on_error, it becomes NULL instead.
  * The caller sweeps. NULL: the arena is full. */

@@ -290,7 +290,15 @@ static bool settle_time(struct binder *binder, struct node *node, size_t constan
     return cast_child(binder, node, constant, TYPE_OF(kind == TYPE_DATETIME ? TYPE_TIMESTAMP : kind));
 }
 
-/* A constant number against a double becomes a double where that is the same number, for then one loop compares them. */
+static bool is_literal(const struct node *node)
+{
+    while (node->kind == NODE_NEGATE || node->kind == NODE_SUBJECT)
+        node = node->children[0];
+    return node->kind == NODE_CONSTANT;
+}
+
+/* A constant number against a double becomes a double where that is the same number, for then one loop compares them. A decimal
+ * that is written out becomes one in any case: no double is 0.1, and whoever writes rate <= 0.1 means the nearest one. */
 static bool settle_double(struct binder *binder, struct node *node, size_t constant, size_t other)
 {
     const struct column *from = node->children[constant]->constant;
@@ -306,12 +314,14 @@ static bool settle_double(struct binder *binder, struct node *node, size_t const
         return FAIL_NODE(binder, node, "the expression is too large");
     to->real[0] =
         from->type.kind == TYPE_BIGINT ? (double)from->bigint[0] : decimal_to_double(from->decimal[0], from->type.scale);
-    scratch_begin(binder, 1);
-    if (!kernel_compare(binder->scratch, COMPARE_EQ, (struct operand){from, true}, (struct operand){to, true}, &equal,
-                        binder->error))
-        return FAIL_NODE(binder, node, "%s", binder->error->text);
-    if (!equal->boolean[0])
-        return true;
+    if (from->type.kind != TYPE_DECIMAL || !is_literal(node->children[constant])) {
+        scratch_begin(binder, 1);
+        if (!kernel_compare(binder->scratch, COMPARE_EQ, (struct operand){from, true}, (struct operand){to, true}, &equal,
+                            binder->error))
+            return FAIL_NODE(binder, node, "%s", binder->error->text);
+        if (!equal->boolean[0])
+            return true;
+    }
     cast->constant = to;
     cast->type = to->type;
     node->children[constant] = cast;
@@ -494,6 +504,8 @@ static bool bind_call(struct binder *binder, struct node *node)
     if (!call->arguments)
         return FAIL_NODE(binder, node, "the expression is too large");
     node->fails |= function->fails;
+    if (function->compares && !settle_double(binder, node, 1, 0))
+        return false;
     for (size_t i = 0; i < node->count; i++) {
         const struct node *child = node->children[i];
 
@@ -546,8 +558,14 @@ static bool bind_kind(struct binder *binder, struct node *node)
     case NODE_ARITHMETIC:
         return bind_arithmetic(binder, node);
     case NODE_CONCAT:
-        for (size_t i = 0; i < node->count; i++)
-            node->fails |= node->children[i]->type.kind == TYPE_BINARY;
+        for (size_t i = 0; i < node->count; i++) {
+            enum type_kind kind = node->children[i]->type.kind;
+
+            node->fails |= kind == TYPE_BINARY;
+            /* As concat and cast print it: in the job's zone, which the kernel does not know. */
+            if ((kind == TYPE_DATETIME || kind == TYPE_TIMESTAMP) && !cast_child(binder, node, i, TYPE_OF(TYPE_STRING)))
+                return false;
+        }
         return true;
     case NODE_COMPARE:
         for (size_t i = 0; i < 2; i++)
@@ -580,8 +598,12 @@ static bool bind_kind(struct binder *binder, struct node *node)
         return bind_branches(binder, node);
     case NODE_CAST: {
         struct error error;
+        char from[48], to[TYPE_NAME_MAX];
 
         node->fails = true;
+        if (!binder->expression->convert.zone && convert_needs_zone(node->children[0]->type, node->cast_to))
+            return FAIL_NODE(binder, node, "%s becomes %s in a time zone, and the job names none; set time_zone",
+                             type_called(node->children[0]->type, from), type_print(node->cast_to, to));
         return convert_possible(node->children[0]->type, node->cast_to, &error) || FAIL_NODE(binder, node, "%s", error.text);
     }
     case NODE_CALL:

@@ -39,6 +39,7 @@ struct expression_function {
     bool takes_null;
     bool fails;   /* run may make rows fail; guards `and b/0` style: such a call runs only on the rows that need it */
     bool varies;  /* the same arguments may give another result: never computed ahead */
+    bool compares; /* its second argument with the first one: a decimal that is written out stands there for the nearest double */
     bool is_form; /* part of the grammar (evaluates arguments as needed): prepare and run are NULL */
     /* What the arguments must be, a letter each, the last one for all that follow; prepare, which may then be NULL, comes after.
      * t: string or json; b: those or binary; i: bigint; n: a number; r: a number, made a double; d: a date or a point in time;

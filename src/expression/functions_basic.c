@@ -427,6 +427,7 @@ const struct expression_function functions_basic[] = {
      .parameters = "a, b",
      ARGUMENTS(2, 2),
      .takes_null = true,
+     .compares = true,
      .prepare = nullif_prepare,
      .run = nullif_run,
      .sentence = "NULL where both are equal, else a.",

@@ -70,18 +70,6 @@ int field_find(const struct batch *batch, struct str name, uint32_t *guess)
     return found;
 }
 
-bool convert_needs_zone(struct type from, struct type to)
-{
-    bool from_point = from.kind == TYPE_DATETIME || from.kind == TYPE_TIMESTAMP;
-    bool to_point = to.kind == TYPE_DATETIME || to.kind == TYPE_TIMESTAMP;
-
-    if (from_point)
-        return to.kind == TYPE_STRING || to.kind == TYPE_TIMESTAMP_NTZ || to.kind == TYPE_DATE;
-    if (from.kind == TYPE_BIGINT)
-        return to.kind == TYPE_TIMESTAMP_NTZ;
-    return to_point && (from.kind == TYPE_DATE || from.kind == TYPE_TIMESTAMP_NTZ);
-}
-
 /* --- set-up --- */
 
 static const char *suggest_column(const struct mc_schema *schema, struct str name, char text[128])

@@ -20,8 +20,6 @@ void complain(struct complaints *complaints, struct location at, unsigned width,
 /* The field of a name: exact, else the only one that equals without case. -1: none; -2: several. *guess is tried first and
  * updated. */
 int field_find(const struct batch *batch, struct str name, uint32_t *guess);
-/* Whether the conversion of every value needs a zone. */
-bool convert_needs_zone(struct type from, struct type to);
 
 struct mapping;
 

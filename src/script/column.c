@@ -139,11 +139,32 @@ static int column_modulo(lua_State *L) { return binary(L, "%", ARITHMETIC_MODULO
 static int column_and(lua_State *L) { return binary(L, "&", LOGIC_AND, true); }
 static int column_or(lua_State *L) { return binary(L, "|", LOGIC_OR, true); }
 
+/* What is joined: points in time in the job's zone, as tostring, cast and luaduct.json show them; the kernel knows no zone. */
+static struct operand joined_operand_throws(lua_State *L, int index, struct constant *constant)
+{
+    struct script_run *run = &script_of(L)->run;
+    struct operand operand;
+    struct column *shown;
+
+    if (box_get(L, index, BOX_TIME)) {
+        luaL_tolstring(L, index, NULL);
+        lua_replace(L, index);
+    }
+    operand = column_operand_throws(L, index, constant);
+    if (!run->module->convert.zone || !convert_needs_zone(operand.column->type, TYPE_OF(TYPE_STRING)))
+        return operand;
+    shown = convert_column(&run->module->convert, run->batch, (struct column *)operand.column, TYPE_OF(TYPE_STRING), STR(".."),
+                           run->batch->when_error == WHEN_ERROR_NULL);
+    if (!shown)
+        throw_arena_full(L);
+    return (struct operand){shown, false};
+}
+
 static int column_concat(lua_State *L)
 {
     struct batch *batch = run_batch_throws(L);
     struct constant a_constant, b_constant;
-    struct operand a = column_operand_throws(L, 1, &a_constant), b = column_operand_throws(L, 2, &b_constant);
+    struct operand a = joined_operand_throws(L, 1, &a_constant), b = joined_operand_throws(L, 2, &b_constant);
     struct column *column = NULL;
     struct error error;
     bool ok = kernel_concat(batch, a, b, &column, &error);
@@ -302,6 +323,8 @@ static int column_cast(lua_State *L)
 
     if (!type_parse(str_make(text, size), &type, &error) || !convert_possible(box->column->type, type, &error))
         return luaL_argerror(L, 2, lua_pushstring(L, error.text));
+    if (!run->module->convert.zone && convert_needs_zone(box->column->type, type))
+        return luaL_argerror(L, 2, "this takes a time zone, and the job names none; set time_zone");
     column = convert_column(&run->module->convert, batch, box->column, type, box->name, batch->when_error == WHEN_ERROR_NULL);
     if (!column)
         return throw_arena_full(L);

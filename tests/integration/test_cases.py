@@ -351,6 +351,40 @@ def test_time_state_and_stop(case):
     assert re.search(r"expected  stops: ... thirteen ...\n +got       goes on", out) and re.search(r"expected  goes on\n +got       stops: .*thirteen", out), out
 
 
+def test_times_as_texts(case):
+    """A point in time reads the same wherever it becomes a text: in the job's zone."""
+    case.write("shown.lua", """\
+        local luaduct = require "luaduct"
+        local noon = luaduct.time.from_epoch_ms(1706702400000)
+        return {process = function(batch)
+          batch:set("joined", "at " .. batch.at)
+          batch:set("both", batch.at .. "/" .. noon)
+          batch:set("cast", batch.at:cast("string"))
+          batch:map({"at"}, {"printed string"}, function(at) return at and tostring(at) end)
+        end}
+        """)
+    cases = """\
+        time_zone: Asia/Shanghai
+        stage: {options: {}}
+        fields: {at: timestamp}
+        cases:
+          - name: one text
+            rows: [{at: "2024-01-31T16:30:00.5Z"}, {at: null}]
+            expect:
+              - joined: at 2024-02-01 00:30:00.500
+                both: 2024-02-01 00:30:00.500/2024-01-31 20:00:00
+                cast: 2024-02-01 00:30:00.500
+                printed: 2024-02-01 00:30:00.500
+              - {joined: null, both: null, cast: null, printed: null}
+        """
+    case.write("shown.test.yaml", cases)
+    status, out, err = case.run(case.folder)
+    assert status == 0, out + err
+    case.write("shown.test.yaml", cases.replace("        time_zone: Asia/Shanghai\n", ""))
+    status, out, err = case.run(case.folder)
+    assert status == 2 and "shown.lua:6: bad argument #1 to 'cast' (this takes a time zone, and the job names none" in err, out + err
+
+
 def test_coverage(case):
     case.write("helper.lua", "local h = {}\nfunction h.used() return 1 end\nfunction h.unused()\n  return 2\nend\nreturn h\n")
     case.write("s.lua", """\

@@ -295,6 +295,25 @@ static bool like(const char *text, const char *pattern)
     return *pattern == *text && like(text + 1, pattern + 1);
 }
 
+static bool is_written_decimal(const struct tree *tree)
+{
+    while (tree->kind == K_NEGATE)
+        tree = tree->children[0];
+    return tree->kind == K_LITERAL && tree->type.kind == TYPE_DECIMAL;
+}
+
+/* The values of two trees: a decimal that is written out stands beside a double for the nearest one. */
+static int order_sides(const struct tree *a, const struct value *x, const struct tree *b, const struct value *y)
+{
+    double p, q;
+
+    if (!(is_written_decimal(a) && y->type.kind == TYPE_DOUBLE) && !(is_written_decimal(b) && x->type.kind == TYPE_DOUBLE))
+        return order_values(x, y);
+    p = to_double(x);
+    q = to_double(y);
+    return (p > q) - (p < q);
+}
+
 static bool compares(unsigned operation, int order)
 {
     const bool truth[] = {order == 0, order != 0, order<0, order <= 0, order> 0, order >= 0};
@@ -362,7 +381,8 @@ static void evaluate_choice(const struct view *view, const struct tree *tree, st
             return;
         }
         if (tree->kind == K_CASE_OF
-                ? subject.state == VALUE && condition.state == VALUE && order_values(&subject, &condition) == 0
+                ? subject.state == VALUE && condition.state == VALUE &&
+                      order_sides(tree->children[0], &subject, tree->children[i], &condition) == 0
                 : is_true(&condition)) {
             take_branch(view, tree, tree->children[i + 1], out);
             return;
@@ -377,19 +397,22 @@ static void evaluate_in(const struct tree *tree, const struct value *parts, stru
 
     set_boolean(out, false);
     for (unsigned i = 1; i < tree->count; i++) {
-        set_boolean(&equal, parts[0].state == VALUE && parts[i].state == VALUE && order_values(&parts[0], &parts[i]) == 0);
+        set_boolean(&equal, parts[0].state == VALUE && parts[i].state == VALUE &&
+                                order_sides(tree->children[0], &parts[0], tree->children[i], &parts[i]) == 0);
         if (parts[0].state == ABSENT || parts[i].state == ABSENT)
             equal.state = ABSENT;
         logic(false, out, &equal);
     }
 }
 
-static void evaluate_between(const struct value *parts, struct value *out)
+static void evaluate_between(const struct tree *tree, const struct value *parts, struct value *out)
 {
     struct value above, below;
 
-    set_boolean(&above, parts[0].state == VALUE && parts[1].state == VALUE && order_values(&parts[0], &parts[1]) >= 0);
-    set_boolean(&below, parts[0].state == VALUE && parts[2].state == VALUE && order_values(&parts[0], &parts[2]) <= 0);
+    set_boolean(&above, parts[0].state == VALUE && parts[1].state == VALUE &&
+                            order_sides(tree->children[0], &parts[0], tree->children[1], &parts[1]) >= 0);
+    set_boolean(&below, parts[0].state == VALUE && parts[2].state == VALUE &&
+                            order_sides(tree->children[0], &parts[0], tree->children[2], &parts[2]) <= 0);
     if (parts[0].state == ABSENT || parts[1].state == ABSENT)
         above.state = ABSENT;
     if (parts[0].state == ABSENT || parts[2].state == ABSENT)
@@ -454,7 +477,7 @@ static bool evaluate_strict(const struct tree *tree, struct value *parts, struct
         strcat(out->text, parts[1].text);
         return true;
     case K_COMPARE:
-        set_boolean(out, compares(tree->operation, order_values(&parts[0], &parts[1])));
+        set_boolean(out, compares(tree->operation, order_sides(tree->children[0], &parts[0], tree->children[1], &parts[1])));
         return true;
     case K_NOT:
         set_boolean(out, !parts[0].number);
@@ -509,13 +532,15 @@ static void evaluate_parts(const struct view *view, const struct tree *tree, str
         if (tree->kind == K_IN)
             evaluate_in(tree, parts, out);
         else
-            evaluate_between(parts, out);
+            evaluate_between(tree, parts, out);
         if (out->state == VALUE)
             out->number ^= tree->negated;
         return;
     case K_NULLIF:
         *out = parts[0];
-        if (!absent && order_values(&parts[0], &parts[1]) == 0)
+        if (!absent && (is_written_decimal(tree->children[0]) /* the result has its type, so it stays one */
+                            ? order_values(&parts[0], &parts[1])
+                            : order_sides(tree->children[0], &parts[0], tree->children[1], &parts[1])) == 0)
             out->state = ABSENT;
         return;
     default:

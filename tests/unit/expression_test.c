@@ -122,6 +122,8 @@ static void test_values(void **state)
         {"nothing + 1", "NULL|NULL|NULL|NULL|NULL|NULL"},
         {"zero || '-' || 1.50", "0-1.50|1-1.50|2-1.50|0-1.50|-1-1.50|NULL"},
         {"'a' || 1 + 2", "a3|a3|a3|a3|a3|a3"},
+        {"if(id = 1, at || '/' || local || '/' || day, '')", "2024-01-31 00:00:00/2024-01-30 16:00:00/2024-01-31|||||"},
+        {"(at || '') = concat(at) and ${now} || '' = cast(${now} as string)", "true|true|NULL|true|true|true"},
         /* comparison, with numbers of all types */
         {"amount > 100", "false|true|NULL|false|true|false"},
         {"amount = 100.000", "false|false|NULL|false|false|true"},
@@ -130,6 +132,13 @@ static void test_values(void **state)
         {"ratio = 9007199254740993", "false|false|NULL|false|false|false"},
         {"ratio = 9007199254740992", "false|false|NULL|false|false|true"},
         {"amount > ratio", "true|true|NULL|false|true|false"},
+        {"ratio / 5 = 0.1", "true|false|NULL|false|false|false"},
+        {"ratio / 5 <= 0.1 and 0.1 >= ratio / 5 and -ratio / 5 = -(0.1)", "true|false|NULL|false|false|false"},
+        {"ratio / 5 between 0.1 and 0.1 and ratio / 5 in (7, 0.1) and not ratio / 5 > 0.1", "true|false|NULL|false|false|false"},
+        {"case ratio / 5 when 0.1 then 1 else 0 end", "1|0|0|0|0|0"},
+        {"case 0.1 when ratio / 5 then 1 else 0 end", "1|0|0|0|0|0"},
+        {"nullif(ratio / 5, 0.1) is null", "true|false|true|false|false|false"},
+        {"ratio / 5 = cast('0.10' as decimal(10,2))", "false|false|NULL|false|false|false"}, /* as exact as other decimals */
         {"zero == 0", "true|false|false|true|false|NULL"},
         {"city < 'b'", "true|false|true|NULL|true|false"},
         {"city = '上海'", "false|true|false|NULL|false|false"},

@@ -248,8 +248,8 @@ static void test_times(void **state)
          "2024-01-31 16:30:00|!|!|NULL|2024-03-30 19:30:00|! to_timestamp: \"30.02.2024 00:00\" does not fit the pattern "
          "\"dd.MM.yyyy HH:mm\", or is no such day or time"},
         {"to_timestamp('2024-01-31 12:00:00+02:00') || n",
-         "2024-01-31 10:00:00Z0|2024-01-31 10:00:00Z1|2024-01-31 10:00:00Z-2|NULL|2024-01-31 "
-         "10:00:00Z9223372036854775807|2024-01-31 10:00:00Z-9223372036854775808"},
+         "2024-01-31 11:00:000|2024-01-31 11:00:001|2024-01-31 11:00:00-2|NULL|2024-01-31 "
+         "11:00:009223372036854775807|2024-01-31 11:00:00-9223372036854775808"},
         {"to_timestamp(x)", "!|!|!|NULL|!|! to_timestamp: \"31.01.2024 23:30\" is not a date-time (YYYY-MM-DD HH:MM:SS)"},
         {"to_timestamp(n)", "1970-01-01 01:00:00|1970-01-01 01:00:00.001|1970-01-01 00:59:59.998|NULL|!|! 9223372036854775807 "
                             "(epoch milliseconds) is outside of the years 1 to 9999, for type timestamp"},
@@ -453,12 +453,17 @@ static void test_mistakes(void **state)
          "16+9: \"weekday\" is no unit; it must be year, quarter, month, week, day, hour, minute, second or millisecond"},
         {"date_diff(day, day, 'day', 'UTC')", "27+5: both are local already, date_diff of them takes no time zone"},
         {"try_cast(t bigint)", "11+6: \"as\" is wanted here, not \"bigint\""},
-        {"try_cast(day as bigint)", "0+8: date does not convert to bigint: make a column of the right type in a stage before it"},
+        {"try_cast(day as bigint)", "0+8: date does not convert to bigint: epoch_ms and unix_timestamp give its milliseconds and "
+                                   "seconds since 1970, in a stage before it"},
         {"1 + upper('a')",
          "2+1: + needs two numbers, these are a bigint and a string; || joins texts, cast(… as bigint) makes a number of one"},
         {"repeat('a', 9000000)", "0+20: this fails for every row: repeat: the result would be larger than 8 MiB"},
     };
     static const struct row no_zone[] = {
+        {"cast(w as string)", "0+4: a timestamp becomes string in a time zone, and the job names none; set time_zone"},
+        {"x || w", "5+1: a timestamp becomes string in a time zone, and the job names none; set time_zone"},
+        {"concat(x, w)", "10+1: a timestamp becomes string in a time zone, and the job names none; set time_zone"},
+        {"cast(day as datetime)", "0+4: a date becomes datetime in a time zone, and the job names none; set time_zone"},
         {"year(w)", "0+4: year needs a time zone, and the job names none; set time_zone, or name one as argument 2, such as "
                     "'Asia/Shanghai'"},
         {"year(w, 'UTC')", "2024|2024|2024|2024|NULL|2024"},
