@@ -1,7 +1,9 @@
 /* lookup.c: luaduct.lookup: a small file beside the script as a table found by a key.
  * Made in open(), kept by the state, shared by modules that ask for the same. Between two batches, at most once a second, the
- * file's stamp is looked at; a file that changed is read when its stamp has been the same twice, so that one which is just being
- * written is not read by halves. A new file that is wrong leaves the old table, with one warning. */
+ * file's stamp is looked at; a file that changed is read when nobody has touched it for a second, by its times or because its
+ * stamp has been the same twice, so that one which is just being written is not read by halves. The times alone settle it where
+ * hours lie between two batches; they say nothing where the file's clock is another one. A new file that is wrong leaves the old
+ * table, with one warning. */
 #include "script/api.h"
 
 #include <stdio.h>
@@ -92,6 +94,13 @@ static bool load(struct script_state *state, struct script_lookup *lookup, struc
     return true;
 }
 
+static bool was_left_alone(const struct file_stamp *stamp)
+{
+    int64_t touched_ns = stamp->modified_ns > stamp->changed_ns ? stamp->modified_ns : stamp->changed_ns;
+
+    return stamp->inode && clock_wall_ms() - touched_ns / 1000000 >= CHECK_MS;
+}
+
 void lookups_check(struct script_state *state, int64_t now_ms)
 {
     if (!state->lookups || now_ms < state->lookups_due_ms)
@@ -106,10 +115,11 @@ void lookups_check(struct script_state *state, int64_t now_ms)
             lookup->seen = stamp;
             continue;
         }
-        if (!file_stamp_same(&stamp, &lookup->seen)) {
+        if (!file_stamp_same(&stamp, &lookup->seen) && !was_left_alone(&stamp)) {
             lookup->seen = stamp; /* it may be half written: another look in a second */
             continue;
         }
+        lookup->seen = stamp;
         if (load(state, lookup, &error))
             log_info(state->log, "lookup: read again file=%s keys=%u", lookup->path, (unsigned)lookup_table_count(lookup->table));
         else

@@ -2,6 +2,7 @@
 #include "support/script_support.h"
 
 #include "script/api.h"
+#include "util/clock.h"
 
 struct value_case {
     const char *expression, *want;
@@ -466,6 +467,29 @@ static void test_lookups_are_read_again(void **state)
     folder_release(&f);
 }
 
+/* Whatever lies between two batches, the first one after it has a table that was left alone for a second. */
+static void test_lookups_of_a_quiet_topic(void **state)
+{
+    struct folder_bed f;
+    struct script_module *module;
+    char path[200], shown[400];
+
+    (void)state;
+    folder_init(&f);
+    write_file(folder_path(&f, "sites.csv", path), "city,region\nWuhan,Central\n");
+    module = bed_open(&f.bed, "local t = luaduct.lookup{file = 'sites.csv', key = 'city', value = 'region'}\n"
+                              "return {process = function(batch) batch:set('x', t:column(batch.city)) end}");
+    write_file(path, "city,region\nWuhan,Middle of China\n");
+    lookups_check(f.bed.state, INT64_MAX / 2);
+    assert_string_equal(folder_run(&f, module, shown), "NULL|NULL|NULL|NULL|Central"); /* just written: not yet */
+    write_file(path, "city,region\nWuhan,Heart of China\n");
+    clock_wall_fix(clock_wall_ms() + 1500);
+    lookups_check(f.bed.state, INT64_MAX / 2 + 3600000);
+    assert_string_equal(folder_run(&f, module, shown), "NULL|NULL|NULL|NULL|Heart of China");
+    clock_wall_fix(CLOCK_RUNS);
+    folder_release(&f);
+}
+
 static void test_wrong_lookups(void **state)
 {
     static const struct value_case cases[] = {
@@ -677,6 +701,7 @@ int main(void)
         cmocka_unit_test(test_wrong_text),
         cmocka_unit_test(test_lookups),
         cmocka_unit_test(test_lookups_are_read_again),
+        cmocka_unit_test(test_lookups_of_a_quiet_topic),
         cmocka_unit_test(test_wrong_lookups),
         cmocka_unit_test(test_wrong_use),
         cmocka_unit_test(test_counters),
