@@ -516,6 +516,9 @@ int cli_simulate(int argc, char **argv)
     status = tryout_open(&simulate.tryout);
     if (status == EXIT_OK)
         status = schema_find(&simulate.tryout);
+    if (status == EXIT_OK && !route_check_scripts(simulate.tryout.engine.job, chain_state(simulate.tryout.engine.chain),
+                                                  simulate.tryout.engine.probe, simulate.tryout.engine.report))
+        status = tryout_report(&simulate.tryout, EXIT_CONFIG);
     if (status == EXIT_OK)
         status = run(&simulate);
     simulation_free(simulate.simulation);

@@ -118,7 +118,9 @@ static bool check(const struct shadow_options *options, struct code *wanted, str
     bool ok = chain_open(&chain, wanted->job, report, options->log, error) &&
               chain_probe(chain, wanted->job, probe, report, error) &&
               (route_check(wanted->job, options->schema, probe, report) ||
-               error_set(error, ERROR_CONFIG, "the job does not fit the table %s", wanted->job->target.table));
+               error_set(error, ERROR_CONFIG, "the job does not fit the table %s", wanted->job->target.table)) &&
+              (route_check_scripts(wanted->job, chain_state(chain), probe, report) ||
+               error_set(error, ERROR_CONFIG, "a partition function does not fit the job"));
 
     if (ok)
         wanted->keeps_state = chain_keeps_state(chain);

@@ -326,6 +326,47 @@ void partitions_check(struct partitions *partitions, const struct batch *probe, 
     }
 }
 
+/* One file may give the columns of several rules. */
+void partitions_check_scripts(const struct job *job, struct script_state *state, const struct zone *zone, struct batch *probe,
+                              struct complaints *complaints)
+{
+    struct partitions partitions = {.job = job, .zone = zone};
+
+    partitions.sources = xcalloc(job->target.partition_count + 1, sizeof(*partitions.sources));
+    for (size_t i = 0; i < job->target.partition_count; i++) {
+        const struct job_partition *rule = &job->target.partitions[i];
+        struct source *source = NULL;
+
+        if (rule->kind != PARTITION_LUA)
+            continue;
+        for (size_t j = 0; j < partitions.source_count && !source; j++)
+            if (same_source(&partitions.sources[j], rule))
+                source = &partitions.sources[j];
+        if (!source) {
+            source = &partitions.sources[partitions.source_count];
+            if (!open_source(&partitions, source, rule, state, complaints))
+                continue;
+            partitions.source_count++;
+        }
+        source->columns++;
+    }
+    for (size_t i = 0; i < partitions.source_count; i++) {
+        const struct source *source = &partitions.sources[i];
+        const struct job_partition *rule = source->rule;
+        struct column *columns[PARTITION_LEVELS_MAX];
+        struct error error;
+        size_t count;
+
+        if (!script_partition(source->module, probe, columns, size_min(source->columns, PARTITION_LEVELS_MAX), &count, &error))
+            complain(complaints, rule->at, rule->width, "partition \"%s\": %s", rule->name, error.text);
+        else if (count != source->columns)
+            complain(complaints, rule->at, rule->width,
+                     "partition \"%s\": %s returned %zu columns, but %zu partition columns take one each", rule->name, rule->file,
+                     count, source->columns);
+    }
+    free(partitions.sources);
+}
+
 void partitions_describe(const struct partitions *partitions, struct buffer *text)
 {
     for (size_t i = 0; i < partitions->level_count; i++) {

@@ -17,6 +17,9 @@ struct partitions *partitions_new(const struct job *job, const struct mc_schema 
 void partitions_free(struct partitions *partitions);
 bool partitions_save(struct partitions *partitions, struct buffer *saved, struct error *error) MUST_USE;
 void partitions_check(struct partitions *partitions, const struct batch *probe, struct complaints *complaints);
+/* The job's functions in Lua, without a table: opens them in the state, and calls each with the probe, which has no rows. */
+void partitions_check_scripts(const struct job *job, struct script_state *state, const struct zone *zone, struct batch *probe,
+                              struct complaints *complaints);
 /* Groups the selected rows by partition. Rows without a proper value become dirty and are swept. */
 bool partitions_batch(struct partitions *partitions, struct batch *batch, struct routed_group **groups_out, size_t *count_out,
                       struct error *error) MUST_USE;

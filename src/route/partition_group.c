@@ -266,6 +266,8 @@ static bool run_lua(struct partitions *partitions, struct source *source, struct
     assert(source->module);
     if (!script_partition(source->module, batch, columns, source->columns, &count, error))
         return error_wrap(error, "partition \"%s\"", source->rule->name);
+    if (batch->selected == 0) /* each of them failed, so that there is no column either */
+        return true;
     if (rows != batch->row_count)
         return error_set(error, ERROR_SCRIPT,
                          "partition \"%s\": %s made rows; only stages may, since the values of these are converted already",
@@ -543,7 +545,7 @@ bool partitions_batch(struct partitions *partitions, struct batch *batch, struct
 
             if (!run_lua(partitions, source, batch, columns, error))
                 return false;
-            for (size_t j = 0; j < source->columns; j++) {
+            for (size_t j = 0; j < source->columns && batch->selected; j++) {
                 if (!code_texts(source, batch, columns[j], level_integer(partitions, i, j), &coded[first + j], error))
                     return false;
                 batch_sweep(batch);

@@ -130,6 +130,19 @@ bool route_check(const struct job *job, const struct mc_schema *schema, const st
     return complaints.count == 0;
 }
 
+bool route_check_scripts(const struct job *job, struct script_state *state, struct batch *probe, struct report *report)
+{
+    struct complaints complaints = {.report = report};
+    struct zone *zone = NULL;
+    struct error error;
+
+    if (!open_zone(job, &zone, &error)) /* route_check tells of it */
+        return true;
+    partitions_check_scripts(job, state, zone, probe, &complaints);
+    zone_free(zone);
+    return complaints.count == 0;
+}
+
 bool route_batch(struct route *route, struct batch *batch, struct routed *routed_out, struct error *error)
 {
     size_t columns = route->schema->column_count;

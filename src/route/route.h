@@ -34,6 +34,11 @@ void route_free(struct route *route);
 bool route_check(const struct job *job, const struct mc_schema *schema, const struct batch *probe,
                  struct report *report) MUST_USE;
 
+/* Opens the job's partition functions in Lua and calls each with the probed batch, which has no rows: what does not compile,
+ * names an unknown field or gives another number of columns goes to report. The functions may make fields in the batch. */
+bool route_check_scripts(const struct job *job, struct script_state *state, struct batch *probe,
+                         struct report *report) MUST_USE;
+
 /* The table that `create: if_missing` makes: the job's column list, or the probed batch's fields with their types, and the
  * partition columns as STRING. A field of unknown type is an error that says to name its type. */
 bool route_create_schema(const struct job *job, const struct batch *probe, struct mc_schema *schema_out,

@@ -265,6 +265,40 @@ def test_partition_by_lua(broker, endpoint, tmp_path, name):
     assert sorted((r["n"], r["_partition"]) for r in endpoint.rows(name)) == [(n, "part=low" if n < 5 else "part=high") for n in range(10)]
 
 
+PARTITION_FILES = [
+    ("return {process = function(batch) end}", r'partition "part": .*halves.lua has no function partition\(batch\)'),
+    ("return {partition = function(batch) return batch.nn end}", r'partition "part": halves.lua:1: there is no field "nn"; did you mean "n"'),
+    ("return {partition = function(batch) end}", r"partition\(batch\) must give a column for every partition level; value 1 is nil"),
+    ("return {partition = function(batch) return batch.n", r"halves.lua:1: .*expected"),
+]
+
+
+@pytest.mark.parametrize("text, said", PARTITION_FILES, ids=["process", "field", "columns", "syntax"])
+def test_partition_files_are_checked(tmp_path, text, said):
+    job = jobs.numbers("j", "t").replace("kind: field, from: part", "kind: lua, file: halves.lua")
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", job)
+    (tmp_path / "halves.lua").write_text(text)
+    (tmp_path / "one.ndjson").write_text('{"value": "{}"}\n')
+    for arguments in (["check", path], ["run", path], ["simulate", path, "--sample", tmp_path / "one.ndjson"]):
+        status, _, stderr = command(tmp_path, *arguments)
+        assert status == 2 and re.search(said, stderr) and re.search(r"job\.yaml:\d+:\d+: ", stderr), stderr
+
+
+def test_a_partition_function_that_fails(tmp_path):
+    """Its rows are dirty, as those of a stage; what it makes is no column of the table."""
+    job = jobs.numbers("j", "t").replace("kind: field, from: part", "kind: lua, file: halves.lua")
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", job)
+    (tmp_path / "halves.lua").write_text("return {partition = function(batch) batch:set('half', 'x')\n"
+                                         "if batch:count() > 0 then error('not today') end return batch.half end}")
+    (tmp_path / "two.ndjson").write_text("".join('{"value": "{\\"n\\": %d, \\"part\\": \\"p\\"}"}\n' % n for n in range(2)))
+    status, out, stderr = command(tmp_path, "simulate", path, "--sample", tmp_path / "two.ndjson", "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    dirty = [line["reason"] for line in lines if line["kind"] == "dirty" and line["stage"] == "partition"]
+    assert status == 1 and dirty == ["halves.lua:2: not today"] * 2 and lines[-1]["dirty"] == 2, out + stderr
+    status, out, _ = command(tmp_path / "plan", "plan", path)
+    assert status == 0 and "half" not in out.replace("halves.lua", ""), out
+
+
 def test_unknown_table(broker, endpoint, tmp_path, name):
     broker.create_topic(name, 1)
     job = jobs.numbers(name, name).replace("create: if_missing", "create: never")
