@@ -13,7 +13,8 @@ enum { FILE_BYTES_MAX = 64 << 10 };
 enum keep {
     KEEP_NOTHING,
     KEEP_STAGES,    /* nothing, but below there may be what follows */
-    KEEP_VARIABLES, /* in expressions, and in the options of a Lua file, which may hold some */
+    KEEP_EXPRESSION,
+    KEEP_VARIABLES, /* as in expressions: in the options of a Lua file, which may hold some */
     KEEP_TEMPLATE,  /* all but env and file: in what replaces a pattern's matches */
 };
 
@@ -103,18 +104,35 @@ static bool piece_cut(struct str *rest, bool template, struct str *plain, struct
     return true;
 }
 
+/* The quote of an expression that stands open behind a character; a doubled one closes and opens it. */
+static char quote_behind(char quote, char character)
+{
+    if (quote)
+        return character == quote ? '\0' : quote;
+    return character == '\'' || character == '"' || character == '`' ? character : '\0';
+}
+
 static bool text_resolve(struct str written, enum keep keep, const char *directory, struct buffer *text, struct error *error)
 {
+    bool variables = keep == KEEP_VARIABLES || keep == KEEP_EXPRESSION;
     struct str plain, reference;
+    char quote = '\0';
 
     while (written.size) {
         if (!piece_cut(&written, keep == KEEP_TEMPLATE, &plain, &reference, error))
             return false;
-        if (!reference.data)
+        if (!reference.data) {
             buffer_append_str(text, plain);
-        else if (keep == KEEP_VARIABLES && expression_is_variable(reference))
+            quote = quote_behind(quote, *plain.data);
+            continue;
+        }
+        if (keep == KEEP_EXPRESSION && quote && expression_is_variable(reference))
+            return error_set(error, ERROR_CONFIG,
+                             "between quotes ${%.*s} is text and no variable; write it without them, as in 'a-' || ${%.*s}, or "
+                             "$${ for a plain ${", STR_ARG(reference), STR_ARG(reference));
+        if (variables && expression_is_variable(reference))
             buffer_print(text, "${%.*s}", STR_ARG(reference));
-        else if (keep == KEEP_VARIABLES && !memchr(reference.data, ':', reference.size))
+        else if (variables && !memchr(reference.data, ':', reference.size))
             return error_set(error, ERROR_CONFIG,
                              "${%.*s} is not known; there are ${job}, ${topic}, ${execute_time} and ${now} in expressions, and "
                              "${env:NAME} and ${file:PATH}; write $${ for a plain ${",
@@ -188,7 +206,9 @@ static enum keep keep_below(const struct tree_node *map, struct str key, enum ke
         return keep;
     if (is_template(map, key))
         return KEEP_TEMPLATE;
-    return str_is(key, "condition") || str_is(key, "expression") || str_is(key, "options") ? KEEP_VARIABLES : keep;
+    if (str_is(key, "options"))
+        return KEEP_VARIABLES;
+    return keep == KEEP_STAGES && (str_is(key, "condition") || str_is(key, "expression")) ? KEEP_EXPRESSION : keep;
 }
 
 static void node_resolve(struct tree_node *node, enum keep keep, const char *directory, struct report *report)

@@ -157,6 +157,8 @@ static const struct mistake_case mistakes[] = {
     {"a variable of expressions outside of stages", "name: ${job}\n" SOURCE TARGET, "${job} is not known; use ${env:NAME}"},
     {"an unknown variable", HEAD SOURCE TARGET "stages: [{name: a, kind: filter, condition: '${jbo} = 1'}]\n",
      "${jbo} is not known; there are ${job}, ${topic},"},
+    {"a variable between quotes", HEAD SOURCE TARGET "stages: [{name: a, kind: filter, condition: \"it = 'it''s ${job}'\"}]\n",
+     "between quotes ${job} is text and no variable; write it without them, as in 'a-' || ${job}"},
     {"a filter without its condition", HEAD SOURCE TARGET "stages: [{name: a, kind: filter, where: x}]\n",
      "use \"condition\" of a stage of kind filter"},
     {"a reference of another kind", "name: ${vault:x}\n" SOURCE TARGET,
