@@ -1,8 +1,8 @@
 /* guard.c: library functions whose work the count of VM instructions does not see: loops in C over as many elements as a script
- * says, over long texts, and lua-cjson, whose memory is its own. What they are about to do is charged to the budget before they
- * do it; what has no bound is refused. Backtracking in patterns cannot be told in advance: there the hub's watch over workers is
- * the bound. Cost: some 15 instructions a call. */
-#include "script/internal.h"
+ * says, and lua-cjson, whose memory is its own. What they are about to do is charged to the budget before they do it; what has no
+ * bound is refused. What patterns do cannot be told in advance: find, match, gmatch and gsub are our own (pattern.c).
+ * Cost: some 15 instructions a call. */
+#include "script/pattern.h"
 
 enum {
     BYTES_PER_INSTRUCTION = 64, /* that a text function looks at */
@@ -21,14 +21,6 @@ static void charge_throws(lua_State *L, uint64_t instructions)
     /* Far below what would overflow, far beyond any budget. */
     script_budget_charge(script_of(L), (int64_t)(instructions < (uint64_t)1 << 50 ? instructions : (uint64_t)1 << 50));
     script_budget_check_throws(L);
-}
-
-/* string.find, match, gmatch, gsub */
-static int guard_search(lua_State *L)
-{
-    if (lua_type(L, 1) == LUA_TSTRING && lua_rawlen(L, 1) >= BYTES_PER_INSTRUCTION)
-        charge_throws(L, lua_rawlen(L, 1) / BYTES_PER_INSTRUCTION);
-    return call_original(L);
 }
 
 /* string.rep: nothing, repeated, is nothing, which the library finds out one by one. */
@@ -95,11 +87,10 @@ static void guard(lua_State *L, const char *name, lua_CFunction function)
 
 void guard_libraries_throws(lua_State *L, int libraries)
 {
-    static const char *const searches[] = {"find", "match", "gmatch", "gsub"}, *const lists[] = {"insert", "remove", "sort"};
+    static const char *const lists[] = {"insert", "remove", "sort"};
 
     lua_getfield(L, libraries, "string");
-    for (size_t i = 0; i < COUNT_OF(searches); i++)
-        guard(L, searches[i], guard_search);
+    pattern_install_throws(L);
     guard(L, "rep", guard_rep);
     lua_pop(L, 1);
     lua_getfield(L, libraries, "table");

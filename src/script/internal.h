@@ -52,6 +52,7 @@ struct script_state {
     struct time_cache *times; /* see time_value.c */
     struct hash_cache *hashes; /* see text_value.c */
     struct regex_cache *regexes; /* see column_text.c */
+    struct pattern_cache *patterns; /* see pattern.c */
     struct slab *slabs;
     void *free_pieces[SIZE_CLASSES];
 

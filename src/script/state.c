@@ -4,6 +4,7 @@
  * never holds more than twice the limit for one state. */
 #include "script/api.h"
 #include "script/kernel.h"
+#include "script/pattern.h"
 
 #include <stdlib.h>
 
@@ -205,6 +206,7 @@ void script_state_free(struct script_state *state)
     time_value_free(state);
     text_value_free(state);
     column_text_free(state);
+    pattern_free(state);
     lookups_free(state);
     while (state->modules) {
         struct script_module *module = state->modules;
