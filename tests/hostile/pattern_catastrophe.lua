@@ -1,6 +1,5 @@
--- A pattern that tries every way to divide a text, in one call of a C function: no budget sees it. The hub sees that the worker does not come
--- back, ends the process and names the stage; the parent starts it again, as often as failover allows.
--- watchdog
+-- A pattern that tries every way to divide a text, in one call of find. What it tries counts as work.
+-- run: dirty more than 1000000 instructions for one batch
 local stage = {}
 
 function stage.process(batch)

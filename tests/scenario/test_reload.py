@@ -28,7 +28,7 @@ BROKEN = {
                "memory limit"),
     "dirty": ("return {process = function(batch) for row in batch:rows() do row:dirty('no') end end}", "would become dirty"),
 }
-HANGING = "-- %d\nreturn {process = function(batch) if batch:count() > 0 then string.find(('a'):rep(1000), ('a-'):rep(30) .. 'b') end end}"
+HANGING = "-- %d\nreturn {process = function(batch) if batch:count() > 0 then require('pipe') end end}"  # pipe.lua is a pipe that nobody writes to
 LATE_DIRTY = """local rows = 0
 return {process = function(batch)
   rows = rows + batch:count()
@@ -269,11 +269,12 @@ def test_a_switched_link(broker, endpoint, tmp_path, name):
 
 
 def test_a_trial_that_does_not_come_back(broker, endpoint, tmp_path, name):
-    """A pattern that backtracks for ever: the job goes on, says so, takes other code, and ends in order when it is asked to. The fourth
+    """It waits for a file in the system: the job goes on, says so, takes other code, and ends in order when it is asked to. The fourth
     such trial is the last one."""
     port = free_port()
     with Job(tmp_path, broker, endpoint, name, session_ms=6000, more=f"metrics: {{listen: '127.0.0.1:{port}'}}\nreload: {{watch: false}}") as job:
         with Reloaded(job, port, {"LUADUCT_STUCK_MS": "4000"}) as reloaded:
+            os.mkfifo(reloaded.folder / "pipe.lua")
             for stuck in range(3):
                 reloaded.write(HANGING % (2 * stuck))
                 status, said = reloaded.reload()
@@ -295,6 +296,7 @@ def test_a_stuck_trial_is_no_reason_for_a_restart(broker, endpoint, tmp_path, na
     more = f"metrics: {{listen: '127.0.0.1:{port}'}}\nreload: {{watch: false}}\ndirty: {{max: 20000}}"
     with Job(tmp_path, broker, endpoint, name, session_ms=6000, more=more) as job:
         with Reloaded(job, port, {"LUADUCT_STUCK_MS": "4000"}) as reloaded:
+            os.mkfifo(reloaded.folder / "pipe.lua")
             reloaded.write(HANGING % 0)
             assert "does not come back from being tried" in reloaded.reload()[1]
             reloaded.write(LATE_DIRTY)
