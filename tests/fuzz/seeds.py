@@ -206,6 +206,14 @@ KINDS = [
     ("replace;x", r"(\d+)-(?<b>\d+)", "$2/$1 ${b}", "12-34, 5-6", "x"), ("replace;xC", "(a*)*b", "", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaac"), ("replace;x", "", "-", "ab"), ("replace;x", r"\b|$", "$0$$|", "上 a"),
 ]
 
+PATTERNS = [
+    ("f", "key = value", r"(%w+)%s*=%s*(%w+)"), ("f3", "a.b.c", "."), ("p2", "a.b.c", ".b"), ("m", 'GET /a?b=1 HTTP/1.1', r"^(%u+) (%S+) HTTP/[%d.]+$"),
+    ("m", "say \"it's\"", "([\"'])(.-)%1"), ("m", "f(a(b)c)", "%b()"), ("m", "  a b  ", "^%s*(.-)%s*$"), ("m", "x]-y", "[]%-a-z^]+"), ("m", "a", "(a"), ("m", "a", "[a-%%]"),
+    ("g", "a=1, b=2", "(%w+)=(%w+)"), ("g2", "hello", "l*"), ("g", "\xe4\xb8\x8a a", "[\0-\x7f\xc2-\xfd][\x80-\xbf]*"), ("t", "hello world", "(%w+) (%w+)", "%2 %1 %0 %%"),
+    ("t1", "abc", "", "-"), ("t", "abc", "^b*", "%1"), ("t", "ab", "()b", "%1"), ("t", "x", "x", "%z"), ("l", "a b ab c", "%w+"), ("c", "a b c 1 2", "%f[%w]()(%w)"),
+    ("c", "aab", "a?a-b*$"),
+]
+
 TYPES = "tinyint;smallint;int;bigint;float;double;decimal(38,18);string;varchar(10);char(2);binary;boolean;date;datetime;timestamp;timestamp_ntz;json"
 
 
@@ -233,6 +241,7 @@ def main():
         "sample_file": [text.encode() for text in SAMPLES],
         "nested_convert": [S.join(case).encode() for case in NESTED],
         "kinds": [S.join(case).encode() for case in KINDS],
+        "patterns": [S.join(case).encode("latin-1") for case in PATTERNS],
         "rows_file": [text.encode() for text in ROWS],
         "record_decoder": list(records()),
     }
