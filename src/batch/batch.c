@@ -58,6 +58,7 @@ void batch_restart(struct batch *batch)
     batch->fields = NULL;
     batch->field_count = 0;
     batch->dirty = NULL;
+    batch->fields_gone = NULL;
     batch->dirty_tail = &batch->dirty;
     batch->dirty_count = batch->filtered_count = 0;
     batch->expanded_count = 0;
@@ -184,17 +185,73 @@ struct type batch_field_type(const struct field *field)
     return TYPE_OF(TYPE_STRING);
 }
 
-const char *batch_field_suggest(const struct batch *batch, struct str name, char text[128])
+/* A stage takes it away. What there is no memory for is not remembered. */
+static void note_gone(struct batch *batch, struct str name, struct str now)
 {
-    const char **names = xcalloc(batch->field_count + 1, sizeof(*names));
-    const char *nearest;
+    struct field_gone *gone = batch->message_count ? NULL : arena_try_alloc(&batch->arena, sizeof(*gone));
 
+    if (!gone)
+        return;
+    *gone = (struct field_gone){name, now, batch->stage, batch->fields_gone};
+    batch->fields_gone = gone;
+}
+
+static const struct field_gone *find_gone(const struct field_gone *gone, struct str name)
+{
+    while (gone && !str_equal(gone->name, name))
+        gone = gone->before;
+    return gone;
+}
+
+/* What became of a field that was there once. */
+static bool print_gone(const struct batch *batch, struct str name, char text[FIELD_SUGGESTION_MAX])
+{
+    enum { RENAMED_MAX = 16 };
+    const struct field_gone *gone = find_gone(batch->fields_gone, name), *last = gone;
+    bool here;
+    int size;
+
+    if (!gone || !gone->stage)
+        return false;
+    here = batch->stage && strcmp(batch->stage, gone->stage) == 0;
+    for (int i = 0; i < RENAMED_MAX && last && last->now.data && !batch_field(batch, last->now); i++)
+        last = find_gone(batch->fields_gone, last->now);
+    size = snprintf(text, FIELD_SUGGESTION_MAX, "; %s%.64s has ", here ? "this stage" : "stage ", here ? "" : gone->stage);
+    if (!last || !last->now.data || !batch_field(batch, last->now))
+        snprintf(text + size, FIELD_SUGGESTION_MAX - (size_t)size, "taken it away");
+    else if (last == gone)
+        snprintf(text + size, FIELD_SUGGESTION_MAX - (size_t)size, "renamed it to \"%.*s\"", STR_ARG(str_head(gone->now, 128)));
+    else
+        snprintf(text + size, FIELD_SUGGESTION_MAX - (size_t)size, "renamed it to \"%.*s\", which is \"%.*s\" now",
+                 STR_ARG(str_head(gone->now, 128)), STR_ARG(str_head(last->now, 128)));
+    return true;
+}
+
+/* A field of the source that the job does not take. */
+static bool print_left_out(const struct batch *batch, struct str name, char text[FIELD_SUGGESTION_MAX])
+{
+    for (int i = 0; i < BUILTIN_COUNT; i++) {
+        if (!str_is(name, batch_builtin_names[i]) || batch_field(batch, name))
+            continue;
+        snprintf(text, FIELD_SUGGESTION_MAX, "; source.fields leaves it out");
+        return true;
+    }
+    return false;
+}
+
+const char *batch_field_suggest(const struct batch *batch, struct str name, char text[FIELD_SUGGESTION_MAX])
+{
+    const char **names, *nearest;
+
+    if (print_gone(batch, name, text) || print_left_out(batch, name, text))
+        return text;
+    names = xcalloc(batch->field_count + 1, sizeof(*names));
     for (uint32_t i = 0; i < batch->field_count; i++)
         names[i] = str_dup(batch->fields[i].name);
     nearest = str_nearest(name, names, batch->field_count);
     text[0] = '\0';
     if (nearest)
-        snprintf(text, 128, "; did you mean \"%s\"?", nearest);
+        snprintf(text, FIELD_SUGGESTION_MAX, "; did you mean \"%.128s\"?", nearest);
     for (uint32_t i = 0; i < batch->field_count; i++)
         free((char *)names[i]);
     free(names);
@@ -226,10 +283,19 @@ bool batch_remove(struct batch *batch, struct str name)
 
     if (!field)
         return false;
+    note_gone(batch, field->name, STR_NONE);
     behind = (size_t)(batch->fields + batch->field_count - field - 1);
     memmove(field, field + 1, behind * sizeof(*field));
     batch->field_count--;
     return true;
+}
+
+static bool is_among(uint32_t field, const uint32_t *fields, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (fields[i] == field)
+            return true;
+    return false;
 }
 
 bool batch_select(struct batch *batch, const uint32_t *fields, uint32_t count)
@@ -240,6 +306,9 @@ bool batch_select(struct batch *batch, const uint32_t *fields, uint32_t count)
         return false;
     for (uint32_t i = 0; i < count; i++)
         chosen[i] = batch->fields[fields[i]];
+    for (uint32_t i = 0; i < batch->field_count && !batch->message_count; i++)
+        if (!is_among(i, fields, count))
+            note_gone(batch, batch->fields[i].name, STR_NONE);
     memcpy(batch->fields, chosen, count * sizeof(*chosen));
     batch->field_count = count;
     return true;
@@ -251,6 +320,7 @@ bool batch_rename(struct batch *batch, struct field *field, struct str name)
 
     if (!copy.data)
         return false;
+    note_gone(batch, field->name, copy);
     field->name = copy;
     return true;
 }

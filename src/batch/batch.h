@@ -36,6 +36,14 @@ struct field {
     int builtin;           /* enum batch_builtin, or -1 */
 };
 
+/* A field that a stage took away. */
+struct field_gone {
+    struct str name;
+    struct str now;    /* what it is called since; absent: it is no more */
+    const char *stage; /* as batch->stage was */
+    struct field_gone *before;
+};
+
 /* The six source fields of behaviour.md section 2, in that order. */
 enum batch_builtin {
     BUILTIN_KEY,
@@ -93,6 +101,7 @@ struct batch {
 
     struct field *fields;
     uint32_t field_count;
+    struct field_gone *fields_gone; /* the last one first; of a batch without messages, which is for finding mistakes */
 
     /* Rows that left. */
     struct dirty_row *dirty;
@@ -136,8 +145,10 @@ void batch_headers(const struct batch *batch, uint32_t message, struct buffer *t
 struct field *batch_field(const struct batch *batch, struct str name);
 /* The type of a field's values; source fields that nobody read yet have the type that reading would give. */
 struct type batch_field_type(const struct field *field);
-/* "; did you mean \"x\"?" with the nearest field, or nothing, into text. */
-const char *batch_field_suggest(const struct batch *batch, struct str name, char text[128]);
+/* What to say behind "there is no field of that name": what became of it (see fields_gone), or "; did you mean \"x\"?" with the
+ * nearest field, or nothing. */
+enum { FIELD_SUGGESTION_MAX = 400 };
+const char *batch_field_suggest(const struct batch *batch, struct str name, char text[FIELD_SUGGESTION_MAX]);
 /* The field's column, made from the messages first if it is a source field that nobody read yet. NULL: the arena is full. */
 struct column *batch_column(struct batch *batch, struct field *field) MUST_USE;
 /* Adds or replaces a field; a new name goes to the end. The name is copied into the arena. False: arena full or too many

@@ -9,7 +9,6 @@
 #include "expression/internal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <utf8proc.h>
 
 #include "batch/decimal.h"
@@ -684,35 +683,43 @@ static bool is_typeset_quote(struct str name)
            (unsigned char)name.data[2] >= 0x98 && (unsigned char)name.data[2] <= 0x9F;
 }
 
-/* Names the nearest field, or some of them. */
-static void unknown_field(struct binder *binder, const struct batch *batch, const struct field_reference *reference)
+/* The names of some fields. */
+static void list_fields(const struct batch *batch, char list[300])
 {
-    char **names = xcalloc(batch->field_count + 1, sizeof(*names)), list[300] = "";
-    bool quoted = binder->expression->text.data[reference->at] == '"';
-    const char *near, *dialect = dialect_hint(reference->name, DIALECT_NAME);
     size_t size = 0;
 
+    list[0] = '\0';
     for (uint32_t i = 0; i < batch->field_count; i++) {
-        names[i] = str_dup(batch->fields[i].name);
-        if (size + strlen(names[i]) + 8 < sizeof(list))
-            size += (size_t)snprintf(list + size, sizeof(list) - size, "%s%s", i ? ", " : "", names[i]);
-        else if (list[size - 1] != '.')
-            size += (size_t)snprintf(list + size, sizeof(list) - size, " ...");
+        struct str name = batch->fields[i].name;
+
+        if (size + name.size + 8 >= 300) {
+            snprintf(list + size, 300 - size, " ...");
+            return;
+        }
+        size += (size_t)snprintf(list + size, 300 - size, "%s%.*s", i ? ", " : "", STR_ARG(name));
     }
-    near = str_nearest(reference->name, (const char *const *)names, batch->field_count);
-    if (dialect)
+}
+
+/* Says what became of the field, or names the nearest, or some. */
+static void unknown_field(struct binder *binder, const struct batch *batch, const struct field_reference *reference)
+{
+    bool quoted = binder->expression->text.data[reference->at] == '"';
+    const char *dialect = dialect_hint(reference->name, DIALECT_NAME);
+    char suggestion[FIELD_SUGGESTION_MAX], list[300];
+
+    if (dialect) {
         fail_at(binder, reference->at, reference->width, "there is no field \"%.*s\" here; %s", STR_ARG(reference->name),
                 dialect);
-    else
-        fail_at(binder, reference->at, reference->width, "there is no field \"%.*s\" here%s; %s%s%s",
-                STR_ARG(str_head(reference->name, 60)),
-                quoted                              ? " (texts stand between single quotes)"
-                : is_typeset_quote(reference->name) ? " (texts stand between plain quotes: 'a')"
-                                                    : "",
-                near ? "did you mean \"" : "the fields are: ", near ? near : list, near ? "\"?" : "");
-    for (uint32_t i = 0; i < batch->field_count; i++)
-        free(names[i]);
-    free(names);
+        return;
+    }
+    batch_field_suggest(batch, reference->name, suggestion);
+    list_fields(batch, list);
+    fail_at(binder, reference->at, reference->width, "there is no field \"%.*s\" here%s%s%s",
+            STR_ARG(str_head(reference->name, 60)),
+            quoted                              ? " (texts stand between single quotes)"
+            : is_typeset_quote(reference->name) ? " (texts stand between plain quotes: 'a')"
+                                                : "",
+            *suggestion ? suggestion : "; the fields are: ", *suggestion ? "" : list);
 }
 
 static bool find_fields(struct binder *binder, struct batch *batch)

@@ -91,7 +91,7 @@ static struct target *find_target(struct mapping *mapping, const char *name, str
                                   struct complaints *complaints)
 {
     const struct mc_schema *schema = mapping->schema;
-    char suggestion[128];
+    char suggestion[FIELD_SUGGESTION_MAX];
 
     for (size_t i = 0; i < schema->column_count; i++)
         if (str_equal_ignore_case(str_of(schema->columns[i].name), str_of(name)))
@@ -192,7 +192,7 @@ static void check_target(struct mapping *mapping, struct target *target, const s
     int found = target->none ? -1 : field_find(probe, target->field, &target->guess);
     struct error error;
     struct type from;
-    char suggestion[128], name[TYPE_NAME_MAX];
+    char suggestion[FIELD_SUGGESTION_MAX], name[TYPE_NAME_MAX];
     struct buffer type = {0};
 
     if (found == -2) {

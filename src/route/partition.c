@@ -296,7 +296,7 @@ void partitions_check(struct partitions *partitions, const struct batch *probe, 
     for (size_t i = 0; i < partitions->source_count; i++) {
         struct source *source = &partitions->sources[i];
         const struct job_partition *rule = source->rule;
-        char suggestion[128], name[TYPE_NAME_MAX];
+        char suggestion[FIELD_SUGGESTION_MAX], name[TYPE_NAME_MAX];
         struct type type;
         int found;
 

@@ -104,12 +104,12 @@ int throw_self(lua_State *L, const char *what, const char *example)
 static int throw_unknown(lua_State *L, struct str name, bool or_method)
 {
     struct batch *batch = run_batch_throws(L);
-    const char *near = near_field_throws(L, batch, name), *method = or_method ? near_method(name) : NULL;
-    char list[FIELD_LIST_SIZE];
+    const char *method = or_method ? near_method(name) : NULL;
+    char list[FIELD_LIST_SIZE], suggestion[FIELD_SUGGESTION_MAX];
 
     lua_pushlstring(L, name.data, name.size);
-    if (near)
-        return luaL_error(L, "there is no field \"%s\"; did you mean \"%s\"?", lua_tostring(L, -1), near);
+    if (*batch_field_suggest(batch, name, suggestion))
+        return luaL_error(L, "there is no field \"%s\"%s", lua_tostring(L, -1), suggestion);
     list_fields(batch, list);
     return luaL_error(L, "there is no field %s\"%s\"%s%s%s%s", or_method ? "or method " : "", lua_tostring(L, -1),
                       method ? "; did you mean the method batch:" : "", method ? method : "",

@@ -112,7 +112,7 @@ static void names_check(struct hand *hand)
         yyjson_obj_foreach(yyjson_doc_get_root(hand->rows[i].document), at, count, key, value)
         {
             struct str name = str_make(yyjson_get_str(key), yyjson_get_len(key));
-            char suggestion[128];
+            char suggestion[FIELD_SUGGESTION_MAX];
 
             if (!batch_field(hand->probe, name))
                 wrong(hand, hand->rows[i].line, column_of(&hand->rows[i], name), "no field \"%.*s\" comes into the stage%s",

@@ -229,6 +229,65 @@ static void expansion_keeps_identities_and_counts(void **state)
     batch_free(batch);
 }
 
+static struct field *field_add(struct batch *batch, const char *name)
+{
+    struct column *column = column_try_new(&batch->arena, TYPE_OF(TYPE_STRING), batch->row_count, true);
+
+    assert_true(column && batch_set(batch, str_of(name), column));
+    return batch_field(batch, str_of(name));
+}
+
+/* What became of fields is remembered over a batch without messages, which is for finding mistakes. */
+static void missing_fields_have_a_history(void **state)
+{
+    static const struct {
+        const char *name, *said;
+    } cases[] = {
+        {"amuont", "; did you mean \"amount\"?"},
+        {"zzzzzz", ""},
+        {"a", "; stage one has renamed it to \"b\", which is \"c\" now"},
+        {"b", "; this stage has renamed it to \"c\""},
+        {"d", "; this stage has taken it away"},
+        {"e", "; stage one has renamed it to \"f\""},
+        {"gone", "; this stage has taken it away"},
+        {"__key__", "; source.fields leaves it out"},
+        {"__value__", "; this stage has taken it away"},
+    };
+    struct batch *batch = batch_new(4 << 20);
+    struct message message = {.value = STR("v")};
+    char text[FIELD_SUGGESTION_MAX];
+    uint32_t kept[3];
+
+    (void)state;
+    assert_true(batch_begin(batch, 1u << BUILTIN_VALUE));
+    batch->stage = "one";
+    assert_true(batch_rename(batch, field_add(batch, "a"), STR("b")));
+    assert_true(batch_rename(batch, field_add(batch, "e"), STR("f")));
+    batch->stage = "two";
+    assert_true(batch_rename(batch, batch_field(batch, STR("b")), STR("c")));
+    field_add(batch, "d");
+    assert_true(batch_remove(batch, STR("d")));
+    field_add(batch, "gone");
+    field_add(batch, "amount");
+    kept[0] = (uint32_t)(batch_field(batch, STR("c")) - batch->fields);
+    kept[1] = (uint32_t)(batch_field(batch, STR("f")) - batch->fields);
+    kept[2] = (uint32_t)(batch_field(batch, STR("amount")) - batch->fields);
+    assert_true(batch_select(batch, kept, 3));
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_string_equal(batch_field_suggest(batch, str_of(cases[i].name), text), cases[i].said);
+
+    /* Not over rows: it would cost each batch something. */
+    batch_clear(batch);
+    batch_add_message(batch, &message, NULL);
+    assert_true(batch_begin(batch, 0));
+    batch->stage = "one";
+    field_add(batch, "amount");
+    assert_true(batch_remove(batch, STR("amount")));
+    assert_null(batch->fields_gone);
+    assert_string_equal(batch_field_suggest(batch, STR("amount"), text), "");
+    batch_free(batch);
+}
+
 static void a_full_arena_is_told(void **state)
 {
     struct batch *batch = batch_new(1000);
@@ -250,6 +309,7 @@ int main(void)
         cmocka_unit_test(when_error_says_what_becomes_of_a_row),
         cmocka_unit_test(keep_filters_by_a_mask),
         cmocka_unit_test(expansion_keeps_identities_and_counts),
+        cmocka_unit_test(missing_fields_have_a_history),
         cmocka_unit_test(a_full_arena_is_told),
     };
 
