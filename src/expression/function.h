@@ -62,8 +62,11 @@ extern const char *const expression_function_topics[]; /* a heading for each tab
 
 /* Any case; NULL when there is none. */
 const struct expression_function *function_find(struct str name);
-/* The nearest name, or NULL. */
-const char *function_nearest(struct str name);
+enum { FUNCTION_TEXT_MAX = 400 };
+/* Says that there is none of that name, and what may have been meant. True: it is another language's. */
+bool function_unknown(struct str name, char text[FUNCTION_TEXT_MAX]);
+/* Whether so many arguments are right; text says if not. */
+bool function_takes_count(const struct expression_function *function, size_t count, char text[FUNCTION_TEXT_MAX]);
 /* The page of all functions: Markdown, or for a terminal. */
 struct buffer;
 void functions_print(struct buffer *text, bool markdown);

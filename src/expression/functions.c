@@ -35,11 +35,34 @@ const struct expression_function *function_find(struct str name)
     return NULL;
 }
 
-const char *function_nearest(struct str name)
+bool function_unknown(struct str name, char text[FUNCTION_TEXT_MAX])
 {
-    const char *names[NAMES_MAX];
+    const char *names[NAMES_MAX], *near = str_nearest(name, names, function_names(names));
+    const char *foreign = dialect_hint(name, DIALECT_FUNCTION);
+    struct str head = str_head(name, 60);
 
-    return str_nearest(name, names, function_names(names));
+    if (foreign)
+        snprintf(text, FUNCTION_TEXT_MAX, "there is no function \"%.*s\"; %s", STR_ARG(head), foreign);
+    else if (near)
+        snprintf(text, FUNCTION_TEXT_MAX, "there is no function \"%.*s\"; did you mean \"%s\"?", STR_ARG(head), near);
+    else
+        snprintf(text, FUNCTION_TEXT_MAX, "there is no function \"%.*s\"; `luaduct help functions` lists them", STR_ARG(head));
+    return foreign;
+}
+
+bool function_takes_count(const struct expression_function *function, size_t count, char text[FUNCTION_TEXT_MAX])
+{
+    bool few = count < function->arguments_min, exactly = function->arguments_max == function->arguments_min;
+    unsigned bound = few ? function->arguments_min : function->arguments_max;
+
+    if (!few && count <= function->arguments_max)
+        return true;
+    snprintf(text, FUNCTION_TEXT_MAX, "%s takes %s%u argument%s, here are %zu: %s(%s)", function->name,
+             exactly ? ""
+             : few   ? "at least "
+                     : "at most ",
+             bound, bound == 1 ? "" : "s", count, function->name, function->parameters);
+    return false;
 }
 
 /* The language in a page; no line wider than a terminal. */

@@ -113,6 +113,11 @@ struct column *constant_text(struct arena *arena, struct str text) MUST_USE;
  * full. */
 const char *constant_number(struct arena *arena, struct str digits, bool negative, struct column **column_out) MUST_USE;
 
+/* variable.c: the value of job, topic or execute_time; NULL: the arena is full. */
+struct column *variable_value(struct arena *arena, const struct expression_environment *environment, struct str name) MUST_USE;
+/* NULL: no name is near. */
+const char *variable_nearest(struct str name);
+
 /* mistakes.c: puts one at its place in the list; NULL: nobody wants to know. */
 void mistakes_add(struct expression_mistakes *mistakes, size_t at, size_t width, const char *format, ...) PRINTF_LIKE(4, 5);
 void mistakes_add_list(struct expression_mistakes *mistakes, size_t at, size_t width, const char *format, va_list arguments)

@@ -344,39 +344,18 @@ static struct node *parse_field(struct parser *parser)
     return node;
 }
 
-static const char *const variable_names[] = {"job", "topic", "execute_time", "now"};
-
-bool expression_is_variable(struct str name)
-{
-    for (size_t i = 0; i < COUNT_OF(variable_names); i++)
-        if (str_is(name, variable_names[i]))
-            return true;
-    return false;
-}
-
 static struct node *parse_variable(struct parser *parser)
 {
-    const struct expression_environment *environment = &parser->expression->environment;
-    struct arena *arena = &parser->expression->arena;
+    const struct expression *expression = parser->expression;
     struct token token = parser->token;
     const char *near;
-    struct column *constant;
 
     advance(parser);
-    if (str_is(token.text, "job"))
-        return node_constant(parser, token, constant_text(arena, environment->job.data ? environment->job : STR("")));
-    if (str_is(token.text, "topic"))
-        return node_constant(parser, token, constant_text(arena, environment->topic.data ? environment->topic : STR("")));
     if (str_is(token.text, "now"))
         return node_new(parser, NODE_NOW, token);
-    if (str_is(token.text, "execute_time")) {
-        constant = constant_new(arena, TYPE_OF(TYPE_TIMESTAMP));
-        if (constant)
-            constant->instant[0] =
-                (struct instant){environment->execute_time_ms / 1000, (int32_t)(environment->execute_time_ms % 1000) * 1000000};
-        return node_constant(parser, token, constant);
-    }
-    near = str_nearest(token.text, variable_names, COUNT_OF(variable_names));
+    if (expression_is_variable(token.text))
+        return node_constant(parser, token, variable_value(&parser->expression->arena, &expression->environment, token.text));
+    near = variable_nearest(token.text);
     if (!is_told(parser, token))
         tell(parser, token, "there is no variable ${%.*s}; %s%s%s", STR_ARG(str_head(token.text, 40)),
              near ? "did you mean ${" : "there are ${job}, ${topic}, ${execute_time} and ${now}", near ? near : "",
@@ -473,20 +452,6 @@ failed:
     return NULL;
 }
 
-/* There is no such function: "(" is the token in hand. */
-static void tell_no_function(struct parser *parser, struct token token, const char *hint)
-{
-    const char *near = function_nearest(token.text);
-
-    if (is_told(parser, token))
-        return;
-    if (hint)
-        tell(parser, token, "there is no function \"%.*s\"; %s", STR_ARG(token.text), hint);
-    else
-        tell(parser, token, "there is no function \"%.*s\"; %s%s%s", STR_ARG(str_head(token.text, 60)),
-             near ? "did you mean \"" : "`luaduct help functions` lists them", near ? near : "", near ? "\"?" : "");
-}
-
 /* A call of another language's function: what stands in its brackets may be that language's too, so it is not looked at. */
 static struct node *parse_foreign_call(struct parser *parser, struct token token)
 {
@@ -511,18 +476,12 @@ static struct node *call_node(struct parser *parser, struct token token, const s
                               struct list *list)
 {
     struct node *node;
+    char why[FUNCTION_TEXT_MAX];
 
     if (!function)
         return node_of_list(parser, NODE_MISTAKE, token, list);
-    if (list->count < function->arguments_min || list->count > function->arguments_max) {
-        bool few = list->count < function->arguments_min, exactly = function->arguments_max == function->arguments_min;
-        unsigned bound = few ? function->arguments_min : function->arguments_max;
-
-        tell(parser, token, "%s takes %s%u argument%s, here are %zu: %s(%s)", function->name,
-             exactly ? ""
-             : few   ? "at least "
-                     : "at most ",
-             bound, bound == 1 ? "" : "s", list->count, function->name, function->parameters);
+    if (!function_takes_count(function, list->count, why)) {
+        tell(parser, token, "%s", why);
         return node_of_list(parser, NODE_MISTAKE, token, list);
     }
     if (function->is_form && strcmp(function->name, "coalesce") == 0)
@@ -548,10 +507,12 @@ static struct node *parse_call(struct parser *parser, struct token token)
     struct node *node = NULL;
 
     if (!function) {
-        const char *hint = dialect_hint(token.text, DIALECT_FUNCTION);
+        char why[FUNCTION_TEXT_MAX];
+        bool foreign = function_unknown(token.text, why);
 
-        tell_no_function(parser, token, hint);
-        if (hint)
+        if (!is_told(parser, token))
+            tell(parser, token, "%s", why);
+        if (foreign)
             return parse_foreign_call(parser, token);
     }
     advance(parser);
