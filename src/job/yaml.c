@@ -254,6 +254,18 @@ static bool text_take(struct reader *reader, const yaml_event_t *event, struct s
     return true;
 }
 
+/* What stands in the file for the text, if it is not the same; the mark of its beginning was the last one. */
+static struct str raw_take(struct reader *reader, const yaml_event_t *event, struct str text)
+{
+    size_t from = reader->cursor.at, to;
+    struct str raw;
+
+    (void)mark_location(reader, event->end_mark);
+    to = reader->cursor.at;
+    raw = str_make(reader->text.data + from, to > from ? to - from : 0);
+    return str_equal(raw, text) ? STR_NONE : str_make(xstrndup(raw.data, raw.size), raw.size);
+}
+
 static bool list_read(struct reader *reader, struct tree_node *list, unsigned depth)
 {
     size_t capacity = 0;
@@ -364,6 +376,8 @@ static struct tree_node *node_read(struct reader *reader, yaml_event_t *event, u
         node = node_new(TREE_SCALAR, at, mark_width(event->start_mark, event->end_mark));
         node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
         ok = text_take(reader, event, &node->text);
+        if (ok)
+            node->raw = raw_take(reader, event, node->text);
     } else if (event->type == YAML_SEQUENCE_START_EVENT) {
         node = node_new(TREE_LIST, at, 1);
         ok = list_read(reader, node, depth + 1);

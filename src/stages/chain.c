@@ -45,22 +45,6 @@ static size_t characters(struct str text)
     return count;
 }
 
-/* Narrows the node's place to a part of its text. Only a text that stands in one line letter by letter, plain or between quotes,
- * can be pointed into. */
-static bool place_within(const struct tree_node *node, struct script_place place, struct location *at, unsigned *width)
-{
-    size_t start = (size_t)place.at, whole = node->kind == TREE_SCALAR ? characters(node->text) : 0;
-    bool quotes = node->width == whole + 2; /* as it stands in the file; node->quoted is also how to read it */
-
-    if (node->kind != TREE_SCALAR || node->written.data || start > node->text.size || (node->width != whole && !quotes) ||
-        memchr(node->text.data, '\n', node->text.size))
-        return false;
-    at->column += (unsigned)characters(str_make(node->text.data, start)) + quotes;
-    *width = (unsigned)characters(str_make(node->text.data + start, size_min(place.width, node->text.size - start)));
-    *width = *width ? *width : 1;
-    return true;
-}
-
 static void complain(void *arg, const char *option_path, struct script_place place, const char *text)
 {
     struct complainer *complainer = arg;
@@ -70,7 +54,7 @@ static void complain(void *arg, const char *option_path, struct script_place pla
     unsigned width = node ? node->width : spec->width;
     char character[40] = "";
 
-    if (place.at >= 0 && !(node && place_within(node, place, &at, &width)))
+    if (place.at >= 0 && !(node && tree_place(node, (size_t)place.at, place.width, &at, &width)))
         snprintf(character, sizeof(character), "at character %zu: ",
                  node && node->text.data
                      ? characters(str_make(node->text.data, size_min((size_t)place.at, node->text.size))) + 1

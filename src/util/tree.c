@@ -17,6 +17,7 @@ void tree_free(struct tree_node *root)
     }
     free((char *)root->text.data);
     free((char *)root->written.data);
+    free((char *)root->raw.data);
     free(root->items);
     free(root->entries);
     free(root);

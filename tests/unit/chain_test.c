@@ -231,6 +231,8 @@ static struct tree_node *filter_options(const char *condition, unsigned line, co
     struct tree_node *options = map_new(line), *node = scalar(condition, line);
 
     node->quoted = *quote;
+    if (*quote)
+        node->raw = str_of(xasprintf("%s%s%s", quote, condition, quote));
     node->width = *quote ? 2 : 0;
     for (const char *c = condition; *c; c++)
         node->width += ((unsigned char)*c & 0xC0) != 0x80;
@@ -263,9 +265,9 @@ static void test_wrong_expressions_have_their_places(void **test_state)
     bed.job.stage_count = 5;
     stages[0] = (struct job_stage){.name = (char *)"parse", .kind = (char *)"json", .options = order_options("decimal(10,2)")};
     stages[1] = filter_stage("a", filter_options("flag or amoun = 1", 4, ""));
-    stages[2] = filter_stage("b", filter_options("'上' < amount", 5, "'"));
+    stages[2] = filter_stage("b", filter_options("'上' < amount", 5, "\""));
     stages[3] = filter_stage("c", filter_options("flag = fla", 6, "'"));
-    stages[3].options->entries[0].value->width++; /* a quote in it is doubled */
+    stages[3].options->entries[0].value->written = str_of(xstrdup("${env:CONDITION}"));
     stages[4] = filter_stage("d", filter_options("id + 1", 7, ""));
     open_or_fail(&bed);
     assert_false(chain_probe(bed.chain, &bed.job, batch, bed.report, &bed.error));
