@@ -31,22 +31,41 @@ local function constant(item, path)
 end
 
 -- Whether there is no such field, which is said at its place.
-local function is_missing(batch, field, path)
+local function is_missing(batch, field, path, at)
   if batch:has(field) then return false end
-  luaduct.at(path, batch.column, batch, field)
+  at(path, batch.column, batch, field)
   return true
 end
 
+-- While a job is checked: a field that could not be made is there for those that come behind, its type not known.
+local function stand_in(batch, field)
+  if batch:has(field) then batch:remove(field) end
+  batch:set(field, luaduct.null)
+end
+
 local function rename(batch, names)
-  local missing = false
-  for field in pairs(names) do missing = is_missing(batch, field, "rename." .. field) or missing end
-  if not missing then luaduct.at("rename", batch.rename, batch, names) end
+  local there, missing = {}, {}
+  for field, name in pairs(names) do
+    if is_missing(batch, field, "rename." .. field, luaduct.at_name) then
+      missing[#missing + 1] = name
+    else
+      there[field] = name
+    end
+  end
+  luaduct.at("rename", batch.rename, batch, there)
+  for _, name in ipairs(missing) do
+    if not batch:has(name) then stand_in(batch, name) end
+  end
 end
 
 local function select_fields(batch, fields)
-  local missing = false
-  for i, field in ipairs(fields) do missing = is_missing(batch, field, "select[" .. i .. "]") or missing end
-  if not missing then luaduct.at("select", batch.select, batch, fields) end
+  local there, missing = {}, {}
+  for i, field in ipairs(fields) do
+    local list = is_missing(batch, field, "select[" .. i .. "]", luaduct.at) and missing or there
+    list[#list + 1] = field
+  end
+  if #there > 0 then luaduct.at("select", batch.select, batch, there) end
+  for _, field in ipairs(missing) do stand_in(batch, field) end
 end
 
 function stage.open(ctx)
@@ -69,15 +88,15 @@ function stage.open(ctx)
 end
 
 function stage.process(batch)
-  rename(batch, options.rename or {})
+  if options.rename then rename(batch, options.rename) end
   for field, type in pairs(options.cast or {}) do
-    local column = luaduct.at("cast." .. field, batch.column, batch, field)
-    column = column and luaduct.at("cast." .. field, column.cast, column, type)
-    if column then batch:set(field, column) end
+    local column = luaduct.at_name("cast." .. field, batch.column, batch, field)
+    local made = column and luaduct.at("cast." .. field, column.cast, column, type)
+    if made then batch:set(field, made) elseif column then stand_in(batch, field) end
   end
-  for i, value in ipairs(values) do
-    value = value(batch)
-    if value ~= nil then batch:set(options.set[i].field, value) end
+  for i, item in ipairs(options.set or {}) do
+    local value = values[i] and values[i](batch) -- not there only while a job is checked
+    if value ~= nil then batch:set(item.field, value) else stand_in(batch, item.field) end
   end
   for i, field in ipairs(options.drop or {}) do
     luaduct.at("drop[" .. i .. "]", batch.remove, batch, field)

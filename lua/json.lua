@@ -14,14 +14,25 @@
 local luaduct = require "luaduct"
 
 local stage = {}
+local options
 local columns
 
 function stage.open(ctx)
-  columns = luaduct.json_columns(ctx.options)
+  options = ctx.options
+  columns = luaduct.at("", luaduct.json_columns, options)
+end
+
+-- While a job is checked and options are wrong: the columns are there for those that come behind, as far as they are known.
+local function stand_in(batch)
+  for _, column in ipairs(options.columns or {}) do
+    local name = column.name
+    if name and not batch:has(name) and not pcall(batch.add, batch, name, column.type) then batch:set(name, luaduct.null) end
+  end
+  if options.rest then batch:set(options.rest, luaduct.null) end
 end
 
 function stage.process(batch)
-  columns:run(batch)
+  if columns then columns:run(batch) else stand_in(batch) end
 end
 
 return stage

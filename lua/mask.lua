@@ -23,7 +23,6 @@ local masks = {} -- field, kernel and option of each
 
 function stage.open(ctx)
   local taken = {} -- fields, with the rule that has them
-  local failure
 
   for i, rule in ipairs(ctx.options.rules or {}) do
     local path = "rules[" .. i .. "]"
@@ -32,10 +31,7 @@ function stage.open(ctx)
       ctx.complain(path, "a rule needs either field, or fields for a list of them")
     end
     if make then
-      local ok, mask = pcall(make, rule, path)
-      if not ok then
-        failure, mask = failure or mask, nil
-      end
+      local mask = luaduct.at(path, make, rule, path)
       for j, field in ipairs(rule.fields or {rule.field}) do
         local place = rule.fields and path .. ".fields[" .. j .. "]" or path .. ".field"
         if taken[field] then
@@ -48,7 +44,6 @@ function stage.open(ctx)
       ctx.complain(path .. ".rule", "there is no rule \"" .. tostring(rule.rule) .. "\"")
     end
   end
-  if failure then error(failure, 0) end -- after all mistakes are told
   if #masks == 0 then ctx.complain("rules", "a list of rules is wanted, each with field and rule") end
 end
 
@@ -61,7 +56,12 @@ function stage.process(batch)
   end
   -- Only when all of them are done: an error above fails every row, and no field is masked half.
   for i, mask in ipairs(masks) do
-    if hidden[i] then batch:set(mask.field, hidden[i]) end -- not there only while a job is checked
+    if hidden[i] then
+      batch:set(mask.field, hidden[i])
+    elseif batch:has(mask.field) then -- only while a job is checked: those that come behind do not know its type
+      batch:remove(mask.field)
+      batch:set(mask.field, luaduct.null)
+    end
   end
 end
 

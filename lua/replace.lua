@@ -16,24 +16,19 @@ local stage = {}
 local rules = {}
 
 function stage.open(ctx)
-  local failed
   if type(ctx.options.rules) ~= "table" or #ctx.options.rules == 0 then
     ctx.complain("rules", "a list of rules is wanted, each with field, find and with")
     return
   end
   for i, rule in ipairs(ctx.options.rules) do
     local path = "rules[" .. i .. "]"
-    -- A rule with mistakes has told them; the others are looked at all the same, so that a person sees all at once.
-    local ok, replacer = pcall(luaduct.replacer, rule, path)
-    if not ok then
-      failed = failed or replacer
-    elseif type(rule.field) ~= "string" then
+    local replacer = luaduct.at(path, luaduct.replacer, rule, path)
+    if type(rule.field) == "string" then
+      rules[#rules + 1] = {field = rule.field, replacer = replacer, place = path .. ".field"}
+    elseif replacer then
       ctx.complain(path, "a rule needs a field, the name of a text field")
-    else
-      rules[i] = {field = rule.field, replacer = replacer, place = path .. ".field"}
     end
   end
-  if failed then error(failed, 0) end
 end
 
 function stage.process(batch)

@@ -2,6 +2,7 @@
 #include "cli/engine.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -109,6 +110,49 @@ bool engine_load_stages(struct engine *engine, const char *job_path, const char 
            open_stages(engine) && report_mistakes(engine->report) == 0;
 }
 
+/* The line behind the last one of an entry of the job's file. */
+static unsigned entry_end(const struct tree_node *map, size_t entry)
+{
+    return entry + 1 < map->count ? map->entries[entry + 1].at.line : UINT_MAX;
+}
+
+/* How many of the first stages can be looked at although something is wrong with the job: none when it is the source that their
+ * fields come from, else those before the first one that is itself wrong. */
+static size_t stages_right(const struct job *job, const struct report *report)
+{
+    for (size_t i = 0; i < job->tree->count; i++) {
+        const struct tree_entry *entry = &job->tree->entries[i];
+        const struct tree_node *list = entry->value;
+        unsigned end = entry_end(job->tree, i);
+
+        if (str_is(entry->key, "source") && report_mistakes_between(report, job->path, entry->at.line, end))
+            return 0;
+        if (!str_is(entry->key, "stages"))
+            continue;
+        for (size_t k = 0; k < job->stage_count; k++) {
+            unsigned last = k + 1 < list->count ? list->items[k + 1]->at.line : end;
+
+            if (k >= list->count || report_mistakes_between(report, job->path, list->items[k]->at.line, last))
+                return k;
+        }
+    }
+    return job->stage_count;
+}
+
+/* The job cannot be used, which is told; what is wrong with its stages is told as well, as far as that can be known. */
+static void look_at_stages(struct engine *engine)
+{
+    struct job *job = engine->job;
+
+    if (!job || !job->tree || job->tree->kind != TREE_MAP || !job->source.fields || job->runtime.lua_memory_max <= 0 ||
+        job->runtime.lua_instructions_max <= 0)
+        return;
+    job->stage_count = stages_right(job, engine->report);
+    if (!engine->log)
+        engine->log = log_new(NULL, job->name ? job->name : "job");
+    (void)open_stages(engine);
+}
+
 bool engine_create_schema(struct engine *engine)
 {
     if (!route_create_schema(engine->job, engine->probe, &engine->create_schema, engine->report))
@@ -131,7 +175,11 @@ static bool check_partition_scripts(struct engine *engine)
 
 bool engine_load(struct engine *engine, const char *job_path, const char *datasources_path)
 {
-    if (!load_job(engine, job_path, datasources_path, true, ENDS_WANTED) || !open_stages(engine))
+    if (!load_job(engine, job_path, datasources_path, true, ENDS_WANTED)) {
+        look_at_stages(engine);
+        return false;
+    }
+    if (!open_stages(engine))
         return false;
     if (!check_partition_scripts(engine))
         return false;

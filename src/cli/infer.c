@@ -135,7 +135,7 @@ static bool look(struct command *command, bool *zone_out, struct error *error)
             !stages_before(job, command->stage, &stages, error))
             goto out;
         job->stage_count = stages; /* what comes behind may not be written yet */
-        if (!chain_open(&chain, job, command->report, log, error))
+        if (!chain_open(&chain, job, command->report, log, error) || report_mistakes(command->report))
             goto out;
         *zone_out = job->time_zone != NULL;
     }

@@ -93,6 +93,18 @@ unsigned report_mistakes(const struct report *report)
     return report->mistakes;
 }
 
+unsigned report_mistakes_between(const struct report *report, const char *file, unsigned from, unsigned to)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < report->count; i++) {
+        const struct item *item = &report->items[i];
+
+        count += !item->warning && item->file && strcmp(item->file, file) == 0 && item->line >= from && item->line < to;
+    }
+    return count;
+}
+
 unsigned report_warnings(const struct report *report)
 {
     return report->warnings;

@@ -20,6 +20,8 @@ void report_mistake(struct report *report, struct location at, unsigned width, c
 /* Goes on, but a person should know. */
 void report_warning(struct report *report, struct location at, unsigned width, const char *format, ...) PRINTF_LIKE(4, 5);
 unsigned report_mistakes(const struct report *report);
+/* Of those on the lines from `from` on, before `to`, of that file. */
+unsigned report_mistakes_between(const struct report *report, const char *file, unsigned from, unsigned to);
 unsigned report_warnings(const struct report *report);
 /* Sorted by file, line, column; ends with "2 mistakes in job.yaml" (nothing when there is nothing). Told secrets are redacted. */
 void report_print(const struct report *report, struct buffer *text);

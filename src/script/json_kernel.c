@@ -11,15 +11,21 @@ struct json_box {
     struct json_extractor *extractor; /* NULL until made, and after the end */
 };
 
+/* The columns that can be read, and the number that each has in the list. */
+struct columns {
+    struct json_column *list;
+    lua_Integer *numbers;
+    size_t count;
+};
+
 /* The column at the top of the stack. Its texts stay on the stack. */
-static void read_column(lua_State *L, struct kernel_options *stage, lua_Integer i, struct json_column *column)
+static void read_column(lua_State *L, struct kernel_options *stage, lua_Integer i, struct columns *columns)
 {
     static const char *const known[] = {"name", "path", "type", "required", "default"};
+    struct json_column *column = &columns->list[columns->count];
     struct kernel_options options = *stage;
-    struct json_path *parsed = NULL;
     struct error error;
     struct str type;
-    size_t wrong_at;
     char prefix[32];
 
     snprintf(prefix, sizeof(prefix), "columns[%lld]", (long long)i);
@@ -45,14 +51,24 @@ static void read_column(lua_State *L, struct kernel_options *stage, lua_Integer 
         kernel_complain(&options, "", "a column needs a type, such as bigint, string or decimal(10,2)");
     if (type.data && !type_parse(type, &column->type, &error))
         kernel_complain(&options, "type", "%s", error.text);
-    if (column->path.data && !(column->path.size && column->path.data[0] == '@')) {
-        if (!json_path_parse(&parsed, column->path, &wrong_at, &error))
-            kernel_complain_at(&options, "path", (ptrdiff_t)wrong_at, "%s", error.text);
-        else
-            json_path_free(parsed);
-    }
+    if (options.mistakes == stage->mistakes)
+        columns->numbers[columns->count++] = i;
     memcpy(stage->first, options.first, sizeof(stage->first));
     stage->mistakes = options.mistakes;
+}
+
+static void tell_mistakes(struct kernel_options *check, const struct columns *columns, const struct json_mistakes *mistakes)
+{
+    for (size_t i = 0; i < mistakes->count; i++) {
+        const struct json_mistake *mistake = &mistakes->list[i];
+        char key[64];
+
+        if (mistake->column < columns->count)
+            snprintf(key, sizeof(key), "columns[%lld].%s", (long long)columns->numbers[mistake->column], mistake->key);
+        else
+            snprintf(key, sizeof(key), "%s", mistake->key);
+        kernel_complain_at(check, key, mistake->at, "%s", mistake->text);
+    }
 }
 
 int json_columns_throws(lua_State *L)
@@ -61,10 +77,9 @@ int json_columns_throws(lua_State *L)
     static const char *const known[] = {"from", "columns", "expand", "rest", "name", "kind", "when_error"};
     struct kernel_options check;
     struct json_options options;
-    struct json_column *columns = NULL;
+    struct json_mistakes mistakes;
+    struct columns columns = {0};
     struct json_box *box;
-    struct error error;
-    char option[64] = "";
     lua_Integer count = 0;
 
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -92,18 +107,19 @@ int json_columns_throws(lua_State *L)
     } else {
         int list = lua_gettop(L);
 
-        columns = lua_newuserdatauv(L, (size_t)count * sizeof(*columns), 0);
+        columns.list = lua_newuserdatauv(L, (size_t)count * sizeof(*columns.list), 0);
+        columns.numbers = lua_newuserdatauv(L, (size_t)count * sizeof(*columns.numbers), 0);
         luaL_checkstack(L, (int)count * 6 + 16, "too many columns");
         for (lua_Integer i = 1; i <= count; i++) {
             lua_rawgeti(L, list, i);
-            read_column(L, &check, i, &columns[i - 1]);
+            read_column(L, &check, i, &columns);
         }
     }
-    options.columns = columns;
-    options.column_count = (size_t)count;
+    options.columns = columns.list;
+    options.column_count = columns.count;
     options.zone = check.module ? check.module->convert.zone : NULL;
-    if (check.mistakes == 0 && !json_extractor_new(&box->extractor, &options, option, &error))
-        kernel_complain(&check, option, "%s", error.text);
+    if (!json_extractor_new(&box->extractor, &options, &mistakes))
+        tell_mistakes(&check, &columns, &mistakes);
     if (check.mistakes)
         return luaL_error(L, "json: %s", check.first);
     lua_pushvalue(L, 2);
@@ -114,14 +130,22 @@ static int json_run(lua_State *L)
 {
     struct json_box *box = box_get(L, 1, BOX_JSON);
     struct script_run *run = &script_of(L)->run;
+    struct batch *batch;
     struct error error;
+    bool ok;
 
     if (!box || !box->extractor)
         return luaL_typeerror(L, 1, "json columns");
     if (!box_get(L, 2, BOX_BATCH))
         return luaL_typeerror(L, 2, "batch");
     check_no_loop_throws(L, "json:run");
-    if (!json_extract(box->extractor, run_batch_throws(L), &error))
+    batch = run_batch_throws(L);
+    ok = json_extract(box->extractor, batch, &error);
+    if (!ok && error.kind == ERROR_SCRIPT && run->module->complain && !batch->message_count) { /* while a job is checked */
+        run_complain(run->module, "from", error.text);
+        ok = json_extract_nothing(box->extractor, batch, &error);
+    }
+    if (!ok)
         return throw_kernel_error(L, &error);
     run->layout++;
     check_stopped_throws(L);

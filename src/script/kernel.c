@@ -82,26 +82,33 @@ void kernel_install_throws(lua_State *L)
     lua_pop(L, 1);
 }
 
-int kernel_at_throws(lua_State *L)
+static int call_at(lua_State *L, struct script_place place)
 {
     struct script_state *state = script_of(L);
     struct script_module *module = state->opening ? state->opening : state->run.module;
     const char *path = luaL_checkstring(L, 1);
     const char *text;
     struct str why;
+    unsigned told = module ? module->complaints : 0;
+    int status;
     bool checking = state->opening || (module && module->complain && state->run.batch && !state->run.batch->message_count);
 
+    if (checking && !state->opening && lua_isnoneornil(L, 2))
+        return 0; /* it was to be made of options that are wrong, which was told */
     if (!box_get(L, 2, BOX_KERNEL))
         luaL_checktype(L, 2, LUA_TFUNCTION);
     if (!checking) {
         lua_call(L, lua_gettop(L) - 2, LUA_MULTRET);
         return lua_gettop(L) - 1;
     }
-    if (lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0) == LUA_OK)
+    status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+    if (status == LUA_OK)
         return lua_gettop(L) - 1;
     script_budget_check_throws(L);
-    if (state->run.arena_full || lua_type(L, -1) != LUA_TSTRING)
+    if (status != LUA_ERRRUN || state->run.arena_full || lua_type(L, -1) != LUA_TSTRING)
         return lua_error(L);
+    if (module->complaints > told) /* the function has said it of its options, one by one */
+        return 0;
     text = lua_tostring(L, -1);
     /* "bad argument #2 to '?' (why)" speaks of the module's Lua, not of the person's options. */
     if (strncmp(text, "bad argument #", 14) == 0 && strchr(text, '(')) {
@@ -109,8 +116,18 @@ int kernel_at_throws(lua_State *L)
         why.size -= why.size > 0 && why.data[why.size - 1] == ')';
         text = lua_pushlstring(L, why.data, why.size);
     }
-    run_complain(module, path, text);
+    run_complain_at(module, path, place, text);
     return 0;
+}
+
+int kernel_at_throws(lua_State *L)
+{
+    return call_at(L, (struct script_place){-1, 0});
+}
+
+int kernel_at_name_throws(lua_State *L)
+{
+    return call_at(L, (struct script_place){SCRIPT_PLACE_NAME, 0});
 }
 
 int kernel_check_constant_throws(lua_State *L)

@@ -31,8 +31,11 @@ void kernel_install_throws(lua_State *L);
 /* mask_kernel.c: pushes the table luaduct.mask. */
 void mask_kernels_push_throws(lua_State *L);
 /* luaduct.at(path, function, …): calls the function, which may be a kernel. In open(), and while a job is checked, an error of it
- * is told as one of the option at path, and nothing comes back, so that the module goes on and finds the next one. */
+ * is told as one of the option at path, unless the function has complained itself, and nothing comes back, so that the module
+ * goes on and finds the next one. While a job is checked, nil is a kernel that could not be made: nothing comes back either. */
 int kernel_at_throws(lua_State *L);
+/* luaduct.at_name(path, function, …): the same, but it is the option's name that is wrong: the key in a map. */
+int kernel_at_name_throws(lua_State *L);
 /* luaduct.check_constant(value, type, path): in open(), complains when the value is none of that type. */
 int kernel_check_constant_throws(lua_State *L);
 

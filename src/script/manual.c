@@ -151,6 +151,7 @@ static const struct manual_row kind_rows[] = {
      "Calls the function. In open(ctx), and while a job is checked, an error of it is told at that option, and nothing comes "
      "back.",
      NULL, NULL},
+    {"luaduct.at_name(option, function, ...)", "The same, where it is the option's name in its map that is wrong.", NULL, NULL},
     {"luaduct.check_constant(value, type, option)", "In open(ctx): complains when the value is none of that type.", NULL, NULL},
     {0},
 };

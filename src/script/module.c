@@ -292,7 +292,7 @@ bool script_module_open(struct script_state *state, const struct script_source *
     ok = script_enter(state, call_open, &call, error);
     state->opening = NULL;
     script_module_listen(module, NULL, NULL);
-    if (module->complaints)
+    if (module->complaints && !(ok && source->builtin && source->complain))
         ok = error_set(error, ERROR_CONFIG, "%s", module->complaint);
     /* Closures of the module may live on in Lua, so it goes with the state even when it could not be opened. */
     module->next = state->modules;
@@ -532,6 +532,8 @@ static bool run(struct script_module *module, struct batch *batch, struct run_ca
     int64_t instructions = 0; /* of all runs */
     bool first = true;
 
+    if (module->complaints && batch->message_count) /* it was opened to find mistakes, and for nothing else */
+        return error_set(error, ERROR_CONFIG, "%s", module->complaint);
     if (state->lookups)
         lookups_check(state, clock_monotonic_ms());
     batch_sweep(batch);

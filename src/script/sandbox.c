@@ -480,6 +480,7 @@ void sandbox_push_throws(lua_State *L, struct script_module *module)
     mask_kernels_push_throws(L);
     lua_setfield(L, -2, "mask");
     set_function(L, "at", kernel_at_throws);
+    set_function(L, "at_name", kernel_at_name_throws);
     set_function(L, "check_constant", kernel_check_constant_throws);
     set_function(L, "expression", expression_new_throws);
     set_function(L, "replacer", replacer_new_throws);

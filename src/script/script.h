@@ -37,7 +37,9 @@ void script_state_settle(struct script_state *state, bool counts);
 uint64_t script_state_failures(const struct script_state *state, const char **first_out);
 void script_state_failures_clear(struct script_state *state);
 
-/* Where in an option's text: a byte offset and how many bytes; at -1 is the whole text. */
+/* Where in an option's text: a byte offset and how many bytes; at -1 is the whole text, at SCRIPT_PLACE_NAME the option's name.
+ */
+enum { SCRIPT_PLACE_NAME = -2 };
 struct script_place {
     ptrdiff_t at;
     size_t width;
@@ -56,8 +58,9 @@ struct script_source {
     int64_t execute_time_ms;        /* when this run of the job began */
     struct file_set *files;         /* where texts of files are kept, also of those that the module requires; may be NULL */
     struct str saved;               /* what script_module_save gave of an earlier version: ctx.saved; absent: nil */
-    /* May be NULL: then the first one is the error. An expression that does not parse is told and does not keep the module from
-     * opening: who gave complain must not go on to real batches. */
+    /* May be NULL: then the first one is the error. Wrong options of an embedded module are told and do not keep it from opening,
+     * so that what is wrong with the others is found over a batch without messages: who gave complain, and was told something,
+     * must not go on to real batches. */
     script_complain *complain;
     void *complain_arg;
 };

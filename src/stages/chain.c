@@ -23,8 +23,9 @@ struct chain {
     struct chain_counts decoder_counts;
     struct chain_stage *stages;
     size_t count;
-    bool mistaken; /* an expression does not parse: the report knows, and the probe fails */
-    struct error mistake;
+    bool mistaken;             /* options are wrong: the report knows, and the probe fails */
+    bool cut;                  /* a stage did not open, so that what comes behind it is not known: it is not in `stages` */
+    struct error mistake;      /* the first one */
     _Atomic(const char *) now; /* for whoever wonders why it takes so long */
 };
 
@@ -45,6 +46,25 @@ static size_t characters(struct str text)
     return count;
 }
 
+/* Of the key that a path ends with, "rename.user". */
+static bool place_key(struct tree_node *options, const char *path, struct location *at, unsigned *width)
+{
+    const char *point = strrchr(path, '.'), *key = point ? point + 1 : path;
+    char map[160];
+    const struct tree_node *node;
+
+    snprintf(map, sizeof(map), "%.*s", point ? (int)(point - path) : 0, path);
+    node = tree_at(options, map, false);
+    for (size_t i = 0; node && node->kind == TREE_MAP && i < node->count; i++) {
+        if (!str_is(node->entries[i].key, key))
+            continue;
+        *at = node->entries[i].at;
+        *width = (unsigned)characters(node->entries[i].key);
+        return true;
+    }
+    return false;
+}
+
 static void complain(void *arg, const char *option_path, struct script_place place, const char *text)
 {
     struct complainer *complainer = arg;
@@ -54,7 +74,9 @@ static void complain(void *arg, const char *option_path, struct script_place pla
     unsigned width = node ? node->width : spec->width;
     char character[40] = "";
 
-    if (place.at >= 0 && !(node && tree_place(node, (size_t)place.at, place.width, &at, &width)))
+    if (place.at == SCRIPT_PLACE_NAME)
+        (void)(spec->options && place_key(spec->options, option_path, &at, &width));
+    else if (place.at >= 0 && !(node && tree_place(node, (size_t)place.at, place.width, &at, &width)))
         snprintf(character, sizeof(character), "at character %zu: ",
                  node && node->text.data
                      ? characters(str_make(node->text.data, size_min((size_t)place.at, node->text.size))) + 1
@@ -79,6 +101,14 @@ bool chain_save(struct chain *chain, struct buffer *saved, struct error *error)
         atomic_store_explicit(&chain->now, NULL, memory_order_relaxed);
     }
     return ok;
+}
+
+/* Only the first one is kept. */
+static void note_mistake(struct chain *chain, const struct error *mistake)
+{
+    if (!chain->mistaken)
+        chain->mistake = *mistake;
+    chain->mistaken = true;
 }
 
 static bool open_stage(struct chain *chain, const struct job *job, const struct job_stage *spec, struct str saved,
@@ -110,10 +140,10 @@ static bool open_stage(struct chain *chain, const struct job *job, const struct 
             report_mistake(report, spec->at, spec->width, "stage %s: %s", spec->name, error->text);
         return error_wrap(error, "stage %s", spec->name);
     }
-    if (complainer.complaints && !chain->mistaken) {
-        chain->mistaken = true;
-        chain->mistake = complainer.first;
-    }
+    if (complainer.complaints)
+        note_mistake(chain, &complainer.first);
+    if (chain->cut) /* it was looked at for its mistakes */
+        return true;
     chain->stages[chain->count++] = (struct chain_stage){.spec = spec, .module = module};
     return true;
 }
@@ -135,17 +165,16 @@ static bool open_chain(struct chain **chain_out, const struct job *job, struct s
     chain->state = script_state_new(&limits, log);
     script_state_cover(chain->state, coverage);
     ok = decoder_open(&chain->decoder, job, chain->zone, report, error);
-    for (size_t i = 0; (ok || report) && i < job->stage_count; i++) {
+    if (!ok && !report)
+        goto out;
+    for (size_t i = 0; (!chain->mistaken || report) && i < job->stage_count; i++) {
         if (open_stage(chain, job, &job->stages[i], saved, report, &mistake))
             continue;
-        if (ok)
-            *error = mistake; /* the first one; the report gets all */
-        ok = false;
+        note_mistake(chain, &mistake);
+        chain->cut = true;
     }
-    if (ok && chain->mistaken && !report) {
-        *error = chain->mistake;
-        ok = false;
-    }
+    if (ok && chain->mistaken && !report)
+        ok = error_set(error, chain->mistake.kind, "%s", chain->mistake.text);
     if (!ok)
         goto out;
     *chain_out = chain;
@@ -308,10 +337,8 @@ bool chain_probe_some(struct chain *chain, const struct job *job, struct batch *
         script_module_listen(chain->stages[i].module, complain, &complainer);
         ok = run_stage(chain, i, batch, error);
         script_module_listen(chain->stages[i].module, NULL, NULL);
-        if (complainer.complaints && !chain->mistaken) {
-            chain->mistaken = true;
-            chain->mistake = complainer.first;
-        }
+        if (complainer.complaints)
+            note_mistake(chain, &complainer.first);
         if (!ok && report) /* later stages may need what this one would have made */
             report_mistake(report, spec->at, spec->width, "%s", error->text);
     }

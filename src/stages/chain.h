@@ -12,9 +12,9 @@
 
 struct chain;
 
-/* Opens every stage. Wrong options are told to `report` (job/report.h) with their places, all of them; then false. Expressions
- * that do not parse are told as well, but with a report the chain opens, so that chain_probe, which fails then, can tell all that
- * is wrong with the others. report NULL: the first mistake is the error. */
+/* Opens every stage. Wrong options are told to `report` (job/report.h) with their places, all of them, and the chain opens all
+ * the same, so that chain_probe, which fails then, can tell what else is wrong: it ends before the first stage that did not open.
+ * Who gives a report calls chain_probe before anything else. report NULL: the first mistake is the error. */
 bool chain_open(struct chain **chain_out, const struct job *job, struct report *report, struct log *log,
                 struct error *error) MUST_USE;
 /* The same, and each stage gets what the one of its name in `saved` has left (chain_save). */

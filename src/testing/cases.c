@@ -313,7 +313,8 @@ static bool bench_open(struct bench *bench, const struct case_file *file, const 
         *subject_out = !test->now;
         return false;
     }
-    if (!chain_open_covered(&bench->chain, job, options->coverage, report, options->log, &error)) {
+    if (!chain_open_covered(&bench->chain, job, options->coverage, report, options->log, &error) ||
+        report_mistakes(report) > mistakes) {
         *subject_out = true;
         return false;
     }

@@ -568,12 +568,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct spec spec = {.null_on_error = false};
     struct buffer texts[2];
     size_t count = 0;
-    char option[64];
+    struct json_mistakes mistakes;
     struct error error;
     bool ok = fuzz_part(&rest, &words) && read_spec(words, &spec) && read_paths(&spec);
 
     for (int way = 0; way < 2 && ok; way++)
-        ok = json_extractor_new(&extractors[way], &spec.options, option, &error);
+        ok = json_extractor_new(&extractors[way], &spec.options, &mistakes);
     if (!ok)
         goto out;
     if (!batch) {

@@ -90,6 +90,31 @@ def test_all_mistakes_at_once(tmp_path):
         assert said in stderr, stderr
 
 
+def test_stages_are_looked_at_although_something_else_is_wrong(tmp_path):
+    """Up to the first one that is wrong itself: what comes behind may need what that one makes."""
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", textwrap.dedent("""\
+        name: wrong
+        source: {kafka: k, topic: t}
+        stages:
+          - {name: parse, kind: json, columns: [{name: id, path: $.id, type: bigint}]}
+          - {name: f, kind: filter, condition: idd = 1 and uper(__key__) = 'a'}
+          - {name: g, kind: filter, conditon: id = 1}
+          - {name: h, kind: filter, condition: idd = 1}
+        target: {maxcompute: m, table: t, create: if_missing}
+        runtime: {flush_interval: 90ms}
+        """))
+    status, _, stderr = command(tmp_path, "check", path)
+    places = re.findall(r"job\.yaml:(\d+:\d+): ", stderr)
+    assert status == 2 and places == ["5:40", "5:52", "6:29", "6:5", "9:27"] or sorted(places) == sorted(["5:40", "5:52", "6:29", "6:5", "9:27"]), stderr
+    for said in ['no field "idd" here; did you mean "id"?', 'did you mean "upper"?', 'did you mean "condition"?', "90ms"]:
+        assert said in stderr, stderr
+    # Fields come from the source: with a mistake in it nothing is known of them.
+    path = pathlib.Path(path)
+    path.write_text(path.read_text().replace("topic: t}", "topic: t, feilds: [__key__]}"))
+    status, _, stderr = command(tmp_path / "source", "check", str(path))
+    assert status == 2 and '"idd"' not in stderr and 'did you mean "fields"?' in stderr, stderr
+
+
 @pytest.mark.parametrize("body, said", [
     ("local stage = {}\nfunction stage.process(batch)\n  x = = 1\nend\nreturn stage\n", "stage.lua:3"),
     ("return 5\n", "table"),

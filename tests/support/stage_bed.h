@@ -22,6 +22,7 @@ struct stage_bed {
     struct job *job;
     struct chain *chain;
     struct batch *batch;
+    struct buffer said; /* the report, if opening failed */
     struct error error;
 };
 
@@ -57,6 +58,9 @@ static UNUSED bool stage_bed_open(struct stage_bed *bed, const char *stages)
     bed->batch = batch_new(64 << 20);
     ok = job_load(&bed->job, bed->path, NULL, bed->report) && chain_open(&bed->chain, bed->job, bed->report, bed->log, &bed->error) &&
          chain_probe(bed->chain, bed->job, bed->batch, bed->report, &bed->error);
+    buffer_init(&bed->said, 0);
+    if (!ok)
+        report_print(bed->report, &bed->said); /* as long as the file is there to be shown */
     unlink(bed->path);
     unlink(sources);
     rmdir(bed->folder);
@@ -69,6 +73,7 @@ static UNUSED void stage_bed_close(struct stage_bed *bed)
     chain_free(bed->chain);
     job_free(bed->job);
     report_free(bed->report);
+    buffer_release(&bed->said);
     log_free(bed->log);
 }
 

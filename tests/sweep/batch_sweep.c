@@ -67,7 +67,7 @@ static bool extract(const char *const *values, size_t count, bool expand, bool r
     struct json_extractor *extractor = NULL;
     struct batch *batch = NULL;
     struct zone *zone = NULL;
-    char option[64];
+    struct json_mistakes mistakes;
     bool ok;
 
     if (!large[0])
@@ -77,8 +77,8 @@ static bool extract(const char *const *values, size_t count, bool expand, bool r
     ok = zone_open(&zone, STR("+08:00"), error);
     options.zone = zone;
     batch = batch_of(values, count);
-    ok = ok && json_extractor_new(&extractor, &options, option, error) && begin(batch, error) &&
-         json_extract(extractor, batch, error);
+    ok =
+        ok && json_extractor_new(&extractor, &options, &mistakes) && begin(batch, error) && json_extract(extractor, batch, error);
     fault_off();
     if (ok) {
         struct field *n = batch_field(batch, STR("n"));

@@ -173,6 +173,7 @@ static void test_wrong_options_have_their_places(void **test_state)
 {
     struct chain_bed bed;
     struct tree_node *options = order_options("decimel(10,2)");
+    struct batch *batch = batch_new(4 << 20);
     struct buffer text;
     const char *printed;
 
@@ -181,15 +182,20 @@ static void test_wrong_options_have_their_places(void **test_state)
     list_add(tree_get(options, "columns"), json_column("x", "$.[", "string", 7));
     add_stage(&bed, "parse", "json", NULL, options);
     add_stage(&bed, "own", "lua", TEST_SOURCE_DIR "/no_such_file.lua", NULL);
-    assert_false(chain_open(&bed.chain, &bed.job, bed.report, bed.log, &bed.error));
+    open_or_fail(&bed);
+    assert_false(chain_probe(bed.chain, &bed.job, batch, bed.report, &bed.error));
     assert_int_equal(report_mistakes(bed.report), 3);
     printed = report_text(&bed, &text);
     assert_non_null(strstr(printed, "job.yaml:5:5: stage parse: columns[2].type"));
-    assert_non_null(strstr(printed, "job.yaml:7:5: stage parse: columns[4].path"));
+    assert_non_null(strstr(printed, "job.yaml:7:7: stage parse: columns[4].path"));
     assert_non_null(strstr(printed, "job.yaml:20:1: stage own: cannot read"));
     assert_non_null(strstr(bed.error.text, "stage parse: columns[2].type"));
     buffer_release(&text);
+    chain_free(bed.chain);
     bed.chain = NULL;
+    assert_false(chain_open(&bed.chain, &bed.job, NULL, bed.log, &bed.error));
+    assert_non_null(strstr(bed.error.text, "stage parse: columns[2].type"));
+    batch_free(batch);
     chain_bed_release(&bed);
 }
 

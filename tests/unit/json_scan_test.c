@@ -110,11 +110,10 @@ static uint64_t compare(size_t set, const struct str *documents, size_t count)
         struct buffer texts[2];
 
         for (int way = 0; way < 2; way++) {
-            char option[64];
-            struct error error;
+            struct json_mistakes mistakes;
 
             buffer_init(&texts[way], 0);
-            assert_true(json_extractor_new(&extractors[way], &options, option, &error));
+            assert_true(json_extractor_new(&extractors[way], &options, &mistakes));
             assert_non_null(extractors[way]->scan);
             extractors[way]->scan->pause_rows = 0; /* each row gets its chance */
         }
@@ -307,12 +306,11 @@ static void odd_documents_give_the_same_both_ways(void **state)
     struct json_options options = {.from = STR("__value__"), .columns = all_columns, .column_count = COUNT_OF(all_columns)};
     struct json_extractor *extractor;
     struct buffer text;
-    struct error error;
-    char option[64];
+    struct json_mistakes mistakes;
 
     (void)state;
     buffer_init(&text, 0);
-    assert_true(json_extractor_new(&extractor, &options, option, &error));
+    assert_true(json_extractor_new(&extractor, &options, &mistakes));
     extractor->scan->pause_rows = 0;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         uint64_t rows = extractor->scan->rows;
@@ -500,12 +498,11 @@ static void a_run_of_odd_documents_is_left_alone(void **state)
     struct json_extractor *extractor;
     struct str documents[400];
     struct buffer text;
-    struct error error;
-    char option[64];
+    struct json_mistakes mistakes;
 
     (void)state;
     buffer_init(&text, 0);
-    assert_true(json_extractor_new(&extractor, &options, option, &error));
+    assert_true(json_extractor_new(&extractor, &options, &mistakes));
     for (size_t i = 0; i < COUNT_OF(documents); i++)
         documents[i] = i < 8 ? STR("{\"i\":1,\"i\":2}") : STR("{\"i\":1}");
     run_batch(extractor, batch, WHEN_ERROR_DIRTY, documents, COUNT_OF(documents), &text);
@@ -538,10 +535,9 @@ static void what_is_not_plain_has_no_short_way(void **state)
         struct json_options options = {.from = STR("__value__"), .rest = str_of(cases[i].rest), .expand = str_of(cases[i].expand),
                                        .columns = &column, .column_count = 1};
         struct json_extractor *extractor;
-        struct error error;
-        char option[64];
+        struct json_mistakes mistakes;
 
-        assert_true(json_extractor_new(&extractor, &options, option, &error));
+        assert_true(json_extractor_new(&extractor, &options, &mistakes));
         assert_int_equal(extractor->scan != NULL, cases[i].plain);
         json_extractor_free(extractor);
     }

@@ -105,12 +105,20 @@ static char *extract(const struct json_options *options, enum when_error when_er
     struct batch *batch = batch_new(16 << 20);
     struct buffer text;
     struct error error = {0};
-    char option[64];
+    struct json_mistakes mistakes;
 
     buffer_init(&text, 0);
-    if (!json_extractor_new(&extractor, options, option, &error)) {
+    if (!json_extractor_new(&extractor, options, &mistakes)) {
         batch_free(batch);
-        return xasprintf("error %s: %s", option, error.text);
+        for (size_t i = 0; i < mistakes.count; i++) {
+            const struct json_mistake *mistake = &mistakes.list[i];
+
+            buffer_print(&text, "%s", i ? " & " : "error ");
+            if (mistake->column < options->column_count)
+                buffer_print(&text, "columns[%zu].", mistake->column + 1);
+            buffer_print(&text, "%s: %s", mistake->key, mistake->text);
+        }
+        return buffer_take(&text, NULL);
     }
     /* Twice: what one batch leaves behind must not show in the next one. */
     for (int round = 0; round < 2; round++) {
@@ -395,7 +403,7 @@ static void many_elements_and_deep_documents_are_no_danger(void **state)
     struct batch *batch = batch_new(32 << 20);
     struct buffer document;
     struct error error;
-    char option[64];
+    struct json_mistakes mistakes;
 
     (void)state;
     buffer_init(&document, 0);
@@ -408,7 +416,7 @@ static void many_elements_and_deep_documents_are_no_danger(void **state)
     for (int i = 1; i < ELEMENTS; i++)
         buffer_print(&document, ",%d", i);
     buffer_append_str(&document, STR("]}"));
-    assert_true(json_extractor_new(&extractor, &options, option, &error));
+    assert_true(json_extractor_new(&extractor, &options, &mistakes));
     batch_add_message(batch, &(struct message){.value = buffer_str(&document)}, NULL);
     assert_true(batch_begin(batch, 1u << BUILTIN_VALUE));
     assert_true(json_extract(extractor, batch, &error));
@@ -436,10 +444,10 @@ static void texts_without_escapes_are_slices(void **state)
     struct json_extractor *extractor;
     struct batch *batch = batch_new(1 << 20);
     struct error error;
-    char option[64];
+    struct json_mistakes mistakes;
 
     (void)state;
-    assert_true(json_extractor_new(&extractor, &options, option, &error));
+    assert_true(json_extractor_new(&extractor, &options, &mistakes));
     batch_add_message(batch, &(struct message){.value = str_of(document)}, NULL);
     assert_true(batch_begin(batch, 1u << BUILTIN_VALUE));
     assert_true(json_extract(extractor, batch, &error));

@@ -121,26 +121,32 @@ static void mistakes_are_found_by_check(void **state)
         {RULE("{field: phone, rule: segments, segments: [{show: 3, cover: 2}]}"),
          "rules[1].segments[1]: either show or cover is wanted"},
         {RULE("{field: phone, rule: segments, segments: [{shwo: 3}]}"), "did you mean \"show\"?"},
-        {RULE("{field: phone, rule: segments, segments: [{show: 0}]}"), "rules[1].segments[1].show: a number of characters from 1"},
+        {RULE("{field: phone, rule: segments, segments: [{show: 0}]}"),
+         "rules[1].segments[1].show: a number of characters from 1"},
         {RULE("{field: phone, rule: segments, segments: [{show: rest}, {cover: 1}]}"),
          "rules[1].segments[1]: only the last segment can be the rest"},
         {RULE("{field: phone, rule: segments, segments: [{show: rest}]}"), "rules[1].segments: these segments hide nothing"},
         {RULE("{field: phone, rule: segments}"), "rules[1]: \"segments\" is missing"},
         {RULE("{field: phone, rule: replace_chars, length: 1, with: x}"), "rules[1]: \"position\" is missing"},
-        {RULE("{field: phone, rule: replace_chars, position: 1, length: 1}"), "rules[1].with: a text is wanted, or the word random"},
+        {RULE("{field: phone, rule: replace_chars, position: 1, length: 1}"),
+         "rules[1].with: a text is wanted, or the word random"},
         {RULE("{field: phone, rule: hash, algo: sha265}"), "did you mean \"sha256\"?"},
         {RULE("{field: phone, rule: pseudonym}"), "rules[1]: \"domain\" is missing"},
-        {RULE("{field: age, rule: interval, intervals: [{from: a, value: 1}]}"), "rules[1].intervals[1]: a bound is a number"},
+        {RULE("{field: age, rule: interval, intervals: [{from: a, value: 1}]}"),
+         "rules[1].intervals[1].from: a bound is a number"},
         {RULE("{field: age, rule: interval, intervals: [{value: 1}]}"), "an interval needs \"from\", \"to\" or both"},
         {RULE("{field: age, rule: interval, intervals: [{to: 5, value: 1}, {from: 4, value: 2}]}"),
          "rules[1].intervals[2]: overlaps intervals[1]"},
         {RULE("{field: age, rule: interval, intervals: [{to: 5}]}"), "rules[1].intervals[1]: \"value\" is missing"},
         {RULE("{field: phone, rule: interval, intervals: [{to: 5, value: 1}]}"),
-         "job.yaml:17:21: stage hide: rules[1].field: interval takes bigint, double or decimal, and field phone is string; cast it first"},
+         "job.yaml:17:21: stage hide: rules[1].field: interval takes bigint, double or decimal, and field phone is string; cast "
+         "it first"},
         {RULE("{field: age, rule: round}"), "field age is bigint, so rounding it to 0 digits hides nothing"},
         {RULE("{field: pay, rule: round, digits: 2}"), "field pay is decimal(10,2), so rounding it to 2 digits hides nothing"},
-        {RULE("{field: fone, rule: phone}"), "job.yaml:17:21: stage hide: rules[1].field: there is no field \"fone\"; did you mean \"phone\"?"},
-        {RULE("{fields: [phone, emial], rule: phone}"), "job.yaml:17:30: stage hide: rules[1].fields[2]: there is no field \"emial\""},
+        {RULE("{field: fone, rule: phone}"),
+         "job.yaml:17:21: stage hide: rules[1].field: there is no field \"fone\"; did you mean \"phone\"?"},
+        {RULE("{fields: [phone, emial], rule: phone}"),
+         "job.yaml:17:30: stage hide: rules[1].fields[2]: there is no field \"emial\""},
         {RULE("{field: phone, rule: email, keep_empty: maybe}"), "rules[1].keep_empty: \"maybe\" is neither true nor false"},
     };
 
@@ -165,10 +171,12 @@ static void all_mistakes_come_at_once_with_their_places(void **state)
                                     "      - {field: phone, rule: replace_chars, position: 1, length: 1}\n"
                                     "      - {field: email, rule: segments, segments: [{show: 1}, {show: rest}]}\n"
                                     "      - {field: phone, rule: round}\n"));
-    assert_int_equal(report_mistakes(bed.report), 3);
+    assert_int_equal(report_mistakes(bed.report), 4);
     assert_non_null(strstr(buffer_text(&bed.said), "job.yaml:18:9: stage hide: rules[1].with:"));
     assert_non_null(strstr(buffer_text(&bed.said), "job.yaml:19:50: stage hide: rules[2].segments:"));
-    assert_non_null(strstr(buffer_text(&bed.said), "job.yaml:20:17: stage hide: rules[3].field:"));
+    assert_non_null(
+        strstr(buffer_text(&bed.said), "job.yaml:20:17: stage hide: rules[3].field: field phone is masked by rules[1]"));
+    assert_non_null(strstr(buffer_text(&bed.said), "job.yaml:20:17: stage hide: rules[3].field: round takes bigint"));
     bed_close(&bed);
 }
 

@@ -11,6 +11,7 @@
  * of them, and 2,070 the short way. */
 #include "batch/kernels/json_scan.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -74,22 +75,32 @@ static void block_trim(struct json_block *block)
     }
 }
 
+/* ---- making ---- */
+
+static void wrong(struct json_mistakes *mistakes, size_t column, const char *key, ptrdiff_t at, const char *format, ...)
+    PRINTF_LIKE(5, 6);
+
+static void wrong(struct json_mistakes *mistakes, size_t column, const char *key, ptrdiff_t at, const char *format, ...)
+{
+    struct json_mistake *mistake = &mistakes->list[mistakes->count];
+    va_list arguments;
+
+    if (mistakes->count == JSON_MISTAKES_MAX)
+        return;
+    mistakes->count++;
+    mistake->column = column;
+    mistake->key = key;
+    mistake->at = at;
+    va_start(arguments, format);
+    vsnprintf(mistake->text, sizeof(mistake->text), format, arguments);
+    va_end(arguments);
+}
 
 /* Puts the path into its tree, up to its end or its first [*]. */
-static bool add_spec(struct json_extractor *x, struct json_spec *spec, const struct json_column *column, const char **key_out,
-                     struct error *error)
+static void add_path(struct json_extractor *x, struct json_spec *spec)
 {
-    struct json_tree *tree;
-    size_t wrong_at;
+    struct json_tree *tree = spec->path->element ? &x->element : &x->record;
 
-    *key_out = "path";
-    if (!json_path_parse(&spec->path, column->path, &wrong_at, error))
-        return false;
-    if (spec->path->element && !x->expand_path)
-        return error_set(error, ERROR_CONFIG,
-                         "path \"%.*s\" starts with @, the element of an expanded array, but the stage has no expand",
-                         STR_ARG(column->path));
-    tree = spec->path->element ? &x->element : &x->record;
     x->element_specs += spec->path->element;
     if (!spec->path->element) {
         bool array = spec->path->step_count && spec->path->steps[0].kind != JSON_STEP_KEY;
@@ -109,42 +120,69 @@ static bool add_spec(struct json_extractor *x, struct json_spec *spec, const str
     }
     if (!spec->collect || spec->tail_count == 0)
         spec->node->taken = true;
-    *key_out = "type";
-    if (column->type.kind <= TYPE_NULL || column->type.kind >= TYPE_KINDS)
-        return error_set(error, ERROR_CONFIG, "column %.*s has no type", STR_ARG(column->name));
-    if (spec->collect && !type_is_text(column->type.kind))
-        return error_set(error, ERROR_CONFIG,
-                         "path \"%.*s\" collects values as JSON text: the column's type must be json or string",
-                         STR_ARG(column->path));
-    if (column->has_default) {
-        const char *why = json_parse_default(x, spec, column->default_text);
-
-        *key_out = "default";
-        if (why) {
-            char name[TYPE_NAME_MAX];
-
-            return error_set(error, ERROR_CONFIG, "the default \"%.*s\" does not suit type %s: %s", STR_ARG(column->default_text),
-                             type_print(column->type, name), why);
-        }
-        spec->has_default = true;
-    }
-    return true;
 }
 
-static bool set_expand(struct json_extractor *x, struct error *error)
+static void set_path(struct json_extractor *x, struct json_spec *spec, const struct json_column *column, size_t index,
+                     struct json_mistakes *mistakes)
 {
-    size_t wrong_at;
+    struct error error;
+    size_t at;
 
-    if (!json_path_parse(&x->expand_path, x->expand, &wrong_at, error))
-        return false;
-    if (x->expand_path->element)
-        return error_set(error, ERROR_CONFIG, "expand needs a path from the document, which starts with $");
+    if (!json_path_parse(&spec->path, column->path, &at, &error))
+        wrong(mistakes, index, "path", (ptrdiff_t)at, "%s", error.text);
+    else if (spec->path->element && !x->expand.data)
+        wrong(mistakes, index, "path", -1,
+              "path \"%.*s\" starts with @, the element of an expanded array, but the stage has no expand",
+              STR_ARG(column->path));
+    else
+        add_path(x, spec);
+}
+
+static void set_type(struct json_extractor *x, struct json_spec *spec, const struct json_column *column, size_t index,
+                     struct json_mistakes *mistakes)
+{
+    char name[TYPE_NAME_MAX];
+    const char *why;
+
+    spec->type = column->type;
+    if (column->type.kind <= TYPE_NULL || column->type.kind >= TYPE_KINDS) {
+        wrong(mistakes, index, "type", -1, "column %.*s has no type", STR_ARG(column->name));
+        return;
+    }
+    if (spec->collect && !type_is_text(column->type.kind))
+        wrong(mistakes, index, "type", -1, "path \"%.*s\" collects values as JSON text: the column's type must be json or string",
+              STR_ARG(column->path));
+    if (!column->has_default)
+        return;
+    why = json_parse_default(x, spec, column->default_text);
+    if (why)
+        wrong(mistakes, index, "default", -1, "the default \"%.*s\" does not suit type %s: %s", STR_ARG(column->default_text),
+              type_print(column->type, name), why);
+    spec->has_default = true;
+}
+
+static void set_expand(struct json_extractor *x, size_t column_count, struct json_mistakes *mistakes)
+{
+    struct error error;
+    size_t at;
+
+    if (!json_path_parse(&x->expand_path, x->expand, &at, &error)) {
+        wrong(mistakes, column_count, "expand", (ptrdiff_t)at, "%s", error.text);
+        return;
+    }
+    if (x->expand_path->element) {
+        wrong(mistakes, column_count, "expand", 0, "expand needs a path from the document, which starts with $");
+        return;
+    }
     x->expand_node = x->record.nodes[0];
     for (size_t i = 0; i < x->expand_path->step_count; i++) {
         const struct json_step *step = &x->expand_path->steps[i];
 
-        if (step->kind == JSON_STEP_EACH)
-            return error_set(error, ERROR_CONFIG, "expand \"%.*s\": give the array's own path, without [*]", STR_ARG(x->expand));
+        if (step->kind == JSON_STEP_EACH) {
+            wrong(mistakes, column_count, "expand", -1, "expand \"%.*s\": give the array's own path, without [*]",
+                  STR_ARG(x->expand));
+            return;
+        }
         x->expand_node = json_tree_child(&x->record, x->expand_node, step);
     }
     x->expand_node->taken = true;
@@ -152,7 +190,6 @@ static bool set_expand(struct json_extractor *x, struct error *error)
         x->accept_object = true;
     else
         x->accept_array = true;
-    return true;
 }
 
 static struct str copy_name(char **memory, struct str name)
@@ -174,16 +211,32 @@ static void set_exact(struct json_extractor *x, bool exact)
     x->flags = YYJSON_READ_INSITU | (exact ? YYJSON_READ_NUMBER_AS_RAW : YYJSON_READ_BIGNUM_AS_RAW);
 }
 
-bool json_extractor_new(struct json_extractor **extractor_out, const struct json_options *options, char option_out[64],
-                        struct error *error)
+static void set_column(struct json_extractor *x, const struct json_column *column, size_t index, char **memory,
+                       struct json_mistakes *mistakes)
 {
-    bool ok = false;
+    struct json_spec *spec = &x->specs[x->spec_count++];
+    bool twice = str_equal(column->name, x->rest);
+
+    spec->name = copy_name(memory, column->name);
+    spec->required = column->required;
+    for (size_t i = 0; i < index; i++)
+        twice |= str_equal(column->name, x->specs[i].name);
+    if (!column->name.size)
+        wrong(mistakes, index, "name", -1, "a column needs a name");
+    else if (twice)
+        wrong(mistakes, index, "name", -1, "there are two columns %.*s", STR_ARG(column->name));
+    set_path(x, spec, column, index, mistakes);
+    set_type(x, spec, column, index, mistakes);
+}
+
+bool json_extractor_new(struct json_extractor **extractor_out, const struct json_options *options, struct json_mistakes *mistakes)
+{
     bool exact = options->rest.data != NULL;
     struct json_extractor *x = xcalloc(1, sizeof(*x));
     size_t names_size = options->from.size + options->expand.size + options->rest.size + 3;
     char *memory;
 
-    option_out[0] = '\0';
+    mistakes->count = 0;
     buffer_init(&x->text, (size_t)1 << 30);
     x->values_alc = (yyjson_alc){block_malloc, block_realloc, block_free, &x->values};
     x->written_alc = (yyjson_alc){block_malloc, block_realloc, block_free, &x->written};
@@ -198,36 +251,21 @@ bool json_extractor_new(struct json_extractor **extractor_out, const struct json
     (void)json_tree_add(&x->element, NULL);
     x->specs = xcalloc(options->column_count + 1, sizeof(*x->specs));
     x->decimals = xcalloc(options->column_count + 1, sizeof(*x->decimals));
-    if (!x->from.size) {
-        snprintf(option_out, 64, "from");
-        error_set(error, ERROR_CONFIG, "the field to parse is missing; name it, such as from: __value__");
-        goto out;
+    if (!x->from.size)
+        wrong(mistakes, options->column_count, "from", -1, "the field to parse is missing; name it, such as from: __value__");
+    if (x->expand.data)
+        set_expand(x, options->column_count, mistakes);
+    for (size_t i = 0; i < options->column_count; i++)
+        set_column(x, &options->columns[i], i, &memory, mistakes);
+    if (mistakes->count) {
+        json_extractor_free(x);
+        return false;
     }
-    if (x->expand.data && !set_expand(x, error)) {
-        snprintf(option_out, 64, "expand");
-        goto out;
-    }
-    for (size_t i = 0; i < options->column_count; i++) {
-        const struct json_column *column = &options->columns[i];
-        struct json_spec *spec = &x->specs[x->spec_count++];
-        const char *key = "name";
-        bool twice = str_equal(column->name, x->rest);
+    for (size_t i = 0; i < x->spec_count; i++) {
+        struct json_spec *spec = &x->specs[i];
 
-        spec->name = copy_name(&memory, column->name);
-        spec->type = column->type;
-        spec->required = column->required;
-        for (size_t k = 0; k < i; k++)
-            twice |= str_equal(column->name, x->specs[k].name);
-        if (!column->name.size)
-            error_set(error, ERROR_CONFIG, "a column needs a name");
-        else if (twice)
-            error_set(error, ERROR_CONFIG, "there are two columns %.*s", STR_ARG(column->name));
-        if (!column->name.size || twice || !add_spec(x, spec, column, &key, error)) {
-            snprintf(option_out, 64, "columns[%zu].%s", i + 1, key);
-            goto out;
-        }
-        exact |= column->type.kind == TYPE_JSON || spec->collect || (column->type.kind == TYPE_DECIMAL && spec->path->element);
-        if (column->type.kind == TYPE_DECIMAL && !spec->path->element)
+        exact |= spec->type.kind == TYPE_JSON || spec->collect || (spec->type.kind == TYPE_DECIMAL && spec->path->element);
+        if (spec->type.kind == TYPE_DECIMAL && !spec->path->element)
             x->decimals[x->decimal_count++] = spec;
     }
     if (!x->accept_array)
@@ -237,11 +275,7 @@ bool json_extractor_new(struct json_extractor **extractor_out, const struct json
     set_exact(x, exact);
     x->scan = json_scan_new(x);
     *extractor_out = x;
-    x = NULL;
-    ok = true;
-out:
-    json_extractor_free(x);
-    return ok;
+    return true;
 }
 
 void json_extractor_free(struct json_extractor *x)
@@ -552,24 +586,10 @@ static bool extract(struct json_extractor *x, const struct column *source, struc
     return true;
 }
 
-bool json_extract(struct json_extractor *x, struct batch *batch, struct error *error)
+static bool extract_batch(struct json_extractor *x, struct batch *batch, const struct column *source, struct error *error)
 {
     bool ok;
-    struct field *field = batch_field(batch, x->from);
-    const struct column *source;
 
-    if (!field)
-        return error_set(error, ERROR_SCRIPT, "there is no field %.*s to parse", STR_ARG(x->from));
-    source = batch_column(batch, field);
-    if (!source)
-        return error_set(error, ERROR_DATA, "the documents of %u records need more memory than a batch may use",
-                         batch->message_count);
-    if (!type_is_text(source->type.kind) && source->type.kind != TYPE_BINARY && source->type.kind != TYPE_NULL) {
-        char name[TYPE_NAME_MAX];
-
-        return error_set(error, ERROR_SCRIPT, "field %.*s is %s; only string, json and binary fields hold JSON", STR_ARG(x->from),
-                         type_print(source->type, name));
-    }
     x->batch = batch;
     x->in_element = x->full = false;
     x->element_source = NULL;
@@ -593,4 +613,36 @@ bool json_extract(struct json_extractor *x, struct batch *batch, struct error *e
         x->copy_capacity = 0;
     }
     return ok;
+}
+
+bool json_extract(struct json_extractor *x, struct batch *batch, struct error *error)
+{
+    struct field *field = batch_field(batch, x->from);
+    const struct column *source;
+
+    if (!field) {
+        char suggestion[FIELD_SUGGESTION_MAX];
+
+        return error_set(error, ERROR_SCRIPT, "there is no field \"%.*s\" to parse%s", STR_ARG(x->from),
+                         batch_field_suggest(batch, x->from, suggestion));
+    }
+    source = batch_column(batch, field);
+    if (!source)
+        return error_set(error, ERROR_DATA, "the documents of %u records need more memory than a batch may use",
+                         batch->message_count);
+    if (!type_is_text(source->type.kind) && source->type.kind != TYPE_BINARY && source->type.kind != TYPE_NULL) {
+        char name[TYPE_NAME_MAX];
+
+        return error_set(error, ERROR_SCRIPT, "field %.*s is %s; only string, json and binary fields hold JSON", STR_ARG(x->from),
+                         type_print(source->type, name));
+    }
+    return extract_batch(x, batch, source, error);
+}
+
+bool json_extract_nothing(struct json_extractor *x, struct batch *batch, struct error *error)
+{
+    struct column nothing = {.type = TYPE_OF(TYPE_NULL)};
+
+    assert(batch->row_count == 0);
+    return extract_batch(x, batch, &nothing, error);
 }

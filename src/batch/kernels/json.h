@@ -39,14 +39,30 @@ struct json_options {
 
 struct json_extractor;
 
-/* Copies all it needs. When an option is wrong, option_out (path as in "columns[2].type") names it and error says why. */
-bool json_extractor_new(struct json_extractor **extractor_out, const struct json_options *options, char option_out[64],
-                        struct error *error) MUST_USE;
+enum { JSON_MISTAKES_MAX = 16 }; /* more are not told */
+
+struct json_mistake {
+    size_t column;   /* its index; column_count: the options' own */
+    const char *key; /* of the option, "type" */
+    ptrdiff_t at;    /* the byte of its text that is wrong; -1: all of it */
+    char text[400];
+};
+
+struct json_mistakes {
+    size_t count;
+    struct json_mistake list[JSON_MISTAKES_MAX];
+};
+
+/* Copies all it needs. False: options are wrong. */
+bool json_extractor_new(struct json_extractor **extractor_out, const struct json_options *options,
+                        struct json_mistakes *mistakes) MUST_USE;
 void json_extractor_free(struct json_extractor *extractor);
 
 /* Adds the columns to the batch. A NULL source value gives NULL everywhere (required: the row fails); a source value that is no
- * JSON object (or array, where paths start with [) fails the row. False only for faults of the batch (no such field, arena
- * full). */
+ * JSON object (or array, where paths start with [) fails the row. False only for faults of the batch: kind SCRIPT, there is no
+ * such field or it is no text; kind DATA, the arena is full. */
 bool json_extract(struct json_extractor *extractor, struct batch *batch, struct error *error) MUST_USE;
+/* Adds the columns to a batch without rows that has no such field, so that what comes behind can be checked. */
+bool json_extract_nothing(struct json_extractor *extractor, struct batch *batch, struct error *error) MUST_USE;
 
 #endif

@@ -49,10 +49,12 @@ bool mask_intervals_set(struct mask *mask, const struct mask_options *options, c
     for (size_t i = 0; i < options->interval_count; i++) {
         const struct mask_interval *interval = &options->intervals[i];
         struct mask_range *range = &mask->ranges[i];
+        bool low_ok = bound_parse(interval->low, &range->low);
 
-        snprintf(option, MASK_OPTION_MAX, "intervals[%zu]", i + 1);
-        if (!bound_parse(interval->low, &range->low) || !bound_parse(interval->high, &range->high))
+        snprintf(option, MASK_OPTION_MAX, "intervals[%zu]%s", i + 1, low_ok ? ".to" : ".from");
+        if (!low_ok || !bound_parse(interval->high, &range->high))
             return error_set(error, ERROR_CONFIG, "a bound is a number with at most %d decimal places", BOUND_SCALE_MAX);
+        snprintf(option, MASK_OPTION_MAX, "intervals[%zu]", i + 1);
         if (!low_below_high(&range->low, &range->high))
             return error_set(error, ERROR_CONFIG, "no number is in it: \"from\" belongs to the interval, \"to\" does not");
         for (size_t j = 0; j < i; j++)
