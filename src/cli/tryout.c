@@ -111,8 +111,8 @@ static bool stage_find(struct tryout *tryout)
                             all.size ? buffer_text(&all) : "none");
     } else if (tryout->stage == job->stage_count) {
         nearest = str_nearest(str_of(tryout->stage_name), names, job->stage_count);
-        (void)tryout_refuse(tryout, false, "the job has no stage \"%s\"%s%s%s; its stages are: %s", tryout->stage_name,
-                            nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "",
+        (void)tryout_refuse(tryout, false, "the job has no stage \"%s\"%s%s%s its stages are: %s", tryout->stage_name,
+                            nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ";",
                             all.size ? buffer_text(&all) : "none");
     }
     free(names);

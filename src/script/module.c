@@ -3,6 +3,7 @@
  * mark; then the row in hand fails and the module runs again. The snapshot costs one copy of the selection and of the list of
  * fields; a batch in which n rows fail by row errors of batch:rows() runs n + 1 times (batch:map needs no second run). */
 #include "script/api.h"
+#include "script/globals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +104,7 @@ struct open_call {
     const char *text;
     size_t size;
     char chunk[160]; /* how messages call the file */
+    struct globals globals;
 };
 
 /* ctx.complain(path, text): a wrong option, told with its place in the job file. Upvalue: the module. */
@@ -188,13 +190,19 @@ static void check_table(lua_State *L, struct script_module *module, int table)
 
 static int call_open(lua_State *L)
 {
+    enum { ENVIRONMENT = 2 };
     struct open_call *call = lua_touserdata(L, 1);
     struct script_module *module = call->module;
+    bool watched = call->source->warn && module->folder;
 
     if (luaL_loadbufferx(L, call->text, call->size, call->chunk, "t") != LUA_OK)
         return lua_error(L);
     coverage_chunk(L, module, call->chunk);
+    if (watched)
+        globals_note(&call->globals, L);
     sandbox_push_throws(L, module);
+    lua_pushvalue(L, -1);
+    lua_insert(L, ENVIRONMENT);
     lua_setupvalue(L, -2, 1);
     lua_call(L, 0, 1);
     if (!lua_istable(L, -1))
@@ -224,6 +232,9 @@ static int call_open(lua_State *L)
         }
         lua_call(L, 1, 0);
     }
+    if (watched)
+        globals_tell_throws(&call->globals, L, ENVIRONMENT, str_make(call->text, call->size), call->source->warn,
+                            call->source->complain_arg);
     return 0;
 }
 
@@ -291,6 +302,7 @@ bool script_module_open(struct script_state *state, const struct script_source *
     state->opening = module;
     ok = script_enter(state, call_open, &call, error);
     state->opening = NULL;
+    globals_release(&call.globals);
     script_module_listen(module, NULL, NULL);
     if (module->complaints && !(ok && source->builtin && source->complain))
         ok = error_set(error, ERROR_CONFIG, "%s", module->complaint);

@@ -48,6 +48,9 @@ struct script_place {
  * text, and why. */
 typedef void script_complain(void *arg, const char *option_path, struct script_place place, const char *text);
 
+/* What `warn` gets once a person's file is open: a name in it that is nobody's, where it stands first, and what about it. */
+typedef void script_warn(void *arg, unsigned line, unsigned column, unsigned width, const char *text);
+
 struct script_source {
     const char *stage;              /* for messages and dirty rows */
     const char *path;               /* a person's file, read by this call; or NULL: */
@@ -63,6 +66,7 @@ struct script_source {
      * must not go on to real batches. */
     script_complain *complain;
     void *complain_arg;
+    script_warn *warn; /* may be NULL; also gets complain_arg */
 };
 
 /* The text of a Lua file, which is in the set from now on, as are the files that it requires by names written out, and those

@@ -89,6 +89,14 @@ static void complain(void *arg, const char *option_path, struct script_place pla
                        character, text);
 }
 
+static void warn(void *arg, unsigned line, unsigned column, unsigned width, const char *text)
+{
+    struct complainer *complainer = arg;
+
+    report_warning(complainer->report, (struct location){complainer->spec->file, line, column}, width, "stage %s: %s",
+                   complainer->spec->name, text);
+}
+
 bool chain_save(struct chain *chain, struct buffer *saved, struct error *error)
 {
     bool ok = true;
@@ -111,7 +119,7 @@ static void note_mistake(struct chain *chain, const struct error *mistake)
     chain->mistaken = true;
 }
 
-static bool open_stage(struct chain *chain, const struct job *job, const struct job_stage *spec, struct str saved,
+static bool open_stage(struct chain *chain, const struct job *job, const struct job_stage *spec, struct str saved, bool warns,
                        struct report *report, struct error *error)
 {
     struct complainer complainer = {.report = report, .spec = spec};
@@ -129,6 +137,7 @@ static bool open_stage(struct chain *chain, const struct job *job, const struct 
         .saved = script_saved_find(saved, spec->name),
         .complain = complain,
         .complain_arg = &complainer,
+        .warn = report && warns ? warn : NULL,
     };
     struct script_module *module = NULL;
     bool ok = script_module_open(chain->state, &source, &module, error);
@@ -148,7 +157,8 @@ static bool open_stage(struct chain *chain, const struct job *job, const struct 
     return true;
 }
 
-static bool open_chain(struct chain **chain_out, const struct job *job, struct str saved, struct coverage *coverage,
+/* warns: names that are nobody's are told; a test run opens a chain per case, and would tell them as often. */
+static bool open_chain(struct chain **chain_out, const struct job *job, struct str saved, struct coverage *coverage, bool warns,
                        struct report *report, struct log *log, struct error *error)
 {
     bool ok = true;
@@ -168,7 +178,7 @@ static bool open_chain(struct chain **chain_out, const struct job *job, struct s
     if (!ok && !report)
         goto out;
     for (size_t i = 0; (!chain->mistaken || report) && i < job->stage_count; i++) {
-        if (open_stage(chain, job, &job->stages[i], saved, report, &mistake))
+        if (open_stage(chain, job, &job->stages[i], saved, warns, report, &mistake))
             continue;
         note_mistake(chain, &mistake);
         chain->cut = true;
@@ -192,13 +202,13 @@ bool chain_open(struct chain **chain_out, const struct job *job, struct report *
 bool chain_open_saved(struct chain **chain_out, const struct job *job, struct str saved, struct report *report, struct log *log,
                       struct error *error)
 {
-    return open_chain(chain_out, job, saved, NULL, report, log, error);
+    return open_chain(chain_out, job, saved, NULL, true, report, log, error);
 }
 
 bool chain_open_covered(struct chain **chain_out, const struct job *job, struct coverage *coverage, struct report *report,
                         struct log *log, struct error *error)
 {
-    return open_chain(chain_out, job, STR_NONE, coverage, report, log, error);
+    return open_chain(chain_out, job, STR_NONE, coverage, false, report, log, error);
 }
 
 void chain_free(struct chain *chain)

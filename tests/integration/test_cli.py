@@ -530,3 +530,12 @@ def test_help_shows_what_masks_give(tmp_path):
     fields = json.loads(out.splitlines()[0])["out"][0]["fields"]
     status, out, err = command(tmp_path / "2", "help", "config", "markdown")
     assert status == 0 and "in this order: " + ", ".join(fields[name] for name in values) + "." in out
+
+
+def test_names_that_are_nobodys_are_warned_of(tmp_path):
+    path = write_job(tmp_path, "127.0.0.1:9", "http://127.0.0.1:9/api", jobs.numbers("j", "t").replace(
+        "target:", "  - {name: own, kind: lua, file: own.lua}\ntarget:"))
+    (tmp_path / "own.lua").write_text("local stage = {}\nfunction stage.process(batch)\n  if bacth:count() == 0 then return end\nend\nreturn stage\n")
+    status, _, stderr = command(tmp_path, "check", path)
+    assert 'own.lua:3:6: warning: stage own: there is nothing called "bacth" here, so it is nil; did you mean "batch"?\n' in stderr, stderr
+    assert "  3 |   if bacth:count() == 0 then return end\n    |      ^^^^^\n" in stderr, stderr

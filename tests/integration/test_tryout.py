@@ -257,7 +257,7 @@ def test_mistakes_come_all_at_once_as_check_tells_them(desk, command):
     (["preview", "--stage", "own", "--layout", "columns"], '--layout takes blocks or rows, not "columns"'),
     (["preview", "--stage", "own", "--sample", "a", "--rows", "b"], "--sample and --rows do not go together"),
     (["preview", "--stage", "own", "--rows", "/no/such"], "/no/such"),
-    (["preview", "--stage", "won", "--sample", "s.sample"], 'no stage "won"; did you mean "own"?; its stages are: parse, own'),
+    (["preview", "--stage", "won", "--sample", "s.sample"], 'no stage "won"; did you mean "own"? its stages are: parse, own'),
     (["columns", "--stage", "parze"], 'did you mean "parse"?'),
     (["columns", "extra"], '"extra" is not understood'),
     (["plan", "--conect"], '"--conect" is not understood; did you mean "--connect"?'),
