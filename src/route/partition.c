@@ -344,7 +344,7 @@ void partitions_check_scripts(const struct job *job, struct script_state *state,
                 source = &partitions.sources[j];
         if (!source) {
             source = &partitions.sources[partitions.source_count];
-            if (!open_source(&partitions, source, rule, state, complaints))
+            if (!open_source(&partitions, source, rule, state, STR_NONE, complaints))
                 continue;
             partitions.source_count++;
         }
