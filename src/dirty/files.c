@@ -215,13 +215,25 @@ static bool write_all(struct files *files, struct str lines, struct error *error
     return true;
 }
 
-/* Whether what is open still has its name. */
-static bool is_in_place(int descriptor, const char *path)
+/* Whether what is open still has its name: the file, or the folder while there is no file. */
+static bool look(const struct files *files, bool *in_place_out, struct error *error)
 {
+    const char *path = files->file >= 0 ? files->path : files->directory;
     struct stat open, there;
+    int status;
 
-    return fstat(descriptor, &open) == 0 && stat(path, &there) == 0 && open.st_dev == there.st_dev &&
-           open.st_ino == there.st_ino;
+    *in_place_out = false;
+    if (files->folder < 0)
+        return true;
+    while ((status = fstat(files->file >= 0 ? files->file : files->folder, &open)) != 0 && errno == EINTR)
+        ;
+    while (status == 0 && (status = stat(path, &there)) != 0 && errno == EINTR)
+        ;
+    if (status != 0 && errno != ENOENT && errno != ENOTDIR)
+        return error_set(error, ERROR_FATAL, "%s for dirty rows cannot be looked at: %s, or name another folder", path,
+                         system_reason(errno));
+    *in_place_out = status == 0 && open.st_dev == there.st_dev && open.st_ino == there.st_ino;
+    return true;
 }
 
 static bool open_folder_again(struct files *files, struct error *error)
@@ -272,6 +284,14 @@ static bool begin_again(struct files *files, struct error *error)
     return ok;
 }
 
+static bool find_place(struct files *files, struct error *error)
+{
+    bool in_place;
+
+    return look(files, &in_place, error) &&
+           (in_place || (files->file >= 0 ? begin_again(files, error) : open_folder_again(files, error)));
+}
+
 static bool files_append(struct dirty_store *store, struct str lines, int64_t wall_ms, struct error *error)
 {
     struct files *files = files_of(store);
@@ -280,8 +300,7 @@ static bool files_append(struct dirty_store *store, struct str lines, int64_t wa
     if (files->broken)
         return fail_broken(files, error);
     files->wall_ms = wall_ms;
-    if (files->file >= 0 ? !is_in_place(files->file, files->path) && !begin_again(files, error)
-                         : !is_in_place(files->folder, files->directory) && !open_folder_again(files, error))
+    if (!find_place(files, error))
         return false;
     if (__builtin_add_overflow(store->bytes, lines.size, &total) || (store->bytes_max > 0 && total > store->bytes_max))
         return error_set(error, ERROR_FATAL, "the dirty rows in %s would exceed dirty.bytes_max (%lld bytes): look at them, move "
@@ -308,7 +327,7 @@ static bool files_sync(struct dirty_store *store, struct error *error)
     struct files *files = files_of(store);
 
     if (files->unsynced) {
-        if (!files->broken && !is_in_place(files->file, files->path) && !begin_again(files, error))
+        if (!files->broken && !find_place(files, error))
             return false;
         if (!files->broken && !make_durable(files->file)) {
             files->broken = true;
