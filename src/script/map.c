@@ -1,10 +1,12 @@
 /* map.c: batch:map({inputs}, {outputs}, function): the loop over the rows runs in C, inside one protected call.
- * A row whose function fails costs one more protected call; the loop goes on behind it. */
+ * A row whose function fails costs one more protected call; the loop goes on behind it.
+ * What a map takes apart from its rows is charged when it begins: its first ones run uncounted (enter.c), and many short ones would
+ * fill the batch's memory before the timer comes. */
 #include "script/internal.h"
 
 #include <stdio.h>
 
-enum { MAP_FIELDS_MAX = 64, FIRST_RESULT = 3 };
+enum { MAP_FIELDS_MAX = 64, FIRST_RESULT = 3, MAKING_INSTRUCTIONS = 200 };
 
 struct map_output {
     struct str name;
@@ -256,6 +258,8 @@ int batch_map_throws(lua_State *L)
     check_no_loop_throws(L, "batch:map");
     lua_settop(L, 4);
     luaL_checktype(L, 4, LUA_TFUNCTION);
+    script_budget_charge(state, MAKING_INSTRUCTIONS);
+    script_budget_check_throws(L);
     map = lua_newuserdatauv(L, sizeof(*map), 0);
     memset(map, 0, sizeof(*map));
     map->state = state;
