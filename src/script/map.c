@@ -218,6 +218,18 @@ static int list_length(lua_State *L, int index, const char *what)
     return (int)count;
 }
 
+/* Of the error on top. A table has no text but its address, which is another one in each run. */
+static const char *error_text_throws(lua_State *L)
+{
+    bool says = lua_isstring(L, -1);
+
+    if (!says && luaL_getmetafield(L, -1, "__tostring") != LUA_TNIL) {
+        lua_pop(L, 1);
+        says = true;
+    }
+    return says ? luaL_tolstring(L, -1, NULL) : lua_pushfstring(L, "error without a text (a %s)", luaL_typename(L, -1));
+}
+
 /* Runs the loop to its end, however many rows fail. */
 static void run_loop(lua_State *L, struct map *map)
 {
@@ -238,7 +250,7 @@ static void run_loop(lua_State *L, struct map *map)
         script_budget_check_throws(L);
         if (status == LUA_ERRMEM || state->run.arena_full)
             lua_error(L);
-        text = luaL_tolstring(L, -1, NULL);
+        text = error_text_throws(L);
         failure_log(state, map->batch, map->rows[map->position], text);
         run_count_failure(state, text);
         fail_row(map, map->rows[map->position], STR_NONE, text);

@@ -1,5 +1,5 @@
 -- Errors of all kinds in batch:map.
--- run: dirty table: |error|function
+-- run: dirty error without a text (a table)|error without a text (a function)
 local stage = {}
 
 function stage.process(batch)
