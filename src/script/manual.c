@@ -10,6 +10,10 @@ static const struct manual_row module_rows[] = {
      "its name; ctx.complain(option, text) reports a wrong option at its line of the job file, and ctx.known{names} all options "
      "that are none of these.",
      NULL, NULL},
+    {"stage.check(ctx)",
+     "Before open, with the same ctx: what it raises or complains of is a mistake of the job, whether that is checked, started "
+     "or reloaded.",
+     NULL, NULL},
     {"stage.save()",
      "Before another version of the stage, or of the file of target.partition, takes over: what it returns is ctx.saved in the "
      "new one's open. Booleans, numbers, texts, decimals, times and tables of them, 16 MiB at most. When new code fails on "

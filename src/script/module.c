@@ -188,6 +188,27 @@ static void check_table(lua_State *L, struct script_module *module, int table)
     }
 }
 
+/* What check and open are called with. */
+static void push_ctx(lua_State *L, struct script_module *module, const struct open_call *call)
+{
+    lua_createtable(L, 0, 5);
+    options_push_throws(L, call->source->options);
+    lua_pushlightuserdata(L, module);
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, ctx_known, 2);
+    lua_setfield(L, -3, "known");
+    lua_setfield(L, -2, "options");
+    lua_pushstring(L, module->stage);
+    lua_setfield(L, -2, "stage");
+    lua_pushlightuserdata(L, module);
+    lua_pushcclosure(L, ctx_complain, 1);
+    lua_setfield(L, -2, "complain");
+    if (call->source->saved.data) {
+        saved_push_throws(L, call->source->saved);
+        lua_setfield(L, -2, "saved");
+    }
+}
+
 static int call_open(lua_State *L)
 {
     enum { ENVIRONMENT = 2 };
@@ -213,24 +234,13 @@ static int call_open(lua_State *L)
         return luaL_error(L, "%s: the module has no function; a stage has process(batch)", call->chunk + 1);
     lua_pushvalue(L, -1);
     module->table_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    if (lua_getfield(L, -1, "open") == LUA_TFUNCTION) {
-        lua_createtable(L, 0, 5);
-        options_push_throws(L, call->source->options);
-        lua_pushlightuserdata(L, module);
-        lua_pushvalue(L, -2);
-        lua_pushcclosure(L, ctx_known, 2);
-        lua_setfield(L, -3, "known");
-        lua_setfield(L, -2, "options");
-        lua_pushstring(L, module->stage);
-        lua_setfield(L, -2, "stage");
-        lua_pushlightuserdata(L, module);
-        lua_pushcclosure(L, ctx_complain, 1);
-        lua_setfield(L, -2, "complain");
-        if (call->source->saved.data) {
-            saved_push_throws(L, call->source->saved);
-            lua_setfield(L, -2, "saved");
+    for (size_t i = 0; i < 2; i++) {
+        if (lua_getfield(L, -1, i ? "open" : "check") == LUA_TFUNCTION) {
+            push_ctx(L, module, call);
+            lua_call(L, 1, 0);
+        } else {
+            lua_pop(L, 1);
         }
-        lua_call(L, 1, 0);
     }
     if (watched)
         globals_tell_throws(&call->globals, L, ENVIRONMENT, str_make(call->text, call->size), call->source->warn,
