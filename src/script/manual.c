@@ -123,7 +123,8 @@ static const struct manual_row value_rows[] = {
      "Exact but for /, which has at least six digits behind the point; with a float it is a float. They compare with each "
      "other by ==, with integers and floats by < and <=.",
      "luaduct.decimal('1.50') * 3", "4.50"},
-    {"decimal:round([digits])", "Half away from zero.", "luaduct.decimal('2.345'):round(2)", "2.35"},
+    {"decimal:round([digits])", "Half away from zero; digits below 0 round before the point.",
+     "luaduct.decimal('2.345'):round(2)", "2.35"},
     {"decimal:tonumber()", "The nearest float.", "luaduct.decimal('2.50'):tonumber()", "2.5"},
     {"luaduct.null", "NULL where nil cannot stand: in lists, in batch:set and luaduct.choose, in JSON.", "luaduct.null == nil",
      "false"},

@@ -523,7 +523,7 @@ static int decimal_tonumber(lua_State *L)
     return 1;
 }
 
-/* decimal:round(digits), half away from zero. */
+/* decimal:round(digits), half away from zero; before the point for digits below 0. */
 static int decimal_round(lua_State *L)
 {
     const struct decimal_box *box = luaL_checkudata(L, 1, "luaduct.decimal");
@@ -531,7 +531,16 @@ static int decimal_round(lua_State *L)
     enum decimal_status status;
     int128 value = 0;
 
-    luaL_argcheck(L, digits >= 0 && digits <= DECIMAL_DIGITS_MAX, 2, "digits are 0 to 38");
+    luaL_argcheck(L, digits >= -DECIMAL_DIGITS_MAX && digits <= DECIMAL_DIGITS_MAX, 2, "digits are -38 to 38");
+    if (digits < 0) {
+        unsigned cut = (unsigned)-digits;
+
+        /* How many hundreds, say, and then as ones again. */
+        status = decimal_rescale_rounded(decimal_get(box), box->scale + cut, 0, &value);
+        if (status == DECIMAL_OK)
+            status = decimal_rescale(value, 0, cut, &value);
+        return push_result(L, status, value, 0);
+    }
     status = decimal_rescale_rounded(decimal_get(box), box->scale, (unsigned)digits, &value);
     return push_result(L, status, value, (unsigned)digits);
 }

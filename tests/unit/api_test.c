@@ -223,6 +223,8 @@ static void test_time(void **state)
          "'America/New_York')", "1"},
         {"luaduct.time.from_epoch_ms(5) < luaduct.time.from_epoch_ms(6), luaduct.time.date('2024-01-01') == luaduct.time.date('2024-01-01')", "true,true"},
         {"luaduct.decimal('1.25'):round(1)", "1.3"},
+        {"luaduct.decimal('1250.99'):round(-2), luaduct.decimal('-15'):round(-1), luaduct.decimal('49.99'):round(-2)", "1300,-20,0"},
+        {"luaduct.decimal('4' .. ('9'):rep(37)):round(-38), luaduct.decimal('0.' .. ('9'):rep(38)):round(-38)", "0,0"},
         {"(function() for i = 1, 20 do luaduct.time.from_epoch_ms(0):format(('y'):rep(4) .. i, ('+%02d:00'):format(i)) end return "
          "luaduct.time.from_epoch_ms(0):format('HH', '+01:00') end)()", "01"},
     };
