@@ -35,25 +35,6 @@ static int throw_number(lua_State *L, const struct decoding *decoding, struct st
                       (int)at, why);
 }
 
-/* Digits behind the point that the number needs: 2 for 12.50, 1 for 125e-1. */
-static bool find_scale(struct str number, unsigned *scale_out)
-{
-    long fraction = 0, exponent = 0;
-    size_t i = 0;
-
-    while (i < number.size && number.data[i] != '.' && (number.data[i] | 0x20) != 'e')
-        i++;
-    if (i < number.size && number.data[i] == '.')
-        for (i++; i < number.size && (number.data[i] | 0x20) != 'e'; i++)
-            fraction++;
-    if (i < number.size)
-        exponent = strtol(number.data + i + 1, NULL, 10); /* the text goes on behind it, or ends with a zero */
-    if (exponent > 1000 || exponent < -1000 || fraction - exponent > DECIMAL_DIGITS_MAX)
-        return false;
-    *scale_out = fraction > exponent ? (unsigned)(fraction - exponent) : 0;
-    return true;
-}
-
 static void push_number(lua_State *L, const struct decoding *decoding, struct str number)
 {
     bool whole = true;
@@ -84,7 +65,7 @@ static void push_number(lua_State *L, const struct decoding *decoding, struct st
         lua_pushnumber(L, real);
         return;
     }
-    if (!find_scale(number, &scale) ||
+    if (!decimal_text_scale(number, &scale) ||
         decimal_parse(number, type_decimal(DECIMAL_DIGITS_MAX, (uint8_t)scale), &value) != DECIMAL_OK)
         throw_number(L, decoding, number, "has more digits than a decimal holds (38)");
     value_push_decimal_throws(L, script_of(L), value, scale);

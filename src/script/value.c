@@ -545,24 +545,57 @@ static int decimal_round(lua_State *L)
     return push_result(L, status, value, (unsigned)digits);
 }
 
+bool decimal_text_scale(struct str number, unsigned *scale_out)
+{
+    long fraction = 0, exponent = 0;
+    size_t i = 0;
+
+    while (i < number.size && number.data[i] != '.' && (number.data[i] | 0x20) != 'e')
+        i++;
+    if (i < number.size && number.data[i] == '.')
+        for (i++; i < number.size && (number.data[i] | 0x20) != 'e'; i++)
+            fraction++;
+    if (i < number.size)
+        exponent = strtol(number.data + i + 1, NULL, 10); /* the text goes on behind it, or ends with a zero */
+    if (exponent > 1000 || exponent < -1000 || fraction - exponent > DECIMAL_DIGITS_MAX)
+        return false;
+    *scale_out = fraction > exponent ? (unsigned)(fraction - exponent) : 0;
+    return true;
+}
+
+/* The shortest text that reads back as the same float. */
+static void push_float_text(lua_State *L, double value)
+{
+    char text[40];
+
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    lua_pushstring(L, text);
+}
+
 /* luaduct.decimal("12.50"): from text, an integer, or a decimal; a float by its shortest text. */
 int decimal_new_throws(lua_State *L)
 {
     struct error error;
     struct type type = type_decimal(DECIMAL_DIGITS_MAX, 0);
     int128 value = 0;
+    struct str text;
 
     luaL_checkany(L, 1);
     if (lua_type(L, 1) == LUA_TNUMBER && !lua_isinteger(L, 1)) {
-        lua_pushfstring(L, "%f", lua_tonumber(L, 1));
+        push_float_text(L, lua_tonumber(L, 1));
         lua_replace(L, 1);
     }
     if (lua_type(L, 1) == LUA_TSTRING) {
-        const char *point = strchr(lua_tostring(L, 1), '.');
+        unsigned scale;
 
-        type.scale = point ? (uint8_t)size_min(strspn(point + 1, "0123456789"), DECIMAL_DIGITS_MAX) : 0;
-        if (strpbrk(lua_tostring(L, 1), "eE"))
-            type.scale = 18;
+        text.data = lua_tolstring(L, 1, &text.size);
+        if (!decimal_text_scale(text, &scale)) /* decimal_parse says what is wrong */
+            scale = DECIMAL_DIGITS_MAX;
+        type.scale = (uint8_t)scale;
     } else if (box_get(L, 1, BOX_DECIMAL)) {
         lua_settop(L, 1);
         return 1;

@@ -223,6 +223,10 @@ static void test_time(void **state)
          "'America/New_York')", "1"},
         {"luaduct.time.from_epoch_ms(5) < luaduct.time.from_epoch_ms(6), luaduct.time.date('2024-01-01') == luaduct.time.date('2024-01-01')", "true,true"},
         {"luaduct.decimal('1.25'):round(1)", "1.3"},
+        {"luaduct.decimal(123456789012345.67), luaduct.decimal(2^53 + 1), luaduct.decimal(0.1), luaduct.decimal(-1e-20)",
+         "123456789012345.67,9007199254740992,0.1,-0.00000000000000000001"},
+        {"luaduct.decimal(1e37), luaduct.decimal('1.5e3'), luaduct.decimal('12E+2'), luaduct.decimal('100e-2'), luaduct.decimal('-1.5e-3')",
+         "10000000000000000000000000000000000000,1500,1200,1.00,-0.0015"},
         {"luaduct.decimal('1250.99'):round(-2), luaduct.decimal('-15'):round(-1), luaduct.decimal('49.99'):round(-2)", "1300,-20,0"},
         {"luaduct.decimal('4' .. ('9'):rep(37)):round(-38), luaduct.decimal('0.' .. ('9'):rep(38)):round(-38)", "0,0"},
         {"(function() for i = 1, 20 do luaduct.time.from_epoch_ms(0):format(('y'):rep(4) .. i, ('+%02d:00'):format(i)) end return "
@@ -569,6 +573,12 @@ static void test_wrong_use(void **state)
         {"(function() for row in batch:rows() do row:set('id') end end)()", "bad argument #2 to 'set' (value expected)"},
         {"luaduct.decimal('1').round(2)", "luaduct.decimal expected, got number"},
         {"luaduct.decimal('x')", "luaduct.decimal: \"x\" cannot become decimal"},
+        {"luaduct.decimal('1e')", "it is no number"},
+        {"luaduct.decimal('one')", "it is no number"},
+        {"luaduct.decimal(1e38)", "it has too many digits"},
+        {"luaduct.decimal('1e-39')", "it has too many digits"},
+        {"luaduct.decimal(0/0)", "it is no number"},
+        {"luaduct.decimal(1/0)", "it is no number"},
     };
 
     (void)state;
