@@ -216,8 +216,8 @@ extern const uint32_t script_null; /* its address is luaduct.null, its value no 
 
 void value_install_throws(lua_State *L);
 void value_push_decimal_throws(lua_State *L, struct script_state *state, int128 value, unsigned scale);
-/* Digits behind the point that a number's text needs: 2 for 12.50, 1 for 125e-1; false: more than a decimal has. Something that is
- * no digit, or a zero byte, stands behind the text. */
+/* Digits behind the point that a number's text needs: 2 for 12.50, 1 for 125e-1; false: more than a decimal has. Something that
+ * is no digit, or a zero byte, stands behind the text. */
 bool decimal_text_scale(struct str number, unsigned *scale_out) MUST_USE;
 void value_push_time_throws(lua_State *L, struct script_state *state, enum type_kind kind, struct instant instant);
 void value_push_throws(lua_State *L, struct script_state *state, const struct column *column, uint32_t row);
