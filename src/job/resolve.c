@@ -12,7 +12,7 @@ enum { FILE_BYTES_MAX = 64 << 10 };
 /* What looks like a reference and stays as it is written. */
 enum keep {
     KEEP_NOTHING,
-    KEEP_STAGES,    /* nothing, but below there may be what follows */
+    KEEP_STAGES, /* nothing, but below there may be what follows */
     KEEP_EXPRESSION,
     KEEP_VARIABLES, /* as in expressions: in the options of a Lua file, which may hold some */
     KEEP_TEMPLATE,  /* all but env and file: in what replaces a pattern's matches */
@@ -129,7 +129,8 @@ static bool text_resolve(struct str written, enum keep keep, const char *directo
         if (keep == KEEP_EXPRESSION && quote && expression_is_variable(reference))
             return error_set(error, ERROR_CONFIG,
                              "between quotes ${%.*s} is text and no variable; write it without them, as in 'a-' || ${%.*s}, or "
-                             "$${ for a plain ${", STR_ARG(reference), STR_ARG(reference));
+                             "$${ for a plain ${",
+                             STR_ARG(reference), STR_ARG(reference));
         if (variables && expression_is_variable(reference))
             buffer_print(text, "${%.*s}", STR_ARG(reference));
         else if (variables && !memchr(reference.data, ':', reference.size))

@@ -36,8 +36,7 @@ bool route_check(const struct job *job, const struct mc_schema *schema, const st
 
 /* Opens the job's partition functions in Lua and calls each with the probed batch, which has no rows: what does not compile,
  * names an unknown field or gives another number of columns goes to report. The functions may make fields in the batch. */
-bool route_check_scripts(const struct job *job, struct script_state *state, struct batch *probe,
-                         struct report *report) MUST_USE;
+bool route_check_scripts(const struct job *job, struct script_state *state, struct batch *probe, struct report *report) MUST_USE;
 
 /* The table that `create: if_missing` makes: the job's column list, or the probed batch's fields with their types, and the
  * partition columns as STRING. A field of unknown type is an error that says to name its type. */
