@@ -410,11 +410,16 @@ static bool run_pack(struct worker *worker, struct work *work)
         (void)buffer_reserve(&body, worker->block_size_last + worker->block_size_last / 16);
     buffer_clear(&worker->records);
     ok = compressor_begin(worker->compressor, &body, &work->error);
-    for (struct chunk *chunk = work->chunks; ok && chunk; chunk = chunk->next) {
+    while (ok && work->chunks) {
+        struct chunk *chunk = work->chunks;
+
         crc = crc32c(crc, chunk_crcs(chunk).data, chunk_crcs(chunk).size);
         block->rows += chunk->rows;
         block->raw_size += chunk->records_size;
         ok = feed(worker, chunk_records(chunk), false, &body, &work->error);
+        /* At once: the block grows while its rows go, instead of beside all of them. */
+        work->chunks = chunk->next;
+        free(chunk);
     }
     record_trailer_crc(&trailer, block->rows, crc);
     ok = ok && feed(worker, buffer_str(&trailer), true, &body, &work->error) &&
@@ -426,8 +431,6 @@ static bool run_pack(struct worker *worker, struct work *work)
         worker->block_size_last = body.size;
         block->data = buffer_take(&body, &block->size);
         work->block = block;
-        chunks_free(work->chunks);
-        work->chunks = NULL;
     } else {
         free(block);
     }
