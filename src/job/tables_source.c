@@ -295,8 +295,9 @@ const struct option source_rows[] = {
      .sentence = "What to do when the position is no longer in the topic: stop and name the lost range, or go on at the earliest "
                  "or latest record."},
     {.name = "prefetch", .type = OPTION_SIZE, .minimum = MIB(1), .maximum = GIB(1), OPTION_FIELD(struct job, source.prefetch),
-     .sentence = "How much is fetched ahead of the stages, and the most that one fetch may bring. More helps over slow links. By "
-                 "default an eighth of runtime.memory_max, but at least 4MiB and at most 64MiB."},
+     .sentence = "How much is fetched ahead of the stages, by default an eighth of runtime.memory_max, but at least 4MiB and at "
+                 "most 64MiB. Where it is written one fetch may bring as much, else 1MiB of a broker and 256KiB of a partition: "
+                 "write it when the brokers are far away."},
     {.name = "decode", .type = OPTION_MAP, .rows = decode_rows,
      .sentence = "How the bytes of a record become rows, before the first stage; without it each record is a row as it is."},
     {.name = "properties", .type = OPTION_CUSTOM, .read = properties_read, OPTION_FIELD(struct job, source.properties),

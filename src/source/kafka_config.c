@@ -92,22 +92,58 @@ static bool own_set(rd_kafka_conf_t *conf, const char *name, const char *value, 
 /* Sizes of one fetch, which count against the job's memory: a larger wish is cut. */
 static const char *const sizes_bounded[] = {"fetch.max.bytes", "fetch.message.max.bytes", "max.partition.fetch.bytes"};
 
-static bool size_bound(rd_kafka_conf_t *conf, const char *name, int64_t bytes_max, struct log *log, struct error *error)
+static int64_t number_of(const rd_kafka_conf_t *conf, const char *name)
 {
     char text[64];
     size_t size = sizeof(text);
-    long long value;
 
-    if (rd_kafka_conf_get(conf, name, text, &size) != RD_KAFKA_CONF_OK)
-        return true;
-    value = strtoll(text, NULL, 10);
+    return rd_kafka_conf_get(conf, name, text, &size) == RD_KAFKA_CONF_OK ? strtoll(text, NULL, 10) : 0;
+}
+
+static bool number_set(rd_kafka_conf_t *conf, const char *name, int64_t value, struct error *error)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "%lld", (long long)value);
+    return own_set(conf, name, text, error);
+}
+
+static bool size_bound(rd_kafka_conf_t *conf, const char *name, int64_t bytes_max, struct log *log, struct error *error)
+{
+    int64_t value = number_of(conf, name);
+
     if (value <= bytes_max)
         return true;
     if (log)
-        log_info(log, "%s is cut to what may be fetched ahead (source.prefetch) wanted=%lld used=%lld", name, value,
+        log_info(log, "%s is cut to what may be fetched ahead (source.prefetch) wanted=%lld used=%lld", name, (long long)value,
                  (long long)bytes_max);
-    snprintf(text, sizeof(text), "%lld", (long long)bytes_max);
-    return own_set(conf, name, text, error);
+    return number_set(conf, name, bytes_max, error);
+}
+
+/* What one answer holds comes on top of what is queued, a multiple once it is decompressed and has librdkafka's own beside each
+ * record; of librdkafka's defaults, 1 MiB of each partition, most of it has left the caches before its turn. A job that writes
+ * source.prefetch has its brokers far away, and gets as much at once. A job's own properties come after this. */
+static bool fetch_near_set(rd_kafka_conf_t *conf, const struct job *job, struct error *error)
+{
+    return job->source.prefetch || number_set(conf, "max.partition.fetch.bytes", 256 * 1024, error);
+}
+
+/* After the job's own: librdkafka wants its largest record to fit in, and all of it into the largest answer. */
+static bool fetch_size_set(rd_kafka_conf_t *conf, const struct job *job, struct error *error)
+{
+    enum { NEAR_BYTES = 1024 * 1024, FRAME_BYTES = 512 };
+    int64_t record = number_of(conf, "message.max.bytes"), answer = number_of(conf, "receive.message.max.bytes") - FRAME_BYTES;
+    int64_t wanted = job->source.prefetch ? job->source.prefetch : NEAR_BYTES;
+
+    return number_set(conf, "fetch.max.bytes", int64_min(int64_max(wanted, record), answer), error);
+}
+
+static bool wishes(const struct job_property *properties, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(properties[i].name, name) == 0)
+            return true;
+    return false;
 }
 
 int64_t kafka_prefetch_bytes(const struct job *job)
@@ -132,7 +168,7 @@ rd_kafka_conf_t *kafka_conf_make(struct kafka_login *login, const struct job *jo
         {"auto.offset.reset", "error"}, /* an offset that is gone is an event, never a silent jump */
         {"allow.auto.create.topics", "false"},
         {"fetch.queue.backoff.ms", "2"}, /* the default of 1,000 stalls a consumer that empties the queue faster */
-        {"queued.min.messages", "20000"},
+        {"queued.min.messages", "10000"}, /* some ms of work; more would have left the caches before its turn */
         {"log.connection.close", "false"},
     };
     /* A job may set these; librdkafka's own would notice added partitions after five minutes. */
@@ -144,7 +180,7 @@ rd_kafka_conf_t *kafka_conf_make(struct kafka_login *login, const struct job *jo
     char text[512];
     bool ok = false;
 
-    if (!own_set(conf, refresh[0], refresh[1], error))
+    if (!own_set(conf, refresh[0], refresh[1], error) || !fetch_near_set(conf, job, error))
         goto out;
     /* The job's own come first, so that what we must control wins whatever is written there. */
     for (size_t i = 0; i < count; i++) {
@@ -164,16 +200,15 @@ rd_kafka_conf_t *kafka_conf_make(struct kafka_login *login, const struct job *jo
         if (!own_set(conf, fixed[i].name, fixed[i].value, error))
             goto out;
     }
-    snprintf(text, sizeof(text), "%lld", (long long)(queued / 1024));
-    if (!own_set(conf, "queued.max.messages.kbytes", text, error))
+    if (!number_set(conf, "queued.max.messages.kbytes", queued / 1024, error))
+        goto out;
+    if (!wishes(properties, count, "fetch.max.bytes") && !fetch_size_set(conf, job, error))
         goto out;
     for (size_t i = 0; i < COUNT_OF(sizes_bounded); i++) {
-        /* Without a wish of the job's, cutting the library's default is nothing to talk about. */
-        bool wished = false;
+        /* Without a wish of the job's, cutting the default is nothing to talk about. */
+        struct log *told = wishes(properties, count, sizes_bounded[i]) ? log : NULL;
 
-        for (size_t j = 0; j < count; j++)
-            wished = wished || strcmp(properties[j].name, sizes_bounded[i]) == 0;
-        if (!size_bound(conf, sizes_bounded[i], queued, wished ? log : NULL, error))
+        if (!size_bound(conf, sizes_bounded[i], queued, told, error))
             goto out;
     }
     snprintf(text, sizeof(text), "luaduct-%s", job->name);

@@ -341,6 +341,39 @@ static void test_missing_topic(void **state)
     cluster_leave(&cluster, client);
 }
 
+/* What librdkafka demands of the sizes of a fetch towards each other holds whichever of them a job sets. */
+static void test_fetch_sizes(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        int64_t prefetch;
+    } cases[] = {
+        {"message.max.bytes", "10000000", 0},      {"message.max.bytes", "10000000", 32 << 20},
+        {"receive.message.max.bytes", "1100000", 0}, {"receive.message.max.bytes", "1100000", 32 << 20},
+        {"fetch.max.bytes", "1500000", 0},         {"max.partition.fetch.bytes", "3000000", 0},
+        {"fetch.max.bytes", "99000000", 4 << 20},
+    };
+    struct cluster cluster;
+
+    (void)state;
+    cluster_start(&cluster);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct client *client = client_make(&cluster, START_EARLIEST);
+        struct job_property property = {.name = (char *)cases[i].name, .value = (char *)cases[i].value};
+        unsigned partitions = 0;
+        struct error error;
+
+        client->job.source.properties = &property;
+        client->job.source.property_count = 1;
+        client->job.source.prefetch = cases[i].prefetch;
+        if (!kafka_source_probe(&client->job, WAIT_MS, &partitions, &error))
+            fail_msg("%s=%s prefetch=%lld: %s", cases[i].name, cases[i].value, (long long)cases[i].prefetch, error.text);
+        assert_int_equal(partitions, PARTITIONS);
+        free(client);
+    }
+    cluster_stop(&cluster);
+}
+
 static void test_gap(void **state)
 {
     struct cluster cluster;
@@ -472,6 +505,7 @@ static void test_broker_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fetch_sizes),
         cmocka_unit_test(test_properties),     cmocka_unit_test(test_life),          cmocka_unit_test(test_latest),
         cmocka_unit_test(test_start_offsets),  cmocka_unit_test(test_start_offsets_are_for_the_first_run),
         cmocka_unit_test(test_pause_and_seek), cmocka_unit_test(test_rebalance),     cmocka_unit_test(test_missing_topic),
