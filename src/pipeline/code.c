@@ -56,6 +56,11 @@ void runner_free(struct runner *runner)
     free(runner);
 }
 
+bool runner_keeps_state(const struct runner *runner)
+{
+    return chain_keeps_state(runner->chain) || route_keeps_state(runner->route);
+}
+
 bool runner_save(struct runner *runner, struct buffer *saved, struct error *error)
 {
     return chain_save(runner->chain, saved, error) && route_save(runner->route, saved, error);

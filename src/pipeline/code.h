@@ -36,6 +36,7 @@ struct runner {
 bool runner_open(struct runner **runner_out, struct code *code, const struct mc_schema *schema, struct str saved, struct log *log,
                  struct error *error) MUST_USE;
 void runner_free(struct runner *runner); /* takes NULL; runs the stages' close() */
+bool runner_keeps_state(const struct runner *runner);
 bool runner_save(struct runner *runner, struct buffer *saved, struct error *error) MUST_USE;
 /* Rows, stages and route over a batch that has messages only. False: the batch cannot go on. */
 bool runner_run(struct runner *runner, struct batch *batch, struct routed *routed, struct error *error) MUST_USE;

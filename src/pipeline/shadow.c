@@ -102,6 +102,7 @@ static bool run_beside(const struct shadow_options *options, struct code *runnin
     ok = run_before(&shadow, running, &saved, error) &&
          runner_open(&runner, wanted, options->schema, buffer_str(&saved), options->log, error) &&
          compare(&shadow, runner, force, rows_out, error);
+    wanted->keeps_state = ok && runner_keeps_state(runner);
     runner_free(runner);
     batch_free(shadow.batch);
     for (size_t i = 0; i < shadow.count; i++)
@@ -122,8 +123,6 @@ static bool check(const struct shadow_options *options, struct code *wanted, str
               (route_check_scripts(wanted->job, chain_state(chain), probe, report) ||
                error_set(error, ERROR_CONFIG, "a partition function does not fit the job"));
 
-    if (ok)
-        wanted->keeps_state = chain_keeps_state(chain);
     chain_free(chain);
     batch_free(probe);
     return ok;

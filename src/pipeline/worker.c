@@ -478,7 +478,7 @@ bool worker_keeps_state(const struct worker *worker)
 {
     struct runner *now = worker->now;
 
-    return chain_keeps_state(now->chain);
+    return runner_keeps_state(now);
 }
 
 const char *worker_stage_now(const struct worker *worker)

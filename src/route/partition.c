@@ -272,6 +272,14 @@ void partitions_free(struct partitions *partitions)
     free(partitions);
 }
 
+bool partitions_keep_state(const struct partitions *partitions)
+{
+    for (size_t i = 0; i < partitions->source_count; i++)
+        if (partitions->sources[i].module && script_module_keeps_state(partitions->sources[i].module))
+            return true;
+    return false;
+}
+
 bool partitions_save(struct partitions *partitions, struct buffer *saved, struct error *error)
 {
     bool ok = true;

@@ -15,6 +15,7 @@ struct partitions;
 struct partitions *partitions_new(const struct job *job, const struct mc_schema *schema, struct script_state *state,
                                   struct str saved, const struct zone *zone, struct complaints *complaints) MUST_USE;
 void partitions_free(struct partitions *partitions);
+bool partitions_keep_state(const struct partitions *partitions);
 bool partitions_save(struct partitions *partitions, struct buffer *saved, struct error *error) MUST_USE;
 void partitions_check(struct partitions *partitions, const struct batch *probe, struct complaints *complaints);
 /* The job's functions in Lua, without a table: opens them in the state, and calls each with the probe, which has no rows. */

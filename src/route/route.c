@@ -57,6 +57,11 @@ bool route_save(struct route *route, struct buffer *saved, struct error *error)
     return partitions_save(route->partitions, saved, error);
 }
 
+bool route_keeps_state(const struct route *route)
+{
+    return partitions_keep_state(route->partitions);
+}
+
 void route_free(struct route *route)
 {
     if (!route)

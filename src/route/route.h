@@ -26,6 +26,8 @@ bool route_open_saved(struct route **route_out, const struct job *job, const str
 /* What save() of all partition functions gives, appended, for the route of another version: pieces as chain_save's, which may be
  * in the same buffer. */
 bool route_save(struct route *route, struct buffer *saved, struct error *error) MUST_USE;
+/* As chain_keeps_state, of the partition functions. */
+bool route_keeps_state(const struct route *route);
 void route_free(struct route *route);
 
 /* Checks the job's mapping and partition rules against the fields of a probed batch (chain_probe) and the schema, before any row:

@@ -29,8 +29,10 @@ static const struct manual_row module_rows[] = {
      "Instead of process, in a file of target.partition: one column or constant per partition level, as one value or a list.",
      NULL, NULL},
     {"stage.state = \"partition\"",
-     "A field, not a function: the stage keeps something from batch to batch, so all batches of a Kafka partition come "
-     "to one worker, in order. A row that fails makes process run again on the others, and records can be read again: what is "
+     "A field, not a function: the stage, or the file of target.partition, keeps something from batch to batch, so all batches "
+     "of "
+     "a Kafka partition come to one worker, in order. A row that fails makes process run again on the others, and records can be "
+     "read again: what is "
      "kept must not take a record for another one (compare __offset__).",
      NULL, NULL},
     {"require(name)",

@@ -416,7 +416,7 @@ static void what_a_stage_saves_the_next_one_gets(void **state UNUSED)
     }
 }
 
-/* The same of a function that gives the partition: it is asked after the stage of the same file, which keeps nothing. */
+/* The same of a function that gives the partition; the stage of the same file keeps nothing, and one of another file no state. */
 static void what_a_partition_function_saves_the_next_one_gets(void **state UNUSED)
 {
     static const char ordered[] =
@@ -435,10 +435,12 @@ static void what_a_partition_function_saves_the_next_one_gets(void **state UNUSE
         "end\n"
         "return stage\n";
 
-    for (int workers = 0; workers < 4; workers++) {
-        struct drive with = {.lua = ordered, .reloads = 5};
-        struct run *run =
-            open_driven(&(struct setup){.workers = workers, .lua = ordered, .partition = "kind: lua, file: stage.lua"}, &with);
+    for (int i = 0; i < 8; i++) {
+        const char *stage = i % 2 ? plain : ordered;
+        struct drive with = {.lua = stage, .reloads = 5};
+        struct run *run = open_driven(&(struct setup){.workers = i / 2, .lua = stage, .late = ordered,
+                                                      .partition = i % 2 ? "kind: lua, file: late.lua" : "kind: lua, file: stage.lua"},
+                                      &with);
 
         go(run);
         expect_ok(run);

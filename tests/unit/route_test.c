@@ -41,6 +41,11 @@ bool __attribute__((weak)) script_partition(struct script_module *module, struct
     return true;
 }
 
+bool __attribute__((weak)) script_module_keeps_state(const struct script_module *module)
+{
+    return module != NULL;
+}
+
 struct str __attribute__((weak)) script_saved_find(struct str saved, const char *name)
 {
     (void)name;
@@ -640,6 +645,7 @@ static void test_lua(void **state)
     add_partition(setup, "x", PARTITION_LUA, NULL, NULL)->file = (char *)"part.lua";
     add_partition(setup, "y", PARTITION_LUA, NULL, NULL)->file = (char *)"part.lua";
     run(setup);
+    assert_true(route_keeps_state(setup->route));
     buffer_init(&saved, 0);
     assert_true(route_save(setup->route, &saved, &setup->error)); /* one function, which gives both columns */
     assert_string_equal(buffer_text(&saved), "[partition x]");
