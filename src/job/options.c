@@ -538,16 +538,41 @@ const struct option *options_selector(const struct option *rows)
     return NULL;
 }
 
-static void unknown_tell(struct option_reader *reader, const struct option *rows, const struct tree_entry *entry)
+static const char *name_nearest(const struct option *rows, struct str key)
 {
-    const struct option *row = rows;
-    const char *names[CHOICES_MAX], *nearest;
+    const char *names[CHOICES_MAX];
     size_t count = 0;
 
-    for (; row->type != OPTION_NONE; row++)
+    for (const struct option *row = rows; row->type != OPTION_NONE; row++)
         if (row->type != OPTION_FOREIGN && row->type != OPTION_LATER && count < CHOICES_MAX)
             names[count++] = row->name;
-    nearest = str_nearest(entry->key, names, count);
+    return str_nearest(key, names, count);
+}
+
+/* Whether a key that is told to be wrong was meant for the row: then it is not told as missing besides. */
+static bool is_misspelt(const struct option *rows, const struct option *row, const struct tree_node *map, struct str kind)
+{
+    char quoted[80];
+
+    snprintf(quoted, sizeof(quoted), "\"%.70s\"", row->name);
+    for (size_t i = 0; map && i < map->count; i++) {
+        const struct option *found = row_find(rows, map->entries[i].key, kind);
+        const char *nearest = found ? NULL : name_nearest(rows, map->entries[i].key);
+
+        if ((nearest && strcmp(nearest, row->name) == 0) ||
+            (found && found->type == OPTION_FOREIGN && strstr(found->sentence, quoted)))
+            return true;
+    }
+    return false;
+}
+
+static void unknown_tell(struct option_reader *reader, const struct option *rows, const struct tree_entry *entry)
+{
+    const char *nearest = name_nearest(rows, entry->key);
+    const struct option *row = rows;
+
+    while (row->type != OPTION_NONE)
+        row++;
     report_mistake(reader->report, entry->at, (unsigned)size_max(entry->key.size, 1), "unknown key \"%.*s\"%s%s%s%s%s%s%s",
                    STR_ARG(entry->key), reader->path.size ? " in " : "", reader->path.size ? buffer_text(&reader->path) : "",
                    nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "",
@@ -585,7 +610,7 @@ void options_read(struct option_reader *reader, const struct option *rows, void 
 
         if (row->type == OPTION_FOREIGN || row->type == OPTION_LATER || (row->only && choice_index(row->only, kind) < 0))
             continue;
-        if (!node && (row->flags & OPTION_REQUIRED) && !reader->quiet)
+        if (!node && (row->flags & OPTION_REQUIRED) && !reader->quiet && !(kind_known && is_misspelt(rows, row, map, kind)))
             report_mistake(reader->report, at, width, "%s%s\"%s\" is missing: %s",
                            reader->path.size ? buffer_text(&reader->path) : "",
                            reader->path.size ? ": " : "", row->name, row->sentence);

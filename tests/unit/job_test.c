@@ -305,6 +305,32 @@ static void mistakes_are_told(void **state)
     }
 }
 
+/* A key that must be there and is misspelt, or has its name from elsewhere, is told once: not as missing besides. */
+static void a_misspelt_key_is_not_missing(void **state)
+{
+    static const char *const texts[] = {
+        JOB "stages: [{name: a, kind: filter, conditon: id = 1}]\n",
+        JOB "stages: [{name: a, kind: lua, script: a.lua}]\n",
+        JOB "stages: [{name: a, kind: replace, rules: [{field: f, fnd: a, with: b}]}]\n",
+        HEAD TARGET "source: {kafka: main, topik: t}\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct report *report = report_new();
+        struct buffer text;
+        struct job *job;
+
+        buffer_init(&text, 0);
+        assert_false(load(texts[i], &job, report, &text));
+        if (report_mistakes(report) != 1 || !strstr(buffer_text(&text), "unknown key"))
+            fail_msg("%s:\n%s", texts[i], buffer_text(&text));
+        job_free(job);
+        report_free(report);
+        buffer_release(&text);
+    }
+}
+
 /* A warning leaves the job usable: Kerberos without a word about it is unusual, and right for some. */
 static void a_login_without_a_mechanism_is_warned_of(void **state)
 {
@@ -658,12 +684,19 @@ static void demo_job_loads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mistakes_are_told), cmocka_unit_test(a_login_without_a_mechanism_is_warned_of),
-        cmocka_unit_test(all_mistakes_come_at_once), cmocka_unit_test(depth_is_bounded),
-        cmocka_unit_test(values_arrive),     cmocka_unit_test(secrets_are_told_to_the_log), cmocka_unit_test(start_times),
+        cmocka_unit_test(a_misspelt_key_is_not_missing),
+        cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(a_login_without_a_mechanism_is_warned_of),
+        cmocka_unit_test(all_mistakes_come_at_once),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(values_arrive),
+        cmocka_unit_test(secrets_are_told_to_the_log),
+        cmocka_unit_test(start_times),
         cmocka_unit_test(start_offsets),
         cmocka_unit_test(the_cluster_of_dirty_rows_is_the_sources_or_its_own),
-        cmocka_unit_test(property_names),    cmocka_unit_test(reference_is_current),        cmocka_unit_test(demo_job_loads),
+        cmocka_unit_test(property_names),
+        cmocka_unit_test(reference_is_current),
+        cmocka_unit_test(demo_job_loads),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
