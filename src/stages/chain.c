@@ -270,9 +270,15 @@ static bool run_stage(struct chain *chain, size_t index, struct batch *batch, st
     return ok || error_wrap(error, "stage %s", stage->spec->name);
 }
 
+/* A chain that was opened to find mistakes, and has some, handles no records. */
+static bool may_run(const struct chain *chain, const struct batch *batch, struct error *error)
+{
+    return !chain->mistaken || !batch->message_count || error_set(error, chain->mistake.kind, "%s", chain->mistake.text);
+}
+
 bool chain_process_some(struct chain *chain, struct batch *batch, size_t stages, struct error *error)
 {
-    bool ok = run_decoder(chain, batch, error);
+    bool ok = may_run(chain, batch, error) && run_decoder(chain, batch, error);
 
     for (size_t i = 0; ok && i < chain->count && i < stages; i++)
         ok = run_stage(chain, i, batch, error);
@@ -283,7 +289,7 @@ bool chain_process_some(struct chain *chain, struct batch *batch, size_t stages,
 
 bool chain_process_one(struct chain *chain, struct batch *batch, size_t stage, struct error *error)
 {
-    bool ok = run_stage(chain, stage, batch, error);
+    bool ok = may_run(chain, batch, error) && run_stage(chain, stage, batch, error);
 
     batch->stage = NULL;
     batch->when_error = WHEN_ERROR_DIRTY;
