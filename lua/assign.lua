@@ -48,6 +48,8 @@ local function rename(batch, names)
   for field, name in pairs(names) do
     if is_missing(batch, field, "rename." .. field, luaduct.at_name) then
       missing[#missing + 1] = name
+    elseif name ~= field and not names[name] and batch:has(name) then -- there is one already: that is an error
+      luaduct.at("rename." .. field, batch.rename, batch, {[field] = name})
     else
       there[field] = name
     end
@@ -59,10 +61,16 @@ local function rename(batch, names)
 end
 
 local function select_fields(batch, fields)
-  local there, missing = {}, {}
+  local there, missing, seen = {}, {}, {}
   for i, field in ipairs(fields) do
-    local list = is_missing(batch, field, "select[" .. i .. "]", luaduct.at) and missing or there
-    list[#list + 1] = field
+    local path = "select[" .. i .. "]"
+    if seen[field] then -- that is an error
+      luaduct.at(path, batch.select, batch, {field, field})
+    else
+      local list = is_missing(batch, field, path, luaduct.at) and missing or there
+      list[#list + 1] = field
+    end
+    seen[field] = true
   end
   if #there > 0 then luaduct.at("select", batch.select, batch, there) end
   for _, field in ipairs(missing) do stand_in(batch, field) end

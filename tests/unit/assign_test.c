@@ -78,7 +78,7 @@ struct mistake_case {
 
 static const struct mistake_case mistake_cases[] = {
     {"{name: a, kind: assign, rename: {nmae: user}}", "5:38: ", "there is no field \"nmae\"; did you mean \"name\"?"},
-    {"{name: a, kind: assign, rename: {name: id}}", "5:37: ", "there would be two fields \"id\"; remove or rename the other one"},
+    {"{name: a, kind: assign, rename: {name: id}}", "5:44: ", "rename.name: there would be two fields \"id\"; remove or rename the other one"},
     {"{name: a, kind: assign, rename: [name]}", "5:37: ", "must be a map of fields, {field: a new name}"},
     {"{name: a, kind: assign, cast: {amuont: date}}",
      "5:36: ", "cast.amuont: there is no field \"amuont\"; did you mean \"amount\"?"},
@@ -90,10 +90,10 @@ static const struct mistake_case mistake_cases[] = {
     {"{name: a, kind: assign, set: [{field: x, expression: id + naem}]}", "5:63: ", "there is no field \"naem\" here"},
     {"{name: a, kind: assign, set: [{field: x, value: \"2024-02-30\", type: date}]}", "5:53: ", "set[1].value"},
     {"{name: a, kind: assign, set: [{field: x, value: [1]}]}", "5:53: ", "must be a text, a number, true or false, not a list"},
-    {"{name: a, kind: assign, set: [{name: x, value: 1}]}", "5:35: ", "use \"field\""},
+    {"{name: a, kind: assign, set: [{name: x, value: 1}]}", "5:36: ", "use \"field\""},
     {"{name: a, kind: assign, drop: [id, nam]}", "5:40: ", "drop[2]: there is no field \"nam\"; did you mean \"name\"?"},
     {"{name: a, kind: assign, drop: [id], select: [name]}", "5:49: ", "drop and select exclude each other"},
-    {"{name: a, kind: assign, select: [name, name]}", "5:37: ", "field \"name\" is selected twice"},
+    {"{name: a, kind: assign, select: [name, name]}", "5:44: ", "field \"name\" is selected twice"},
     {"{name: a, kind: assign, select: [nme]}", "5:38: ", "select[1]: there is no field \"nme\""},
     {"{name: a, kind: assign, select: [nme, id, amuont]}", "5:47: ", "select[3]: there is no field \"amuont\""},
     {"{name: a, kind: assign, rename: {nmae: user, amuont: price}}", "5:50: ", "rename.amuont: there is no field"},

@@ -44,6 +44,19 @@ static const struct job_case together[] = {
      {"5:38+3 stage a: select[1]: there is no field \"nme\"; did you mean \"name\"?",
       "5:47+6 stage a: select[3]: there is no field \"amuont\"; did you mean \"amount\"?",
       "6:67+6 stage g: condition: there is no field \"amount\" here; stage a has taken it away"}},
+    {"names that come twice",
+     PARSE "  - {name: a, kind: assign, rename: {name: id, amount: price, id: nr}}\n"
+           "  - {name: b, kind: assign, rename: {name: user, nr: price}}\n"
+           "  - {name: c, kind: assign, drop: [nr, nr]}\n"
+           "  - {name: d, kind: assign, select: [price, price, prise, prise]}\n"
+           "  - {name: g, kind: filter, condition: price = '1' and prise = 2 and nr = 3}\n",
+     {"6:38+4 stage b: rename.name: there is no field \"name\"; stage a has renamed it to \"id\"",
+      "6:54+5 stage b: rename.nr: there would be two fields \"price\"; remove or rename the other one",
+      "7:40+2 stage c: drop[2]: there is no field \"nr\"; this stage has taken it away",
+      "8:45+5 stage d: select[2]: field \"price\" is selected twice",
+      "8:52+5 stage d: select[3]: there is no field \"prise\"; did you mean \"price\"?",
+      "8:59+5 stage d: select[4]: ",
+      "9:70+2 stage g: condition: there is no field \"nr\" here; stage c has taken it away"}},
     {"a replace",
      PARSE "  - name: r\n"
            "    kind: replace\n"
