@@ -164,48 +164,63 @@ static bool add_looked_up(struct pattern_search *search, luaL_Buffer *buffer)
     return true;
 }
 
+/* Pushes the text with its matches replaced, by `filled` or else by what stands at index 3; how many there were. */
+static lua_Integer replace_all(struct pattern_search *search, struct str filled, lua_Integer count_max)
+{
+    const char *copied = search->text, *from = search->text, *last = NULL; /* what is before `copied` is in the buffer */
+    lua_Integer count = 0;
+    bool changed = false;
+    luaL_Buffer buffer;
+
+    luaL_buffinit(search->L, &buffer);
+    while (count < count_max && pattern_search_throws(search, from, last)) {
+        count++;
+        add(&buffer, copied, search->start);
+        copied = search->start;
+        if (filled.data)
+            add_filled(search, &buffer, filled);
+        if (filled.data || add_looked_up(search, &buffer)) {
+            changed = true;
+            copied = search->stop;
+        }
+        from = last = search->stop;
+        if (search->pattern->anchored)
+            break;
+    }
+    if (changed) {
+        add(&buffer, copied, search->end);
+        luaL_pushresult(&buffer);
+    } else {
+        lua_pushvalue(search->L, 1);
+    }
+    return count;
+}
+
+/* Whether it may search for other patterns meanwhile. */
+static bool runs_lua(lua_State *L, int index)
+{
+    return lua_isfunction(L, index) || (lua_istable(L, index) && luaL_getmetafield(L, index, "__index") != LUA_TNIL);
+}
+
 static int text_gsub(lua_State *L)
 {
-    struct str text = check_text(L, 1), sought = check_text(L, 2), replacement = STR_NONE;
-    bool text_given = lua_type(L, 3) == LUA_TSTRING || lua_type(L, 3) == LUA_TNUMBER, changed = false;
-    lua_Integer count = 0, count_max = luaL_optinteger(L, 4, (lua_Integer)text.size + 1);
-    const char *copied = text.data, *from = text.data, *last = NULL; /* what is before `copied` is in the buffer */
+    struct str text = check_text(L, 1), sought = check_text(L, 2), filled = STR_NONE;
+    int type = lua_type(L, 3);
+    lua_Integer count_max = luaL_optinteger(L, 4, (lua_Integer)text.size + 1);
     struct pattern own;
     const struct pattern *pattern = &own;
     struct pattern_search search;
-    luaL_Buffer buffer;
 
-    luaL_argexpected(L, text_given || lua_istable(L, 3) || lua_isfunction(L, 3), 3, "string/function/table");
-    if (text_given) {
-        replacement = check_text(L, 3);
-        pattern = pattern_get_throws(L, sought);
-    } else {
+    if (type == LUA_TSTRING || type == LUA_TNUMBER)
+        filled = check_text(L, 3);
+    else
+        luaL_argexpected(L, type == LUA_TTABLE || type == LUA_TFUNCTION, 3, "string/function/table");
+    if (runs_lua(L, 3))
         pattern_read_throws(L, &own, sought, true);
-    }
+    else
+        pattern = pattern_get_throws(L, sought);
     pattern_search_init(&search, L, pattern, text);
-    luaL_buffinit(L, &buffer);
-    for (; count < count_max && pattern_search_throws(&search, from, last); count++) {
-        add(&buffer, copied, search.start);
-        copied = search.start;
-        if (text_given)
-            add_filled(&search, &buffer, replacement);
-        if (text_given || add_looked_up(&search, &buffer)) {
-            changed = true;
-            copied = search.stop;
-        }
-        from = last = search.stop;
-        if (pattern->anchored) {
-            count++;
-            break;
-        }
-    }
-    if (changed) {
-        add(&buffer, copied, search.end);
-        luaL_pushresult(&buffer);
-    } else {
-        lua_pushvalue(L, 1);
-    }
-    lua_pushinteger(L, count);
+    lua_pushinteger(L, replace_all(&search, filled, count_max));
     return 2;
 }
 

@@ -356,7 +356,8 @@ static void test_what_is_charged(void **state)
     assert_int_equal(failures, 0);
 }
 
-/* A cached pattern is known by its text, although another text lies at the place of the first one. */
+/* A cached pattern is known by its text, although another text lies at the place of the first one; and it stays while others are
+ * read meanwhile. */
 static void test_patterns_at_one_place(void **state)
 {
     struct stage_bed bed;
@@ -366,7 +367,11 @@ static void test_patterns_at_one_place(void **state)
     bed_open(&bed, "for i = 1, 20000 do\n"
                    "  local word = 'w' .. i % 7919\n"
                    "  assert(('w1w22' .. word):match('(' .. word .. ')$') == word)\n"
-                   "  assert((' ' .. word):gsub('%s' .. word, function(m) return (m:gsub('%s', '<')) end) == '<' .. word)\n"
+                   "  local twice, pattern, expected = (' ' .. word):rep(2), '%s' .. word, ('<' .. word:sub(2, 2)):rep(2)\n"
+                   "  local function replace(m) return '<' .. m:match('%d') end\n"
+                   "  assert(twice:gsub(pattern, replace) == expected)\n"
+                   "  assert(twice:gsub(pattern, setmetatable({}, {__index = function(_, m) return replace(m) end})) == expected)\n"
+                   "  assert(twice:gsub(pattern, {[' ' .. word] = '<'}) == '<<')\n"
                    "end\n"
                    "return {process = function() end}");
     bed_release(&bed);
