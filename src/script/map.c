@@ -1,7 +1,7 @@
 /* map.c: batch:map({inputs}, {outputs}, function): the loop over the rows runs in C, inside one protected call.
- * A row whose function fails costs one more protected call; the loop goes on behind it.
- * What a map takes apart from its rows is charged when it begins: its first ones run uncounted (enter.c), and many short ones would
- * fill the batch's memory before the timer comes. */
+ * A row whose function fails costs one more protected call; the loop goes on behind it. What a map takes apart from its rows is
+ * charged when it begins: its first rows run uncounted (enter.c), and many short maps would fill the batch's memory before the
+ * timer comes. */
 #include "script/internal.h"
 
 #include <stdio.h>
