@@ -59,7 +59,7 @@ def test_the_job_stops(broker, endpoint, tmp_path, name, workers, script, rule, 
 def test_the_watch_over_workers(broker, endpoint, tmp_path, name):
     """A file that nobody writes to keeps the worker in a call of the system, where no budget ends. One restart, then the budget of restarts is spent."""
     os.mkfifo(tmp_path / "pipe.lua")
-    (tmp_path / "waiting.lua").write_text("return {process = function(batch) if batch:count() > 0 then require('pipe') end end}")
+    (tmp_path / "waiting.lua").write_text("local name = 'pipe' return {process = function(batch) if batch:count() > 0 then require(name) end end}")
     status, stderr = run(broker, endpoint, tmp_path, name, tmp_path / "waiting", restarts=1, env={"LUADUCT_STUCK_MS": "1500"})
     assert status == 1, stderr
     assert stderr.count("the job failed: stage hostile has not come back for 1 s and cannot be stopped from outside") == 2, stderr
