@@ -448,8 +448,10 @@ static void rounding_is_half_away_from_zero(void **state)
     mask = mask_of(&(struct mask_options){.rule = MASK_GPS});
     check_number(mask, real, "39.9042", "39.899999999999999");
     check_number(mask, type_decimal(9, 6), "116.407400", "116.410000");
-    check_number(mask, money, "1.00", "call: gps: field f is decimal(10,2), so rounding it to 2 digits hides nothing; digits must be below 2");
-    check_number(mask, bigint, "39", "39.00");
+    check_number(mask, money, "1.00",
+                 "call: gps: field f is decimal(10,2), so rounding it to 2 digits hides nothing; use rule round, whose digits must be below 2");
+    check_number(mask, bigint, "39",
+                 "call: gps: field f is bigint, so rounding it to 2 digits hides nothing; use rule round, whose digits must be below 0");
     mask_free(mask);
 }
 

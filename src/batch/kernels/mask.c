@@ -351,7 +351,7 @@ bool mask_run(struct mask *mask, struct batch *batch, const struct column *colum
     case MASK_EMPTY:
         return empty_run(mask, batch, column, column_out, error);
     case MASK_GPS:
-        if (column->type.kind == TYPE_DOUBLE || column->type.kind == TYPE_DECIMAL)
+        if (column->type.kind == TYPE_DOUBLE || column->type.kind == TYPE_DECIMAL || column->type.kind == TYPE_BIGINT)
             return mask_round_run(mask, batch, column, name, "gps", 2, column_out, error);
         break;
     default:

@@ -16,7 +16,7 @@
  * round          bigint, double, decimal  the same; a decimal has one more digit
  * empty          any type                 the same, of NULLs (NULL); string, of "" when `with` is ""
  * presets        any type, as its text    string  ""
- * gps            also double and decimal  string or the same, as round
+ * gps            text, double, decimal    string or the same, as round
  *
  * NULL has no clear text and stays NULL, with or without keep_empty; only rule empty with "" makes it "" unless keep_empty.
  * Characters are those of characters.h. Rules cover, segments and presets write `with` once for each covered character.

@@ -247,8 +247,9 @@ static bool round_refuse(const char *rule, const struct column *column, struct s
     char type[TYPE_NAME_MAX];
 
     return error_set(
-        error, ERROR_CONFIG, "%s: field %.*s is %s, so rounding it to %d digits hides nothing; digits must be below %d", rule,
-        STR_ARG(name), type_print(column->type, type), digits, column->type.kind == TYPE_DECIMAL ? column->type.scale : 0);
+        error, ERROR_CONFIG, "%s: field %.*s is %s, so rounding it to %d digits hides nothing; %sdigits must be below %d", rule,
+        STR_ARG(name), type_print(column->type, type), digits, strcmp(rule, "round") == 0 ? "" : "use rule round, whose ",
+        column->type.kind == TYPE_DECIMAL ? column->type.scale : 0);
 }
 
 bool mask_round_run(struct mask *mask UNUSED, struct batch *batch, const struct column *column, struct str name, const char *rule,
