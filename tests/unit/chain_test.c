@@ -191,14 +191,21 @@ static void test_wrong_options_have_their_places(void **test_state)
     assert_non_null(strstr(printed, "job.yaml:20:1: stage own: cannot read"));
     assert_non_null(strstr(bed.error.text, "stage parse: columns[2].type"));
     buffer_release(&text);
-    /* It has no stage own and half a stage parse: no record may go through. */
+    /* It has half a stage parse and no stage own, or no stage at all: no record may go through. */
     batch_clear(batch);
     batch_add_message(batch, &(struct message){.value = STR("{}")}, NULL);
     assert_true(batch_begin(batch, bed.job.source.fields));
-    assert_false(chain_process(bed.chain, batch, &bed.error));
     assert_false(chain_process_one(bed.chain, batch, 0, &bed.error));
     assert_non_null(strstr(bed.error.text, "stage parse: columns[2].type"));
     chain_free(bed.chain);
+    bed.job.stages++;
+    bed.job.stage_count--;
+    open_or_fail(&bed);
+    assert_false(chain_process(bed.chain, batch, &bed.error));
+    assert_non_null(strstr(bed.error.text, "stage own: cannot read"));
+    chain_free(bed.chain);
+    bed.job.stages--;
+    bed.job.stage_count++;
     bed.chain = NULL;
     assert_false(chain_open(&bed.chain, &bed.job, NULL, bed.log, &bed.error));
     assert_non_null(strstr(bed.error.text, "stage parse: columns[2].type"));
