@@ -27,6 +27,8 @@ struct json_scan {
 /* After the last column. NULL where the options ask for more than plain values of members reached by name. */
 struct json_scan *json_scan_new(const struct json_extractor *x);
 void json_scan_free(struct json_scan *scan);
+/* Before the rows of a batch: the columns are there. */
+void json_scan_begin(struct json_extractor *x);
 /* True: the row in hand (x->source, x->row) is done, or the arena is full (x->full). False: not known. */
 bool json_scan_row(struct json_extractor *x) MUST_USE;
 

@@ -153,6 +153,13 @@ const char *json_skip_any_text(const char *p, const char *end, size_t *saved)
     }
 }
 
+const char *json_pass_any_text(const char *p, const char *end)
+{
+    size_t saved = 0;
+
+    return json_skip_any_text(p, end, &saved);
+}
+
 void json_decode_text(const char *p, const char *end, char *out)
 {
     while (p < end) {
@@ -234,13 +241,12 @@ const char *json_skip_nested(const char *p, const char *end)
 {
     uint64_t objects = 0;
     unsigned depth = 0;
-    size_t saved = 0;
 
     for (;;) {
         if (objects & 1) {
             if (*p != '"')
                 return NULL;
-            p = json_skip_text(p + 1, end, &saved);
+            p = json_pass_text(p + 1, end);
             if (!p)
                 return NULL;
             p = json_skip_blank(p);
@@ -249,7 +255,7 @@ const char *json_skip_nested(const char *p, const char *end)
             p = json_skip_blank(p);
         }
         if (LIKELY(*p == '"')) {
-            p = json_skip_text(p + 1, end, &saved);
+            p = json_pass_text(p + 1, end);
             if (UNLIKELY(!p))
                 return NULL;
         } else if (*p == '{' || *p == '[') {

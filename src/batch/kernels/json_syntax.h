@@ -15,6 +15,7 @@ enum { JSON_WIDE_BYTES = 16 }; /* of one comparison */
 
 /* json_skip_text without its short way. */
 const char *json_skip_any_text(const char *p, const char *end, size_t *saved);
+const char *json_pass_any_text(const char *p, const char *end);
 /* What json_skip_text has checked, without its quotes; out has room for the size without the saved bytes. */
 void json_decode_text(const char *p, const char *end, char *out);
 const char *json_skip_number(const char *p);
@@ -56,24 +57,33 @@ static inline unsigned json_special_bytes(const char *p)
 }
 #endif
 
+/* To a quote, or to a byte before which all is plain: bytes that stand for themselves. Never as far as the end. */
+static inline const char *json_skip_plain(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    for (; LIKELY(end - p > JSON_WIDE_BYTES); p += JSON_WIDE_BYTES) {
+        unsigned mask = json_special_bytes(p);
+
+        if (LIKELY(mask))
+            return p + (unsigned)__builtin_ctz(mask);
+    }
+#endif
+    return p;
+}
+
 /* From behind the opening quote to behind the closing one. saved grows by the bytes that escapes take beyond those that they
  * stand for: while it is 0 there are none. */
 static inline const char *json_skip_text(const char *p, const char *end, size_t *saved)
 {
-#ifdef __SSE2__
-    while (LIKELY(end - p >= JSON_WIDE_BYTES)) {
-        unsigned mask = json_special_bytes(p);
+    p = json_skip_plain(p, end);
+    return LIKELY(*p == '"') ? p + 1 : json_skip_any_text(p, end, saved);
+}
 
-        if (mask) {
-            p += __builtin_ctz(mask);
-            if (LIKELY(*p == '"'))
-                return p + 1;
-            break;
-        }
-        p += JSON_WIDE_BYTES;
-    }
-#endif
-    return json_skip_any_text(p, end, saved);
+/* The same where nobody asks for saved. */
+static inline const char *json_pass_text(const char *p, const char *end)
+{
+    p = json_skip_plain(p, end);
+    return LIKELY(*p == '"') ? p + 1 : json_pass_any_text(p, end);
 }
 
 /* The word is a literal; something must follow it. */
@@ -82,10 +92,8 @@ static inline const char *json_skip_text(const char *p, const char *end, size_t 
 
 static inline const char *json_skip_value(const char *p, const char *end)
 {
-    size_t saved = 0;
-
     if (*p == '"')
-        return json_skip_text(p + 1, end, &saved);
+        return json_pass_text(p + 1, end);
     return *p == '{' || *p == '[' ? json_skip_nested(p, end) : json_skip_scalar(p, end);
 }
 
