@@ -17,6 +17,8 @@
 #include "source/replay.h"
 #include "util/clock.h"
 
+enum { PARTITIONS = 4 }; /* of Kafka */
+
 static int64_t cpu_us(void)
 {
     struct rusage usage;
@@ -33,25 +35,38 @@ static int64_t wall_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* The documents of one Kafka partition lie one behind the other, as in the record batches that a consumer unpacks; where they are
+ * spread, neighbours lie far apart. */
 static struct message *make_records(size_t count, bool shuffle, int64_t hours, size_t stride, struct buffer *texts)
 {
     struct message *messages = xcalloc(count, sizeof(*messages));
     size_t *ends = xcalloc(count, sizeof(*ends));
     struct orders orders;
+    struct buffer made;
     char key[64];
 
+    buffer_init(&made, 0);
     orders_init(&orders, 1, 0, shuffle, hours, (int64_t)count, 0);
     for (size_t i = 0; i < count; i++) {
-        orders_next(&orders, texts, key);
-        ends[i] = texts->size;
+        orders_next(&orders, &made, key);
+        ends[i] = made.size;
     }
-    for (size_t i = 0; i < count; i++) {
-        size_t from = i * stride % count;
-        size_t start = from ? ends[from - 1] : 0;
+    if (!buffer_reserve(texts, made.size))
+        exit(1);
+    for (size_t partition = 0; partition < PARTITIONS; partition++) {
+        for (size_t i = partition; i < count; i += PARTITIONS) {
+            size_t from = i * stride % count;
+            size_t start = from ? ends[from - 1] : 0;
+            size_t size = ends[from] - start;
+            char *at = stride > 1 ? texts->data + start : texts->data + texts->size;
 
-        messages[i].value = str_make(texts->data + start, ends[from] - start);
-        messages[i].timestamp_ms = 1700000000000;
+            memcpy(at, made.data + start, size);
+            texts->size += size;
+            messages[i].value = str_make(at, size);
+            messages[i].timestamp_ms = 1700000000000;
+        }
     }
+    buffer_release(&made);
     free(ends);
     return messages;
 }
@@ -62,7 +77,7 @@ int main(int argc, char **argv)
     struct error error = {0};
     struct buffer texts;
     struct message *messages;
-    struct replay_options replay = {.partitions = 4};
+    struct replay_options replay = {.partitions = PARTITIONS};
     struct hub_options hub;
     struct rusage usage;
     const struct counts *counts;
