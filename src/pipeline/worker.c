@@ -397,6 +397,20 @@ static bool feed(struct worker *worker, struct str piece, bool last, struct buff
     return true;
 }
 
+/* How large the block will be: as its rows, where they stay as they are, else a little more than the last one. */
+static size_t block_size_guess(const struct worker *worker, const struct work *work)
+{
+    enum { TRAILER_BYTES_MAX = 32 };
+    size_t size = worker->block_size_last + worker->block_size_last / 16;
+
+    if (worker->options.job->runtime.compression != JOB_COMPRESSION_NONE)
+        return size;
+    size = TRAILER_BYTES_MAX;
+    for (const struct chunk *chunk = work->chunks; chunk; chunk = chunk->next)
+        size += chunk->records_size;
+    return size;
+}
+
 static bool run_pack(struct worker *worker, struct work *work)
 {
     struct block *block = xcalloc(1, sizeof(*block));
@@ -406,8 +420,7 @@ static bool run_pack(struct worker *worker, struct work *work)
 
     buffer_init(&body, (size_t)worker->options.job->runtime.memory_max);
     buffer_init(&trailer, 0);
-    if (worker->block_size_last)
-        (void)buffer_reserve(&body, worker->block_size_last + worker->block_size_last / 16);
+    (void)buffer_reserve(&body, block_size_guess(worker, work));
     buffer_clear(&worker->records);
     ok = compressor_begin(worker->compressor, &body, &work->error);
     while (ok && work->chunks) {
