@@ -84,7 +84,8 @@ bool kafka_refusal(rd_kafka_resp_err_t code, const char *text, const struct kafk
     }
     if (certificate_refusal(text, facts, error))
         return true;
-    if (code != RD_KAFKA_RESP_ERR__SSL)
+    /* A handshake that fails while librdkafka looks whether it may write comes as _TRANSPORT, with OpenSSL's words alone. */
+    if (code != RD_KAFKA_RESP_ERR__SSL && !strstr(text, "SSL routines:"))
         return false;
     if (strstr(text, "certificate verify failed") || strstr(text, "verify broker certificate"))
         return !error_set(error, ERROR_FATAL,
