@@ -273,6 +273,43 @@ static void partitions_check(struct job *job, struct owned *owned, struct report
     }
 }
 
+static bool is_time(const struct job_partition *partition)
+{
+    return partition->kind == PARTITION_TIME && partition->format; /* no format: its kind was not understood */
+}
+
+/* Whether a partition column has that part of the time; what a field or a script gives is not known. */
+static bool has_part(const struct job *job, const char *pattern)
+{
+    for (size_t i = 0; i < job->target.partition_count; i++)
+        if (!is_time(&job->target.partitions[i]) || strstr(job->target.partitions[i].format, pattern))
+            return true;
+    return false;
+}
+
+/* A day without its month is the same one twelve times a year. */
+static void calendar_check(const struct job *job, struct report *report)
+{
+    static const struct {
+        const char *pattern, *unit, *whole; /* from the year on */
+    } parts[] = {{"yyyy", "year", "yyyy"},
+                 {"MM", "month", "yyyyMM"},
+                 {"dd", "day", "yyyyMMdd"},
+                 {"HH", "hour", "yyyyMMddHH"},
+                 {"mm", "minute", "yyyyMMddHHmm"}};
+
+    for (size_t i = 0; i < job->target.partition_count; i++) {
+        const struct job_partition *partition = &job->target.partitions[i];
+
+        for (size_t part = 1; is_time(partition) && part < COUNT_OF(parts); part++)
+            if (strstr(partition->format, parts[part].pattern) && !has_part(job, parts[part - 1].pattern))
+                report_warning(report, partition->at, partition->width,
+                               "target.partition[%zu]: the same %s of every %s goes to the same partition; add a column of unit: "
+                               "%s, or use format: %s",
+                               i + 1, parts[part].unit, parts[part - 1].unit, parts[part - 1].unit, parts[part].whole);
+    }
+}
+
 /* The cluster's properties, and then the job's own, which win because they are set later. */
 static void properties_join(struct job *job, struct owned *owned, struct report *report)
 {
@@ -444,6 +481,7 @@ static bool load(struct job **job_out, const char *path, const char *datasources
     starts_check(job, report);
     stages_check(job, report);
     partitions_check(job, &memory->owned, report);
+    calendar_check(job, report);
     properties_join(job, &memory->owned, ends);
     login_check(&job->source.kafka, job->source.properties, job->source.property_count, ends);
     dirty_check(job, report);

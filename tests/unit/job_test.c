@@ -331,6 +331,41 @@ static void a_misspelt_key_is_not_missing(void **state)
     }
 }
 
+/* A day of the month alone would put a year of them into 31 partitions. */
+static void a_part_of_the_time_without_what_is_above_it_is_warned_of(void **state)
+{
+    static const struct {
+        const char *partitions, *text; /* NULL: no warning */
+    } cases[] = {
+        {"{name: d, kind: time, unit: day}", "the same day of every month goes to the same partition; add a column of unit: month, or "
+                                             "use format: yyyyMMdd"},
+        {"{name: h, kind: time, format: 'yyyyMMdd'}, {name: m, kind: time, unit: minute}", "minute of every hour"},
+        {"{name: y, kind: time, unit: year}, {name: h, kind: time, unit: hour}", "hour of every day"},
+        {"{name: m, kind: time, unit: month}, {name: y, kind: time, unit: year}", NULL},
+        {"{name: d, kind: time, format: yyyy-MM-dd-HH}", NULL},
+        {"{name: m, kind: field, from: month}, {name: d, kind: time, unit: day}", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char *file = xasprintf(HEAD "source: {kafka: main, topic: t}\ntime_zone: UTC\ntarget: {maxcompute: main, table: t, partition: [%s]}\n",
+                               cases[i].partitions);
+        struct report *report = report_new();
+        struct buffer text;
+        struct job *job;
+
+        buffer_init(&text, 0);
+        assert_true(load(file, &job, report, &text));
+        assert_int_equal(report_warnings(report), cases[i].text != NULL);
+        if (cases[i].text && !strstr(buffer_text(&text), cases[i].text))
+            fail_msg("%s:\n%s", cases[i].partitions, buffer_text(&text));
+        job_free(job);
+        report_free(report);
+        buffer_release(&text);
+        free(file);
+    }
+}
+
 /* A warning leaves the job usable: Kerberos without a word about it is unusual, and right for some. */
 static void a_login_without_a_mechanism_is_warned_of(void **state)
 {
@@ -686,6 +721,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_misspelt_key_is_not_missing),
         cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(a_part_of_the_time_without_what_is_above_it_is_warned_of),
         cmocka_unit_test(a_login_without_a_mechanism_is_warned_of),
         cmocka_unit_test(all_mistakes_come_at_once),
         cmocka_unit_test(depth_is_bounded),
