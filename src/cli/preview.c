@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/word.h"
 #include "tryout/rows.h"
 
 enum { LIMIT_DEFAULT = 20 };
@@ -311,7 +312,7 @@ static bool arguments_read(struct look *look, int argc, char **argv)
                 return false;
             look->limit_given = true;
         } else if (!tryout_argument(tryout, argc, argv, &i)) {
-            (void)tryout_refuse(tryout, true, "\"%s\" is not understood", argv[i]);
+            (void)word_refuse("preview", argv + i, usage);
             return false;
         }
     }

@@ -206,7 +206,7 @@ static int note_error(lua_State *L)
         luaL_tolstring(L, 1, NULL);
         lua_replace(L, 1);
     }
-    text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
+    text = lua_isstring(L, 1) ? lua_tostring(L, 1) : NULL; /* or a number */
     if (text)
         snprintf(state->text, sizeof(state->text), "%s", text);
     else

@@ -48,12 +48,10 @@ static const struct manual_row module_rows[] = {
 static const struct manual_section module_section = {
     "A stage",
     "A Lua stage is a file that returns a table. All functions but process are optional; helpers are local functions. Lua 5.4 "
-    "with "
-    "string, table, math, utf8, coroutine, os.time, os.date and os.clock; no files, processes or network. load takes texts of up "
-    "to 64 KiB; "
-    "functions of table take no table with __len. The examples below work on a batch of five rows: id 1 to 5, amount (decimal) "
-    "50.00 150.00 "
-    "450.00 850.00 NULL, flag true but for row 2, city Shanghai Beijing \"\" NULL Wuhan, ratio (double) 0.5 1.5 2.5 3.5 4.5.",
+    "with string, table, math, utf8, coroutine, os.time, os.date (in the machine's zone; luaduct.time knows all) and os.clock; "
+    "no files, processes or network. load takes texts of up to 64 KiB; functions of table take no table with __len. The examples "
+    "below work on a batch of five rows: id 1 to 5, amount (decimal) 50.00 150.00 450.00 850.00 NULL, flag "
+    "true but for row 2, city Shanghai Beijing \"\" NULL Wuhan, ratio (double) 0.5 1.5 2.5 3.5 4.5.",
     module_rows};
 
 static const struct manual_row batch_rows[] = {

@@ -1,5 +1,5 @@
 -- An error that is a number.
--- run: dirty 42|error without a text
+-- run: dirty 42
 local stage = {}
 
 function stage.process(batch)

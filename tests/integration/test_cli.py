@@ -22,6 +22,7 @@ def command(tmp_path, *arguments, env=None):
     (["run", "x.yaml", "--firts"], 'did you mean "--first"? `luaduct run --help` tells the options'),
     (["run", "x.yaml", "--until"], "--until wants a value behind it: --until WHERE"),
     (["run", "x.yaml", "--xyzzy"], '"--xyzzy" is not understood; `luaduct run --help` tells the options'),
+    (["preview", "x.yaml", "--stge", "a"], 'did you mean "--stage"? `luaduct preview --help` tells the options'),
     (["run", "x.yaml", "y.yaml"], '"y.yaml" is not understood behind what is named already'),
     (["test", "--coverage-mni", "5"], 'did you mean "--coverage-min"?'),
     (["test", "--coverage-min"], "wants a value behind it: --coverage-min PERCENT"),
